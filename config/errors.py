@@ -57,8 +57,13 @@ def lookup(table: Any, where: Sequence[str | int]) -> Any:
     return table
 
 
-def lines(error: ValidationError, model: type[BaseModel], table: Mapping[str, Any], name: str) -> list[str]:
-    """The errors of ``table``, the parsed file ``name``, one line each with its key. No line repeats a value."""
+def lines(
+    error: ValidationError, model: type[Any], table: Mapping[str, Any], name: str, place: Sequence[str] = ()
+) -> list[str]:
+    """The errors of ``table``, at ``place`` in the file ``name``, one line each with its key. No line repeats a value.
+
+    ``model`` is the table's class: a model or a dataclass.
+    """
     errors = []
     for problem in error.errors(include_input=False, include_url=False):
         where = tuple(step for step in problem["loc"] if not (isinstance(step, str) and step.startswith("in:")))
@@ -76,7 +81,7 @@ def lines(error: ValidationError, model: type[BaseModel], table: Mapping[str, An
             reason = _REASONS.get(kind) or problem["msg"].replace("Input should", "should", 1)
         if kind == "missing":
             reason += _purpose(model, where)
-        errors.append(f"{name}:{key(where)}: {reason}")
+        errors.append(f"{name}:{key((*place, *where))}: {reason}")
     return errors
 
 
@@ -96,20 +101,20 @@ def _words(expected: str) -> list[str]:
     return [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
 
 
-def _purpose(model: type[BaseModel], where: Sequence[str | int]) -> str:
+def _purpose(model: type[Any], where: Sequence[str | int]) -> str:
     owner = _table_type(model, where[:-1])
     field = owner.model_fields.get(str(where[-1])) if owner and issubclass(owner, BaseModel) else None
     return f" ({field.description})" if field and field.description else ""
 
 
-def _keys(model: type[BaseModel], where: Sequence[str | int]) -> list[str]:
+def _keys(model: type[Any], where: Sequence[str | int]) -> list[str]:
     owner = _table_type(model, where)
     if owner is None:
         return []
     return list(owner.model_fields) if issubclass(owner, BaseModel) else [f.name for f in dataclasses.fields(owner)]
 
 
-def _table_type(model: type[BaseModel], where: Sequence[str | int]) -> type[Any] | None:
+def _table_type(model: type[Any], where: Sequence[str | int]) -> type[Any] | None:
     """The class of the table at ``where``: a model or a dataclass. Steps through lists and tables with free names."""
     current: type[Any] | None = model
     for step in where:

@@ -10,6 +10,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from config.connector_options import options_type
 from config.settings import schema
 
 __all__ = ["reference"]
@@ -39,6 +42,7 @@ Paths are relative to the configuration's folder.
 `milesync check` needs no file. It reads `GITHUB_TOKEN` and `GITHUB_API_URL`, `GITLAB_TOKEN` and `GITLAB_URL`,
 `JIRA_URL` with `JIRA_TOKEN`, and for Jira Cloud `JIRA_EMAIL`.
 """
+_CONNECTORS = {"github": "GitHub", "gitlab": "GitLab", "jira": "Jira"}
 _WORDS = {"string": "text", "object": "table", "integer": "whole number", "boolean": "true or false"}
 _PLACES = {
     "Settings": ("The whole file", ""),
@@ -77,11 +81,16 @@ def reference() -> str:
     """The page, as Markdown."""
     root = json.loads(schema())
     definitions = {"Settings": root, **root["$defs"]}
-    return "\n".join([_HEAD, *(line for name in _PLACES for line in _section(name, definitions[name]))])
+    sections = [(*_PLACES[name], definitions[name]) for name in _PLACES]
+    for kind, title in _CONNECTORS.items():
+        declared = options_type(kind)
+        assert declared is not None
+        place = "`[connections.NAME.options]`; a plugin has options of its own"
+        sections.append((f"Options of {title}", place, TypeAdapter(declared).json_schema()))
+    return "\n".join([_HEAD, *(line for section in sections for line in _section(*section))])
 
 
-def _section(name: str, table: dict[str, Any]) -> Iterator[str]:
-    title, place = _PLACES[name]
+def _section(title: str, place: str, table: dict[str, Any]) -> Iterator[str]:
     yield f"## {title}"
     yield ""
     if place:

@@ -10,12 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
+from config.encoding import read_text
 from config.table import Table
 from sync.telemetry.redaction import secrets
 
 __all__ = ["Secret", "Text", "UnreadableError", "header_problem", "redact_from_now_on"]
 
 _ELSEWHERE = 'the file must not hold a secret: write { env = "NAME" } or { file = "/path" }'
+_ASSIGNMENT = re.compile(r"(export\s+)?[A-Z][A-Z0-9_]*(TOKEN|KEY|SECRET|PAT|PASSWORD|EMAIL)\s*=")
+_QUOTES = tuple("\"'`\u2018\u2019\u201c\u201d\u201e")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
@@ -49,24 +52,35 @@ class Secret(Table):
     def read(self, environ: Mapping[str, str], directory: Path) -> SecretStr:
         """Read the secret, without surrounding blanks. Raises `UnreadableError`."""
         if self.env is not None:
-            text = environ.get(self.env, "")
-            missing = f"the environment variable {self.env} is not set"
+            text, problem = environ.get(self.env, ""), "is not set"
         else:
-            missing = "the file with the secret is missing, empty or not readable"
+            text, problem = "", "is missing, empty or not readable"
             try:
-                text = (directory / (self.file or "")).read_text(encoding="utf-8")
-            except (OSError, ValueError):
-                text = ""
+                text = read_text(directory / (self.file or ""))
+            except OSError:
+                pass
+            except ValueError as error:
+                problem = f"is not readable: {error}"
         if not text.strip():
-            raise UnreadableError(missing)
+            raise UnreadableError(f"{self._place} {problem}")
         return SecretStr(text.strip())
+
+    @property
+    def _place(self) -> str:
+        return "the file with the secret" if self.env is None else f"the environment variable {self.env}"
 
 
 def header_problem(value: str) -> str:
-    """Return why a token cannot be sent in the header of a request; empty if it can. The words name no character."""
-    if all("!" <= character <= "~" for character in value):
-        return ""
-    return "holds a blank, a line break or a character outside ASCII, which no token has; copy it again"
+    """Return why a secret cannot be sent in the header of a request; empty if it can. The words hold no part of it."""
+    if len(value.splitlines()) > 1:
+        return "holds several lines; it should hold the secret alone, on one line"
+    if _ASSIGNMENT.match(value):
+        return "starts with a name and an equals sign; it should hold the secret alone"
+    if value[:1] in _QUOTES or value[-1:] in _QUOTES:
+        return "has quotation marks around the secret; remove them"
+    if not all("!" <= character <= "~" for character in value):
+        return "holds a blank or a character outside ASCII, which no token has; copy it again"
+    return ""
 
 
 def redact_from_now_on(where: Sequence[str], value: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config import validators
 from config.audience_tables import Audience
+from config.connector_options import option_errors
+from config.encoding import read_text
 from config.errors import ConfigurationError, key, lines
 from config.renamed_keys import rename_keys
 from config.secret import Secret, Text, UnreadableError, header_problem, redact_from_now_on
@@ -301,6 +304,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """
     table, warnings, errors = rename_keys(_parse(path), str(path))
     errors += validators.references(table, str(path))
+    errors += option_errors(table, str(path))
     ceilings: dict[str, Policy] = {}
     for name, value in validators.policy_variables(environ, table.get("connections"), errors):
         ceilings[name] = Policy(value)
@@ -319,10 +323,11 @@ def _parse(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigurationError([f"{path}: there is no such file; `milesync init` writes one"])
     try:
-        table: dict[str, Any] = TomlConfigSettingsSource(Settings, path)()
-    except (OSError, ValueError) as error:
+        return tomllib.loads(read_text(path))
+    except OSError as error:
+        raise ConfigurationError([f"{path}: cannot be read ({error.strerror})"]) from None
+    except ValueError as error:
         raise ConfigurationError([f"{path}: not readable as TOML: {error}"]) from None
-    return table
 
 
 def schema() -> str:

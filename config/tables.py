@@ -148,9 +148,7 @@ class ConnectionSettings(Table):
     tolerance: Tolerance | None = Field(
         default=None, description="share of a milestone that may be open when it counts as done; none: rules.tolerance"
     )
-    options: dict[str, str | int | float | bool | list[str]] = Field(
-        default={}, description="options of this type of connector only"
-    )
+    options: dict[str, Any] = Field(default={}, description="options of this type of connector only, see below")
 
     @field_validator("type")
     @classmethod

@@ -9,5 +9,6 @@ Settings: ``url`` is the address of the API (``https://api.github.com``, ``https
 """
 
 from connectors.github.connector import GitHubConnector, connect
+from connectors.github.options import Options
 
-__all__ = ["GitHubConnector", "connect"]
+__all__ = ["GitHubConnector", "Options", "connect"]

@@ -9,5 +9,6 @@ status issues are listed by), ``history`` (``full``, ``members`` or ``none``), `
 """
 
 from connectors.gitlab.connector import GitLabConnector, connect
+from connectors.gitlab.options import Options
 
-__all__ = ["GitLabConnector", "connect"]
+__all__ = ["GitLabConnector", "Options", "connect"]

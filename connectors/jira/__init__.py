@@ -25,5 +25,6 @@ requests_a_minute  highest number of requests a minute, default 0: no such limit
 """
 
 from connectors.jira.connector import JiraConnector, connect
+from connectors.jira.options import Options
 
-__all__ = ["JiraConnector", "connect"]
+__all__ = ["JiraConnector", "Options", "connect"]

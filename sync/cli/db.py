@@ -154,7 +154,7 @@ def _source(settings: Settings, name: str) -> str:
             f"no connection has the name {name!r}; the configuration has {', '.join(settings.connections)}"
         )
     alone = wiring.with_only(settings, name)
-    (connection,) = wiring.build_connections(alone, {**dict.fromkeys(wiring.token_variables(alone), "-"), **os.environ})
+    (connection,) = wiring.build_connections(alone, os.environ, offline=True)
     connection.connector.close()
     return connection.connector.base_url
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
 from typing import Any
@@ -54,11 +54,26 @@ def connect(kind: str, setup: Setup) -> Connector:
 
 
 def build_connections(
-    settings: Settings, environ: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
+    settings: Settings,
+    environ: Mapping[str, str],
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    offline: bool = False,
 ) -> list[Connection]:
-    """Build every configured connection. Raises `ConfigurationError` that names each missing secret."""
-    credentials = settings.secrets(settings.connections, environ)
-    plain = {name: {key: secret.get_secret_value() for key, secret in own.items()} for name, own in credentials.items()}
+    """Build every configured connection; ``offline`` needs no secret, and the connections can send nothing.
+
+    Raises `ConfigurationError` that names each missing secret.
+    """
+    if offline:
+        plain = {name: {"token": "-", "email": "-"} for name in settings.connections}
+        for name in settings.connections:
+            with suppress(ConfigurationError):
+                settings.secrets([name], environ)  # from now on redacted, where it can be read
+    else:
+        credentials = settings.secrets(settings.connections, environ)
+        plain = {
+            name: {key: secret.get_secret_value() for key, secret in own.items()} for name, own in credentials.items()
+        }
     return [
         _connection(settings, name, connection, plain.get(name, {}), sleep)
         for name, connection in settings.connections.items()
@@ -167,11 +182,9 @@ def build_puller(
 
     ``create`` allows a new database, ``offline`` needs no secrets. Raises `ConfigurationError` and `StoreError`.
     """
-    if offline:
-        environ = {**dict.fromkeys(token_variables(settings), "-"), **environ}
     url = database_url(settings, environ)
     return Puller(
-        connections=build_connections(settings, environ, sleep),
+        connections=build_connections(settings, environ, sleep, offline=offline),
         store=Store.open(url, create=create, clock=clock),
         clock=clock,
         progress=progress,

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 __all__ = [
     "CalendarRules",
+    "ConnectorOptions",
     "DaysOff",
     "ReminderRules",
     "Retention",
@@ -43,7 +44,13 @@ class SettingError(ValueError):
 class SettingTable:
     """Base of every table of settings. A key that is no field is an error."""
 
-    __pydantic_config__: Mapping[str, str] = {"extra": "forbid"}
+    __pydantic_config__: Mapping[str, Any] = {"extra": "forbid"}
+
+
+class ConnectorOptions(SettingTable):
+    """Base of the options of a type of connector. Values are not converted: the connector gets them as written."""
+
+    __pydantic_config__: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
@@ -13,6 +14,7 @@ import pytest
 
 from config import ConfigurationError, Settings, load, schema
 from config import validators as checks
+from config.connector_options import options_type
 from config.reference import reference
 from config.renamed_keys import RENAMED_KEYS
 from config.tables import ConnectionSettings
@@ -73,7 +75,7 @@ def test_everything_that_people_can_say(write: Write) -> None:
             timezone = "Europe/Berlin"
             share = "aggregate"
             status_issue = { labels = ["x"], type = "Story", fields = { customfield_1 = { value = "a" } } }
-            options = { dialect = "cloud" }
+            options = { sweep_days = 3.5 }
             [connections.gl]
             type = "gitlab"
             projects = ["acme/api"]
@@ -343,6 +345,7 @@ def test_all_mistakes_at_once_by_key_and_never_a_value(write: Write) -> None:
         "connections.jr.timezone": "should be a time zone such as Europe/Berlin, did you mean 'Europe/Berlin'?",
         "connections.jr.milestones.includes": "there is no such key, did you mean 'include'?",
         "connections.jr.options": "the file must not hold a secret: name it with token",
+        "connections.jr.options.api_token": "there is no such key",
         "milestone[0].id": "no connection has this name, did you mean 'jr'?",
         "milestone[0].report_on": "should be an issue such as acme/app#345 or PAY-7",
         "milestone[1].id": "should be written like jira:KEY/2.0",
@@ -457,6 +460,136 @@ def test_a_file_that_is_not_toml_or_not_there(write: Write, tmp_path: Path) -> N
     path.write_bytes(b"\xff\xfe" + CANARY.encode())
     assert wrong(path)
     assert "no such file" in str(wrong(tmp_path / "none.toml"))
+
+
+# --- options of connectors ----------------------------------------------------------------------------------------
+
+
+def test_options_are_checked_like_all_other_keys(write: Write) -> None:
+    found = wrong(
+        write(f"""
+        instance = "acme"
+        [connections.gh]
+        type = "github"
+        projects = ["acme/app"]
+        options = {{ status_labels = ["{CANARY}"], requests_a_minute = -1 }}
+        [connections.gl]
+        type = "gitlab"
+        projects = ["acme/app"]
+        options = {{ history = "ful", notes_a_minute = true }}
+        [connections.jr]
+        type = "jira"
+        url = "https://j.example.org"
+        projects = ["PAY"]
+        options = {{ histroy = false, history = "false", containers = ["sprint"], epic_types = [1], sweep_days = "7" }}
+        """)
+    )
+    assert found == {
+        "connections.gh.options.status_labels": "there is no such key",
+        "connections.gh.options.requests_a_minute": "should be greater than or equal to 0",
+        "connections.gl.options.history": "should be one of full, members, none, did you mean 'full'?",
+        "connections.gl.options.notes_a_minute": "should be a valid integer",
+        "connections.jr.options.histroy": "there is no such key, did you mean 'history'?",
+        "connections.jr.options.history": "should be a valid boolean",
+        "connections.jr.options.containers[0]": "should be one of versions, sprints, epics, did you mean 'sprints'?",
+        "connections.jr.options.epic_types[0]": "should be a text in quotes",
+        "connections.jr.options.sweep_days": "should be a valid number",
+    }
+
+
+def test_declared_options_are_taken_as_written(write: Write) -> None:
+    options = {"containers": "sprints", "history": False, "sweep_days": 3, "points_fields": ["customfield_1"]}
+    table = '[connections.jr]\ntype = "jira"\nurl = "https://j.example.org"\nprojects = ["PAY"]\n'
+    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
+    settings = load(write(f'instance = "acme"\n{table}[connections.jr.options]\n{lines}\n'), {})
+    assert settings.connections["jr"].options == options
+
+
+SET_ELSEWHERE = {
+    *("rules", "optional_outputs", "ca_file", "app_id", "installation_id"),
+    *("status_labels", "status_type", "status_fields", "status_close", "close_transition", "reopen_transition"),
+}
+"""Options of a connector that the command line sets from other keys of the configuration."""
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
+def test_every_option_that_a_connector_reads_is_declared(kind: str) -> None:
+    folders = [CONFIG.parent / "connectors" / name for name in (kind, "shared")]
+    source = "".join(file.read_text(encoding="utf-8") for folder in folders for file in folder.glob("*.py"))
+    read = set(re.findall(r"""options(?:\.get\(|\[)"(\w+)"|list_option\("(\w+)"\)""", source))
+    declared = options_type(kind)
+    assert declared is not None
+    assert {first or second for first, second in read} - SET_ELSEWHERE == declared.__dataclass_fields__.keys()
+
+
+# --- encodings ------------------------------------------------------------------------------------------------------
+
+
+ENCODINGS: dict[str, Callable[[str], bytes]] = {
+    "mark": lambda text: text.encode("utf-8-sig"),
+    "line ends of Windows": lambda text: text.replace("\n", "\r\n").encode(),
+    "utf-16, little end first": lambda text: b"\xff\xfe" + text.encode("utf-16-le"),
+    "utf-16, big end first": lambda text: b"\xfe\xff" + text.replace("\n", "\r\n").encode("utf-16-be"),
+    "utf-32": lambda text: text.encode("utf-32"),
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_a_file_is_read_in_every_encoding_that_names_itself(tmp_path: Path, name: str) -> None:
+    file, encode = tmp_path / "milesync.toml", ENCODINGS[name]
+    file.write_bytes(encode(f'# größe\n{MINIMAL}token = {{ file = "pat" }}\n'))
+    (tmp_path / "pat").write_bytes(encode(f"{CANARY}\n"))
+    secret = load(file, {}).secrets(["gh"], {})["gh"]["token"]
+    assert secret.get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (f"[x]\n# größe {CANARY}".encode("latin-1"), "line 2 is not UTF-8; save the file as UTF-8"),
+        (
+            f"# {CANARY}".encode("utf-16-le"),
+            "the file holds zero bytes, as UTF-16 without a byte order mark does; save it as UTF-8",
+        ),
+        (b"\xff\xfe#\x00\x00", "line 1 is not UTF-16; save the file as UTF-8"),
+    ],
+)
+def test_a_file_in_another_encoding_is_refused_in_plain_words(tmp_path: Path, raw: bytes, reason: str) -> None:
+    file = tmp_path / "milesync.toml"
+    file.write_bytes(raw)
+    with pytest.raises(ConfigurationError) as caught:
+        load(file, {})
+    assert caught.value.errors == (f"{file}: not readable as TOML: {reason}",)
+    (tmp_path / "good.toml").write_text(MINIMAL + 'token = { file = "milesync.toml" }\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path / "good.toml", {}).secrets(["gh"], {})
+    assert caught.value.errors[0].endswith(f"the file with the secret is not readable: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        (f"{CANARY}\n{CANARY}\n", "holds several lines; it should hold the secret alone, on one line"),
+        (f"{CANARY}\r{CANARY}", "holds several lines; it should hold the secret alone, on one line"),
+        (f'"{CANARY}"', "has quotation marks around the secret; remove them"),
+        (f"\u201c{CANARY}\u201d", "has quotation marks around the secret; remove them"),
+        (f"GITHUB_TOKEN={CANARY}", "starts with a name and an equals sign; it should hold the secret alone"),
+        (f"export MY_PAT = {CANARY}", "starts with a name and an equals sign; it should hold the secret alone"),
+        (f"{CANARY}\u200b", "holds a blank or a character outside ASCII, which no token has; copy it again"),
+        (f"c4n\u0430ry{CANARY}", "holds a blank or a character outside ASCII, which no token has; copy it again"),
+        (f"token {CANARY}", "holds a blank or a character outside ASCII, which no token has; copy it again"),
+    ],
+)
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_a_token_that_no_header_can_carry_is_refused_before_the_first_request(
+    write: Write, tmp_path: Path, place: str, written: str, reason: str
+) -> None:
+    (tmp_path / "pat").write_bytes(written.encode())
+    settings = load(write(MINIMAL + ('token = { file = "pat" }\n' if place == "file" else "")), {})
+    with pytest.raises(ConfigurationError) as caught:
+        settings.secrets(["gh"], {"GITHUB_TOKEN": written})
+    assert caught.value.errors == (f"{tmp_path / 'milesync.toml'}:connections.gh.token: {reason}",)
+    assert CANARY not in repr(caught.value)
 
 
 # --- secrets -----------------------------------------------------------------------------------------------------

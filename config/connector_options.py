@@ -1,0 +1,49 @@
+"""The table ``options`` of a connection, checked against what its type of connector declares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from config.errors import lines
+
+__all__ = ["option_errors", "options_type"]
+
+
+def options_type(kind: object) -> type[Any] | None:
+    """The dataclass ``Options`` next to the factory of a type of connector. None: it declares no options."""
+    for point in entry_points(group="milesync.connectors", name=str(kind)):
+        declared: type[Any] | None = getattr(import_module(point.module), "Options", None)
+        return declared
+    return None
+
+
+def option_errors(table: Mapping[str, Any], file: str) -> Iterator[str]:
+    """The errors in the options of all connections of the parsed file ``table``, one line each.
+
+    The options of a connector that declares none are not checked.
+    """
+    connections = table.get("connections")
+    if not isinstance(connections, Mapping):
+        return
+    for name, connection in connections.items():
+        options = connection.get("options") if isinstance(connection, Mapping) else None
+        if not isinstance(options, Mapping):
+            continue
+        declared = options_type(connection.get("type"))
+        if declared is None:
+            continue
+        hints = get_type_hints(declared)
+        values = {
+            key: [value] if isinstance(value, str) and get_origin(hints.get(key)) is tuple else value
+            for key, value in options.items()
+        }
+        try:
+            TypeAdapter(declared).validate_json(json.dumps(values, default=str))
+        except ValidationError as error:
+            yield from lines(error, declared, values, file, ("connections", name, "options"))

@@ -1,0 +1,28 @@
+"""Options of a connection of type ``gitlab``: its table ``options`` in the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.gitlab.session import NOTES_PER_MINUTE, REQUESTS_PER_MINUTE
+from connectors.shared.deletion_sweep import DAYS
+from sync.model.settings import ConnectorOptions, setting
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(ConnectorOptions):
+    """Options of GitLab."""
+
+    history: Literal["full", "members", "none"] = setting(
+        "full", "which issues' histories are read: of all, of those with a milestone, of none"
+    )
+    sweep_days: float = setting(DAYS, "days between two searches for deleted issues; 0: at each pull", ge=0)
+    requests_a_minute: int = setting(
+        REQUESTS_PER_MINUTE,
+        "most requests that begin within a minute; 0: any number, the default elsewhere than on GitLab.com",
+        ge=0,
+    )
+    notes_a_minute: int = setting(NOTES_PER_MINUTE, "most comments that are written within a minute", ge=1)
