@@ -47,7 +47,7 @@ SMALLEST_BATCH = 10
 """A query for fewer issues than this is not split when GitLab finds it too heavy."""
 
 _REFUSALS = (AuthError, GoneError, MalformedError, RefusedError)
-"""Errors after which GraphQL is not used again."""
+"""Errors after which histories are not read by GraphQL again."""
 
 
 class IssueHistory(Struct, frozen=True):
@@ -89,7 +89,7 @@ def needs_history(
 
 
 class Histories:
-    """Reader of the histories of one project's issues. After a refusal it stops using GraphQL."""
+    """Reader of the histories of one project's issues. After a refusal it reads by REST only."""
 
     def __init__(self, session: Session, project: str, milestones: Iterable[api_types.Milestone]) -> None:
         self._session, self._project = session, project
@@ -166,7 +166,7 @@ class Histories:
         """Query activities and numbers of blockers of at most `BATCH` issues. Some issues may be left out."""
         if not self._session.counts_blockers:
             query = QUERY if query != LINKS else ""
-        if not self._session.graphql or not query:
+        if not self._session.has_activity or not query:
             return {}, {}
         variables = {"project": self._project, "numbers": [str(request.number) for request in requests]}
         try:
@@ -179,13 +179,13 @@ class Histories:
             first, second = self._query(requests[:half], query), self._query(requests[half:], query)
             return {**first[0], **second[0]}, {**first[1], **second[1]}
         except _REFUSALS:
-            self._session.graphql = False
+            self._session.has_activity = False
             return {}, {}
         if answer.lacks_links and query != QUERY:
             self._session.counts_blockers = False
             return self._query(requests, query)
         if answer.is_refused:
-            self._session.graphql = False
+            self._session.has_activity = False
         return read_activities(answer, self._milestones), answer.blocker_counts()
 
     def _fetch_by_rest(self, request: HistoryRequest) -> IssueHistory:

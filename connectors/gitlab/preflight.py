@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import clock_ahead, decode, rate_limit
+from connectors.shared.server_versions import Loss, ServerLine, is_older, limitations
 from sync.tracker.errors import AuthError, GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
 
@@ -20,8 +21,22 @@ __all__ = ["examine"]
 MAX_PROJECTS = 100
 """Number of projects whose webhooks and roles are read, with one request each for both."""
 
-PLANNER = 15
-"""Access level of the lowest role that may set labels."""
+PLANNER, REPORTER = 15, 20
+"""Access levels of the two lowest roles that may set labels."""
+
+PLANNER_SINCE = "17.7"
+"""The first version with that role. An older GitLab refuses its level as an unknown value."""
+
+VERSIONS = ServerLine(
+    name="GitLab",
+    supported="19.4",
+    oldest="15.0",
+    losses=(
+        Loss("15.5", "a token's scopes and expiry are not known"),
+        Loss("15.8", "histories take one or two requests for each issue instead of one for 50 issues"),
+        Loss("16.3", "blocking links take one request for each open issue"),
+    ),
+)
 
 _EVENTS = ("issues", "confidential_issues", "note", "confidential_note")
 _GROUP = {"include_subgroups": "true", "with_shared": "false", "archived": "false"}
@@ -76,11 +91,12 @@ class _ProjectAccess(Struct):
 
 def examine(session: Session, projects: Sequence[str], now: Callable[[], datetime]) -> Examination:
     """Examine the token, projects and groups. Raises a `TrackerError` when GitLab does not accept the token."""
-    answer = session.get("/user")
+    answer, server = session.get("/user"), _version(session)
     token, unread = _Token(), [Unread(project="", what="scopes and expiry of this kind of token")]
     with suppress(AuthError, *PROJECT_ERRORS):  # OAuth and job tokens are not listed
         token, unread = decode(session.get("/personal_access_tokens/self"), _Token, session.name), []
-    projects_access, failed = _resolve(session, projects)
+    level = REPORTER if is_older(server, PLANNER_SINCE) else PLANNER
+    projects_access, failed = _resolve(session, projects, level)
     rights = [_right(access) for access in projects_access]
     if token.scopes:
         may_read = not {"api", "read_api"}.isdisjoint(token.scopes)
@@ -95,8 +111,9 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         expires=datetime.combine(token.expires_at, time.min, UTC) if token.expires_at else None,
         scopes=token.scopes or None,
         ahead=clock_ahead(answer, now()),
-        server=f"GitLab {_version(session)}".strip(),
+        server=f"GitLab {server}".strip(),
         sdk=f"python-gitlab {version('python-gitlab')}",
+        limitations=tuple(limitations(VERSIONS, server)),
         budgets=(budget,) if budget else (),
         rights=tuple(rights),
         obstacles=tuple(_obstacles(access.project for access in projects_access)),
@@ -115,11 +132,15 @@ def _version(session: Session) -> str:
 # --- projects ------------------------------------------------------------------------------------------------------
 
 
-def _resolve(session: Session, keys: Sequence[str]) -> tuple[list[_ProjectAccess], dict[str, TrackerError]]:
-    """Resolve keys of projects and groups. Return each project once, and the errors by key."""
+def _resolve(session: Session, keys: Sequence[str], level: int) -> tuple[list[_ProjectAccess], dict[str, TrackerError]]:
+    """Resolve keys of projects and groups. Return each project once, and the errors by key.
+
+    ``level`` is the access level from which an account may write.
+    """
     found: dict[int, _ProjectAccess] = {}
     failed: dict[str, TrackerError] = {}
-    for key, answer in zip(keys, session.caller.map_all(lambda key: _resolve_key(session, key), keys), strict=True):
+    answers = session.caller.map_all(lambda key: _resolve_key(session, key, level), keys)
+    for key, answer in zip(keys, answers, strict=True):
         if isinstance(answer, TrackerError):
             failed[key] = answer
         else:
@@ -128,15 +149,15 @@ def _resolve(session: Session, keys: Sequence[str]) -> tuple[list[_ProjectAccess
     return list(found.values()), failed
 
 
-def _resolve_key(session: Session, key: str) -> list[_ProjectAccess] | TrackerError:
+def _resolve_key(session: Session, key: str, level: int) -> list[_ProjectAccess] | TrackerError:
     try:
         if key.endswith("/*"):
-            return _group(session, key, key.removesuffix("/*"))
+            return _group(session, key, key.removesuffix("/*"), level)
         try:
             project = decode(session.get(f"/projects/{quote(key, safe='')}", key), _Project, session.name, key)
         except GoneError as error:
             try:
-                return _group(session, key, key)
+                return _group(session, key, key, level)
             except GoneError:
                 return error
         return [_ProjectAccess(project, _level(project))]
@@ -144,15 +165,15 @@ def _resolve_key(session: Session, key: str) -> list[_ProjectAccess] | TrackerEr
         return error
 
 
-def _group(session: Session, key: str, path: str) -> list[_ProjectAccess]:
-    """Fetch the projects of a group, and the projects among them where we have the role Planner.
+def _group(session: Session, key: str, path: str, level: int) -> list[_ProjectAccess]:
+    """Fetch the projects of a group, and the projects among them where we have this access level.
 
     The list itself does not name our role.
     """
     address = f"/groups/{quote(path, safe='')}/projects"
     listed = session.rows(_Project, address, key, **_GROUP)
-    writable = {project.id for project in session.rows(_Project, address, key, **_GROUP, min_access_level=PLANNER)}
-    return [_ProjectAccess(project, PLANNER if project.id in writable else 0) for project in listed]
+    writable = {project.id for project in session.rows(_Project, address, key, **_GROUP, min_access_level=level)}
+    return [_ProjectAccess(project, level if project.id in writable else 0) for project in listed]
 
 
 def _level(project: _Project) -> int | None:

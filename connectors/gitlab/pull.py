@@ -40,6 +40,12 @@ BATCH, BATCH_WITH_HISTORIES = 250, 100
 """Issues in one page of a pull: few enough to store often, and fewer where their histories take requests."""
 
 
+WITH_GROUPS = {"include_parent_milestones": "true"}
+"""Parameter that includes the milestones of groups. GitLab has called it ``include_ancestors`` since 16.7; it takes
+either name and refuses both. An older GitLab ignores the new name and leaves the milestones of groups out.
+"""
+
+
 class _ProjectGroup(Struct, frozen=True):
     """Projects that are pulled together: the projects of a group, or (with an empty ``group``) single projects."""
 
@@ -193,7 +199,7 @@ class Reader:
             own = [row for row in shared.rows if str(row.project_id) == project and row.updated_at >= since]
             newest = _NewestIssues(own, is_complete=True)
         calls: list[Callable[[], Any]] = [
-            lambda: self._session.rows(api_types.Milestone, f"{path}/milestones", key, include_ancestors="true"),
+            lambda: self._session.rows(api_types.Milestone, f"{path}/milestones", key, **WITH_GROUPS),
             lambda: newest or _newest_issues(self._session, f"{path}/issues", key, since),
         ]
         try:

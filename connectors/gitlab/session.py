@@ -75,7 +75,9 @@ class Session:
             setup, per_minute=int(setup.options.get("requests_a_minute", REQUESTS_PER_MINUTE if public else 0))
         )
         self.graphql = "job_token" not in setup.secrets
-        """Whether GraphQL can be used: a job token may not, and an instance may have refused."""
+        """Whether GraphQL can be used: a job token may not."""
+        self.has_activity = self.graphql
+        """Whether GraphQL has the activity of issues: older instances refuse the query."""
         self.counts_blockers = True
         """Whether GraphQL counts the blockers of an issue: older instances do not."""
         self._note_times = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_PER_MINUTE))))

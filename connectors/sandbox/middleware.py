@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.sandbox.stale_lists import Lag
+from connectors.sandbox.versions import absent
 from connectors.sandbox.world import Fault, Tracker
 
 __all__ = ["Wire", "wired"]
@@ -62,6 +63,9 @@ class Wire:
         request = Request(scope, receive)
         if not self.authorised(request):
             await self.refuse(request)(scope, receive, logged)
+            return
+        if absent(self.tracker, scope["path"]):
+            await Response('{"message": "404 Not Found"}', 404, media_type="application/json")(scope, receive, logged)
             return
         await self.app(scope, receive, logged)
 

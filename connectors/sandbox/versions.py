@@ -23,12 +23,14 @@ __all__ = [
     "PARTS",
     "Kind",
     "Part",
+    "absent",
     "age",
     "full_version",
     "is_at_least",
     "lacking",
     "lacks",
     "prune",
+    "ruby_words",
     "shown",
 ]
 
@@ -82,8 +84,20 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
         Part(Kind.GRAPHQL, "Issue.blocking", "3.19", "documentation of 3.19; REST description of 3.19"),
         Part(Kind.FIELD, "issue.issue_dependencies_summary", "3.19", "REST description of 3.19"),
     ),
-    "gitlab": (),
-    "jira": (),
+    "gitlab": (
+        Part(Kind.PARAMETER, "include_parent_milestones", "13.4", "GitLab's documentation of milestones; MR 38800"),
+        Part(Kind.FIELD, "note.internal", "15.4", "MR 95043 of August 2022; the version is inferred"),
+        Part(Kind.PATH, "/api/v4/personal_access_tokens/self", "15.5", "unverified; the list's filters came with 15.5"),
+        Part(Kind.GRAPHQL, "WorkItemWidgetNotes", "15.6", "MR 102811 of November 2022; the version is inferred"),
+        Part(Kind.GRAPHQL, "Note.systemNoteMetadata", "15.8", "MR 106216 of December 2022; the version is inferred"),
+        Part(Kind.GRAPHQL, "WorkItemWidgetLinkedItems", "16.3", "MR 126980 of August 2023; the version is inferred"),
+        Part(Kind.PARAMETER, "include_ancestors", "16.7", "GitLab's documentation of milestones; issue 433298"),
+        Part(Kind.RULE, "the role Planner", "17.7", "release notes of 17.7; `min_access_level` takes known roles only"),
+    ),
+    "jira": (
+        Part(Kind.PATH, "/rest/pat/.*", "8.14", "Atlassian's documentation of personal access tokens"),
+        Part(Kind.RULE, "basic authentication", "0", "on by default until 11.0: release notes of jira.js 6", "11.0"),
+    ),
     "jira-cloud": (),
 }
 """The parts that milesync uses or that the sandbox shows, by kind of tracker. ``github`` means Enterprise Server."""
@@ -131,18 +145,39 @@ def lacks(tracker: Tracker, kind: Kind, name: str) -> bool:
     return name in lacking(tracker.kind, tracker.version, kind)
 
 
+def absent(tracker: Tracker, path: str) -> bool:
+    """Return whether the tracker's version has no such path."""
+    return any(re.fullmatch(pattern, path) for pattern in lacking(tracker.kind, tracker.version, Kind.PATH))
+
+
 def shown(tracker: Tracker, entity: str, row: dict[str, Any]) -> dict[str, Any]:
     """Return an entity of a REST answer without the fields that the tracker's version lacks."""
     without = {name for name in row if f"{entity}.{name}" in lacking(tracker.kind, tracker.version, Kind.FIELD)}
     return {name: value for name, value in row.items() if name not in without} if without else row
 
 
+_RUBY_WORDS = (
+    (r"Cannot query field '(\w+)' on type '(\w+)'\..*", r"Field '\1' doesn't exist on type '\2'"),
+    (r"Unknown argument '(\w+)' on field '\w+\.(\w+)'\..*", r"Field '\2' doesn't accept argument '\1'"),
+    (r"Unknown type '(\w+)'\..*", r"No such type \1, so it can't be a fragment condition"),
+)
+
+
+def ruby_words(message: str) -> str:
+    """Return a message of graphql-core in the words of graphql-ruby, the library of GitHub and GitLab."""
+    for pattern, words in _RUBY_WORDS:
+        message = re.sub(pattern, words, message, flags=re.DOTALL)
+    return message
+
+
 def prune(schema: GraphQLSchema, tracker: str, version: str) -> GraphQLSchema:
     """Remove from a new schema, in place, what a version of a tracker lacks."""
-    for name in lacking(tracker, version, Kind.GRAPHQL):
+    for name in sorted(lacking(tracker, version, Kind.GRAPHQL), reverse=True):  # an argument before its field
         type_name, _, member = name.partition(".")
         type_, (member, _, argument) = schema.type_map[type_name], member.partition(".")
-        if argument:
+        if not member:
+            del schema.type_map[type_name]
+        elif argument:
             assert isinstance(type_, GraphQLObjectType)
             type_.fields[member].args.pop(argument, None)
         elif isinstance(type_, GraphQLEnumType):

@@ -48,7 +48,8 @@ class ReadingContract(Contract):
         state = self.pull(connector, side)
         assert state.titles() == titles
         assert len(state.issues) == len(titles)
-        assert side.requests() <= ceil(len(titles) / side.page) + side.costs.first_pull
+        costs = side.costs
+        assert side.requests() <= ceil(len(titles) / side.page) + costs.first_pull + costs.issue * len(titles)
 
     def test_an_exactly_full_page_is_the_last_one(self, connector: Connector, side: Side) -> None:
         """A full last page ends the pull: no issue is missing and no page is requested forever."""

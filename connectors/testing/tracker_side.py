@@ -68,6 +68,9 @@ class RequestCosts:
     first_pull: int
     """A first pull of one project, in addition to one request for each page of issues."""
 
+    issue: int = 0
+    """A first pull, in addition for each issue, where a server has no request for the histories of many."""
+
 
 class Side(Protocol):
     """A tracker with one connector to it, and what people do in the tracker.

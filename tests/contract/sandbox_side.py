@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,8 @@ COSTS = {
     "jira": RequestCosts(unchanged=2, first_pull=6),
     "jira-cloud": RequestCosts(unchanged=2, first_pull=8),
 }
+ISSUE_COSTS = {("gitlab", "15.0"): 2}
+"""Requests for each issue on old servers: its history, and the issues that block it."""
 FAULTS = {
     InjectedFault.UNAUTHORISED: ("status", 401),
     InjectedFault.FORBIDDEN: ("status", 403),
@@ -75,15 +77,17 @@ class SandboxSide:
         tracker.used, tracker.token = 0, self.secret
         self.several = tracker.kind.startswith("jira")
         self.project, self.other = PROJECTS[tracker.kind]
-        self.costs = COSTS[tracker.kind]
+        self.costs = replace(COSTS[tracker.kind], issue=ISSUE_COSTS.get((tracker.kind, tracker.version), 0))
         self.place, self.elsewhere = tracker.project(self.project), tracker.project(self.other)
         self.people = tracker.user("ada", "Ada Fox")
 
     @classmethod
-    def of(cls, world: World, kind: str) -> SandboxSide:
-        """The side of a dialect. The world's clock is a `Clock`."""
+    def of(cls, world: World, kind: str, version: str = "") -> SandboxSide:
+        """The side of a dialect on a server of a version (empty: the newest). The world's clock is a `Clock`."""
         assert isinstance(world.clock, Clock)
-        return cls({tracker.kind: tracker for tracker in world.trackers}[kind], world.clock)
+        tracker = {tracker.kind: tracker for tracker in world.trackers}[kind]
+        tracker.version = version
+        return cls(tracker, world.clock)
 
     def connect(self, *, concurrency: int = 3, timeout: int = 60) -> Connector:
         kind = self.tracker.kind.partition("-")[0]

@@ -56,9 +56,8 @@ UNDESCRIBED = {
     "POST /projects/N/issues/N/notes",
     "PUT /projects/N/issues/N/notes/N",
 }
-UNDESCRIBED_PARAMETERS = {"per_page", "include_ancestors", "iids[]"}
-"""``per_page`` goes with every list; ``include_ancestors`` is the present name of ``include_parent_milestones``;
-``iids`` is described without the brackets that GitLab wants."""
+UNDESCRIBED_PARAMETERS = {"per_page", "iids[]"}
+"""``per_page`` goes with every list; ``iids`` is described without the brackets that GitLab wants."""
 
 
 @pytest.fixture(scope="module")

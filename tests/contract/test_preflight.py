@@ -86,7 +86,7 @@ def test_a_token_with_every_right_lacks_nothing_and_nothing_is_written(tracker: 
     assert all(right.held for right in told.rights)
     assert (told.obstacles, told.triggers, told.failed) == ((), (), {})
     assert told.account in ("milesync-bot", "milesync")
-    assert all(word in told.server for word in {"github": ["GitHub"], "gitlab": ["18.2"]}.get(tracker.kind, ["Jira"]))
+    assert all(word in told.server for word in {"github": ["GitHub"], "gitlab": ["19.6"]}.get(tracker.kind, ["Jira"]))
     assert told.sdk.split()[0] in ("PyGithub", "python-gitlab", "jira")
     assert tracker.writes == []
 

@@ -57,7 +57,7 @@ def test_an_enterprise_server_has_the_graphql_of_its_version(
         assert bool(fields["stateReason"]) is is_at_least(version, "3.18")
     for name in absent - {"blockedBy", "blocking"}:
         document = f'{{ repository(owner: "acme", name: "app") {{ issue(number: 1) {{ {name} }} }} }}'
-        assert f"Cannot query field '{name}' on type 'Issue'" in asked(world, document)["errors"][0]["message"]
+        assert f"Field '{name}' doesn't exist on type 'Issue'" in asked(world, document)["errors"][0]["message"]
 
 
 def test_an_enterprise_server_names_its_version_and_has_no_limits(world: World) -> None:
@@ -94,3 +94,43 @@ def test_each_part_has_a_source_and_a_version_that_lacks_it() -> None:
             assert part.name in lacking(tracker, before, part.kind)
             assert part.name not in lacking(tracker, part.since, part.kind)
     assert lacking("github", "", Kind.GRAPHQL) == frozenset(), "github.com lacks nothing"
+
+
+def test_a_path_that_came_later_does_not_exist(world: World) -> None:
+    path = "/api/v4/personal_access_tokens/self"
+    for version, status in (("15.0", 404), ("15.5", 200), ("", 200)):
+        world.gitlab.version = version
+        assert get(world, "gitlab", path).status_code == status
+    assert get(world, "gitlab", "/api/v4/version").json()["version"] == "19.6.0-ee"
+
+
+@pytest.mark.parametrize(
+    ("version", "names", "count"),
+    [
+        ("15.0", ("include_ancestors",), 1),
+        ("15.0", ("include_parent_milestones",), 2),
+        ("15.0", ("include_ancestors", "include_parent_milestones"), 2),
+        ("16.7", ("include_ancestors",), 2),
+        ("16.7", ("include_parent_milestones",), 2),
+        ("16.7", ("include_ancestors", "include_parent_milestones"), 400),
+    ],
+)
+def test_the_milestones_of_groups_have_a_parameter_of_two_names(
+    world: World, version: str, names: tuple[str, ...], count: int
+) -> None:
+    lab = world.gitlab
+    lab.version = version
+    lab.projects.clear()
+    lab.milestone(lab.project("acme/api"), "own")
+    lab.group_milestone("acme", "shared")
+    answer = get(world, "gitlab", "/api/v4/projects/acme%2Fapi/milestones", **dict.fromkeys(names, "true"))
+    assert (len(answer.json()) if answer.status_code == 200 else answer.status_code) == count
+
+
+@pytest.mark.parametrize(("version", "status"), [("8.20", 200), ("10.3", 200), ("11.0", 403), ("", 403)])
+def test_jira_has_basic_authentication_until_it_was_switched_off(world: World, version: str, status: int) -> None:
+    world.jira.version = version
+    answer = requests.get(f"{world.jira.url}/rest/api/2/myself", auth=("bot", world.jira.token), timeout=60)
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["message"] == "Basic Authentication has been disabled on this instance."
+    assert get(world, "jira", "/rest/api/2/serverInfo").json()["version"] == f"{version or '11.3'}.0"

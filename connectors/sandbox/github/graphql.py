@@ -23,7 +23,7 @@ from graphql import (
 
 from connectors.sandbox.github.project_boards import BOARDS
 from connectors.sandbox.github.resolvers import FIELDS, type_of
-from connectors.sandbox.versions import prune
+from connectors.sandbox.versions import prune, ruby_words
 from connectors.sandbox.world import Tracker
 
 __all__ = ["Answer", "answer"]
@@ -75,7 +75,7 @@ def _changes(document: DocumentNode) -> tuple[str, ...]:
 
 
 def _error(problem: GraphQLError) -> dict[str, Any]:
-    made: dict[str, Any] = {"message": problem.message}
+    made: dict[str, Any] = {"message": ruby_words(problem.message)}
     kind = (problem.extensions or {}).get("type")
     if kind:
         made["type"] = kind

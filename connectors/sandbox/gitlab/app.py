@@ -21,15 +21,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.sandbox.gitlab.graphql import answer
 from connectors.sandbox.gitlab.pagination import BadRequestError, NotAllowedError, issues_wanted, paged
-from connectors.sandbox.gitlab.permissions import VERSION, hook, member, token
+from connectors.sandbox.gitlab.permissions import hook, member, token, version
 from connectors.sandbox.gitlab.quick_actions import run_commands
 from connectors.sandbox.gitlab.views import Json, View, group_id
 from connectors.sandbox.middleware import wired
+from connectors.sandbox.versions import Kind, lacking, lacks
 from connectors.sandbox.world import Comment, Issue, Label, Milestone, Project, Tracker
 
 __all__ = ["application"]
 
 Handler = Callable[[Request], Response]
+PLANNER = 15
+"""The level of a role that came late."""
+WITH_GROUPS = ("include_ancestors", "include_parent_milestones")
+"""Two names of one parameter."""
 LONGEST_NOTE = 1_000_000
 
 
@@ -52,7 +57,7 @@ def application(tracker: Tracker) -> ASGIApp:
     handlers: list[tuple[str, str, Handler]] = [
         ("POST", "/api/graphql", lambda request: _json(answer(desk.view, _sent(request)))),
         ("GET", "/api/v4/user", desk.me),
-        ("GET", "/api/v4/version", lambda _: _json(VERSION)),
+        ("GET", "/api/v4/version", lambda _: _json(version(tracker))),
         ("GET", "/api/v4/personal_access_tokens/self", lambda _: _json(token(tracker))),
         ("GET", "/api/v4/projects/{id}", desk.project),
         ("GET", "/api/v4/projects/{id}/hooks", desk.hooks),
@@ -274,6 +279,8 @@ class _Desk:
     def group_projects(self, request: Request) -> Response:
         group, deep = self._group(request), request.query_params.get("include_subgroups") == "true"
         least = int(request.query_params.get("min_access_level", "0"))
+        if least == PLANNER and lacks(self.tracker, Kind.RULE, "the role Planner"):
+            raise BadRequestError("min_access_level does not have a valid value")
         found = [
             p
             for p in self._below(group)
@@ -283,7 +290,11 @@ class _Desk:
 
     def milestones(self, request: Request) -> Response:
         project = self._project(request)
-        all_of = request.query_params.get("include_ancestors") == "true"
+        known = set(WITH_GROUPS) - lacking("gitlab", self.tracker.version, Kind.PARAMETER)
+        given = [name for name in WITH_GROUPS if name in known and name in request.query_params]
+        if len(given) > 1:
+            raise BadRequestError(f"{', '.join(given)} are mutually exclusive")
+        all_of = any(request.query_params[name] == "true" for name in given)
         found = [m for m in project.milestones.values() if all_of or not m.group]
         found.sort(key=lambda m: m.id, reverse=True)
         return paged(request, found, lambda m: self.view.milestone(m, project))

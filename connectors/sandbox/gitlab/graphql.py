@@ -13,6 +13,7 @@ from typing import Any
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, build_schema, execute_sync, parse, validate
 
 from connectors.sandbox.gitlab.views import Json, View
+from connectors.sandbox.versions import prune, ruby_words
 from connectors.sandbox.world import Issue, Project
 
 __all__ = ["answer"]
@@ -52,14 +53,14 @@ MOST = 100
 
 def answer(view: View, asked: Mapping[str, Any]) -> Json:
     """Execute a request ``{query, variables}``. Errors are part of the answer."""
-    schema = _schema(premium=view.tracker.premium)
+    schema = _schema(premium=view.tracker.premium, version=view.tracker.version)
     try:
         document = parse(str(asked.get("query") or ""))
     except GraphQLError as problem:
         return {"errors": [{"message": problem.message}]}
     problems = validate(schema, document)
     if problems:
-        return {"errors": [{"message": problem.message} for problem in problems]}
+        return {"errors": [{"message": ruby_words(problem.message)} for problem in problems]}
     variables = dict(asked.get("variables") or {})
     result = execute_sync(schema, document, context_value=view, variable_values=variables)
     body: Json = {"data": result.data}
@@ -68,9 +69,9 @@ def answer(view: View, asked: Mapping[str, Any]) -> Json:
     return body
 
 
-@lru_cache(maxsize=2)
-def _schema(*, premium: bool) -> GraphQLSchema:
-    """Return the schema; without a licence it lacks the licensed fields."""
+@lru_cache(maxsize=8)
+def _schema(*, premium: bool, version: str) -> GraphQLSchema:
+    """Return the schema of a version; without a licence it lacks the licensed fields."""
     schema = build_schema(_SCHEMA if premium else _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }"))
     resolvers: Mapping[tuple[str, str], Any] = {
         ("Query", "project"): _project,
@@ -84,7 +85,7 @@ def _schema(*, premium: bool) -> GraphQLSchema:
         assert isinstance(found, GraphQLObjectType)
         found.fields[field].resolve = resolver
     schema.type_map["WorkItemWidget"].resolve_type = lambda widget, *_: widget["type_name"]  # type: ignore[attr-defined]
-    return schema
+    return prune(schema, "gitlab", version)
 
 
 def _project(_: Any, info: Any, fullPath: str) -> Project | None:  # noqa: N803 - GitLab's name

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from connectors.sandbox.versions import full_version
 from connectors.sandbox.world import Hook, Project, Tracker, User
 
-__all__ = ["LEVELS", "VERSION", "hook", "member", "token"]
+__all__ = ["LEVELS", "hook", "member", "token", "version"]
 
 Json = dict[str, Any]
-VERSION: Json = {"version": "18.2.0-ee", "revision": "sandbox"}
 _EVENTS = ("push", "issues", "confidential_issues", "note", "confidential_note", "merge_requests", "pipeline")
+
+
+def version(tracker: Tracker) -> Json:
+    """``/version``."""
+    return {"version": f"{full_version(tracker)}-ee", "revision": "sandbox"}
 
 
 def token(tracker: Tracker) -> Json:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from connectors.sandbox.versions import shown
 from connectors.sandbox.world import Change, Comment, Issue, Label, Milestone, Project, Tracker, User
 
 __all__ = ["Json", "View", "group_id", "stamp"]
@@ -206,11 +207,9 @@ class View:
 
     def note(self, comment: Comment, issue: Issue, project: Project) -> Json:
         """A comment."""
-        return self._note(comment.id, str(comment.body), comment.author, comment.created, comment.updated, issue) | {
-            "project_id": project.id,
-            "confidential": comment.internal,
-            "internal": comment.internal,
-        }
+        row = self._note(comment.id, str(comment.body), comment.author, comment.created, comment.updated, issue)
+        row |= {"project_id": project.id, "confidential": comment.internal, "internal": comment.internal}
+        return shown(self.tracker, "note", row)
 
     def system_notes(self, issue: Issue, project: Project) -> Iterator[Json]:
         """Return the system notes of the thread."""

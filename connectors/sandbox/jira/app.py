@@ -22,6 +22,7 @@ from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, paged, rea
 from connectors.sandbox.jira.search import Desk
 from connectors.sandbox.jira.views import EPIC_LINK, POINTS, SPRINT, STATUSES, Wording
 from connectors.sandbox.middleware import wired
+from connectors.sandbox.versions import Kind, full_version, lacks
 from connectors.sandbox.world import Project, Tracker
 
 __all__ = ["application"]
@@ -152,7 +153,8 @@ class _Jira:
 
     def _within_limit(self) -> bool:
         now = self.tracker.world.clock()
-        if self.window is None or now - self.window >= timedelta(hours=1):
+        self.window = self.window or now
+        if now - self.window >= timedelta(hours=1):
             self.window, self.tracker.used = now, 0
         self.tracker.used += 1
         return self.tracker.used <= self.tracker.limit
@@ -173,7 +175,7 @@ class _Jira:
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return value == self.tracker.token
-        if scheme.lower() != "basic":
+        if scheme.lower() != "basic" or lacks(self.tracker, Kind.RULE, "basic authentication"):
             return False
         try:
             _, _, password = base64.b64decode(value).decode().partition(":")
@@ -181,8 +183,11 @@ class _Jira:
             return False
         return password == self.tracker.token
 
-    def refuse(self, _: Request) -> Response:
-        """Return Jira's 401."""
+    def refuse(self, request: Request) -> Response:
+        """Return Jira's 401, or its 403 for basic authentication that is switched off."""
+        scheme = request.headers.get("authorization", "").partition(" ")[0]
+        if scheme.lower() == "basic" and lacks(self.tracker, Kind.RULE, "basic authentication"):
+            return self._json(403, {"message": "Basic Authentication has been disabled on this instance."})
         body = {"message": "Client must be authenticated to access this resource.", "status-code": 401}
         return self._json(401, body, {"WWW-Authenticate": 'OAuth realm="sandbox"'})
 
@@ -197,10 +202,10 @@ class _Jira:
         cloud = self.tracker.kind == "jira-cloud"
         return {
             "baseUrl": self.tracker.url,
-            "version": "1001.0.0-SNAPSHOT" if cloud else "9.12.0",
-            "versionNumbers": [1001, 0, 0] if cloud else [9, 12, 0],
+            "version": "1001.0.0-SNAPSHOT" if cloud else full_version(self.tracker),
+            "versionNumbers": [1001, 0, 0] if cloud else [int(n) for n in full_version(self.tracker).split(".")],
             "deploymentType": "Cloud" if cloud else "Server",
-            "buildNumber": 100200 if cloud else 9120000,
+            "buildNumber": 100200,
             "serverTime": Wording(self.tracker).time(self.tracker.world.clock()),
             "serverTitle": "Sandbox",
         }

@@ -1,0 +1,55 @@
+"""Versions of servers that organisations run themselves: which their maker supports, and what older ones lack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from sync.tracker.preflight import Limitation
+
+__all__ = ["Loss", "ServerLine", "is_older", "limitations"]
+
+
+class Loss(Struct, frozen=True):
+    """Loss on versions before ``since``; the words follow "on GitLab 15.0"."""
+
+    since: str
+    words: str
+
+
+class ServerLine(Struct, frozen=True):
+    """The versions of a server: the oldest ``supported`` by its maker, and the ``oldest`` that milesync works with.
+
+    Support ends with time, so ``supported`` is that of the day which docs/reference/checked-against.md names.
+    """
+
+    name: str
+    supported: str
+    oldest: str
+    losses: tuple[Loss, ...] = ()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+def is_older(version: str, than: str) -> bool:
+    """Compare two versions by their first two numbers. A version without a number is not known, and not older."""
+    numbers = _numbers(version)
+    return bool(numbers) and numbers < _numbers(than)
+
+
+def limitations(line: ServerLine, version: str) -> Iterator[Limitation]:
+    """Yield what this version lacks in comparison with the newest, with the version that has it."""
+    server = f"{line.name} {version}"
+    if is_older(version, line.oldest):
+        words = f"{server} is older than {line.oldest}, the oldest version that milesync was tested with"
+        yield Limitation(words=words, remedy=f"upgrade to {line.supported} or later")
+    elif is_older(version, line.supported):
+        words = f"{server} has no support by its maker any more; milesync works with it"
+        yield Limitation(words=words, remedy=f"versions from {line.supported} on have it")
+    for loss in line.losses:
+        if is_older(version, loss.since):
+            yield Limitation(words=f"on {server} {loss.words}", remedy=f"this comes with {line.name} {loss.since}")

@@ -1,0 +1,121 @@
+"""Connectors on servers of older versions: nothing vanishes without a word, and doctor names what is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import Tracker, World
+from sync.cli.wiring import connect
+from sync.tracker.actions import SetNativeHealth
+from sync.tracker.preflight import Examiner
+from sync.tracker.protocol import Connector, Setup
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[World]:
+    world = World(lambda: NOW)
+    with Sandbox(world):
+        yield world
+
+
+@pytest.fixture
+def lab(running: World) -> Tracker:
+    lab = running.gitlab
+    for filled in (lab.projects, lab.faults, lab.log):
+        filled.clear()
+    return lab
+
+
+def connected(tracker: Tracker, **secrets: str) -> Connector:
+    return connect(
+        tracker.kind,
+        Setup(
+            name="old",
+            url=tracker.url,
+            secrets={"token": tracker.token} | secrets,
+            clock=lambda: NOW,
+            sleep=lambda _: None,
+            timeout=60,
+        ),
+    )
+
+
+def words_of(connector: Connector, *projects: str) -> list[str]:
+    assert isinstance(connector, Examiner)
+    return [limitation.words for limitation in connector.examine(projects).limitations]
+
+
+@pytest.mark.parametrize("version", ["15.0", "16.6", "16.7", "19.4", ""])
+def test_the_milestones_of_groups_are_read_from_every_gitlab(lab: Tracker, version: str) -> None:
+    lab.version = version
+    project = lab.project("acme/team/api")
+    lab.milestone(project, "own")
+    lab.group_milestone("acme", "of the group")
+    lab.group_milestone("acme/team", "of the subgroup")
+    pages = connected(lab).pull(["acme/team/api"], {})
+    titles = [milestone.title for page in pages for milestone in page.milestones]
+    assert sorted(titles) == ["of the group", "of the subgroup", "own"]
+
+
+@pytest.mark.parametrize("version", ["15.0", "17.6", "17.7", ""])
+def test_a_group_is_examined_on_every_gitlab(lab: Tracker, version: str) -> None:
+    lab.version = version
+    lab.project("acme/api")
+    lab.project("acme/web").read_only = True
+    connector = connected(lab)
+    assert isinstance(connector, Examiner)
+    told = connector.examine(["acme/*"])
+    assert told.failed == {}
+    assert {right.project: right.held for right in told.rights if right.project} == {
+        "acme/api": True,
+        "acme/web": False,
+    }
+
+
+def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Tracker) -> None:
+    lab.version = "15.0"
+    project, ada = lab.project("acme/api"), lab.user("ada")
+    milestone = lab.milestone(project, "v1")
+    issue = lab.issue(project, "work", ada)
+    lab.move(project, issue, [milestone.id], ada)
+    connector = connected(lab)
+    (page, *_) = list(connector.pull(["acme/api"], {}))
+    assert [event.milestone_title for event in page.histories[str(issue.id)]] == ["v1"]
+    connector.apply(
+        SetNativeHealth(
+            milestone="m", project=str(project.id), project_key="acme/api", issue="acme/api#1", value="on_track"
+        )
+    )
+    assert issue.health == "on_track"
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (
+            "15.0",
+            [
+                "GitLab 15.0.0-ee has no support by its maker any more; milesync works with it",
+                "on GitLab 15.0.0-ee a token's scopes and expiry are not known",
+                "on GitLab 15.0.0-ee histories take one or two requests for each issue instead of one for 50 issues",
+                "on GitLab 15.0.0-ee blocking links take one request for each open issue",
+            ],
+        ),
+        ("14.10", ["GitLab 14.10.0-ee is older than 15.0, the oldest version that milesync was tested with"]),
+        ("19.3", ["GitLab 19.3.0-ee has no support by its maker any more; milesync works with it"]),
+        ("19.4", []),
+        ("", []),
+    ],
+)
+def test_doctor_names_what_a_gitlab_of_a_version_lacks(lab: Tracker, version: str, words: list[str]) -> None:
+    lab.version = version
+    lab.project("acme/api")
+    told = words_of(connected(lab), "acme/api")
+    assert told[: len(words)] == words
+    assert bool(told) is bool(words)
