@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ __all__ = [
 
 _LOCK = 5_461_837_202_311
 """Key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
+
+IDLE_LIMIT = timedelta(seconds=30)
+"""Time without a statement after which PostgreSQL ends a transaction, so that a paused process blocks no other one."""
 
 _VERSION = Table(
     "alembic_version",
@@ -185,7 +189,16 @@ def _begin(connection: Connection) -> None:
 
 def _postgresql(where: URL) -> Engine:
     """Open PostgreSQL without prepared statements: a plan from the time of an empty table would always scan it."""
-    return create_engine(where, hide_parameters=True, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+    engine = create_engine(where, hide_parameters=True, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+    event.listen(engine, "begin", _limit_idle_time)
+    return engine
+
+
+def _limit_idle_time(connection: Connection) -> None:
+    """Let the server end a transaction that writes and is idle: a paused process keeps no row from the others."""
+    if connection.get_execution_options().get("milesync_writes"):
+        milliseconds = IDLE_LIMIT // timedelta(milliseconds=1)
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
 
 
 # --- revisions --------------------------------------------------------------------------------------------------

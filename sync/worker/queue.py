@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from datetime import timedelta
 
 import psycopg
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
@@ -11,7 +12,7 @@ from procrastinate.schema import SchemaManager, migrations_path
 from psycopg import sql
 from sqlalchemy import make_url
 
-from sync.store.database import UnusableDatabase
+from sync.store.database import IDLE_LIMIT, UnusableDatabase
 
 __all__ = ["SCHEMA", "app", "install", "libpq", "refresh"]
 
@@ -33,8 +34,13 @@ def libpq(url: str) -> str:
 
 
 def app(url: str, *, threads: bool = False) -> App:
-    """Return the queue of a database that has its tables; ``threads``: for threads instead of an event loop."""
-    kwargs = {"options": f"-c search_path={SCHEMA}", "application_name": "milesync"}
+    """Return the queue of a database that has its tables; ``threads``: for threads instead of an event loop.
+
+    The server ends the transactions of a paused process, on which the others would wait.
+    """
+    idle_limit = IDLE_LIMIT // timedelta(milliseconds=1)
+    options = f"-c search_path={SCHEMA} -c idle_in_transaction_session_timeout={idle_limit}"
+    kwargs = {"options": options, "application_name": "milesync"}
     connector = SyncPsycopgConnector if threads else PsycopgConnector
     return App(connector=connector(conninfo=libpq(url), kwargs=kwargs))
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,7 +30,10 @@ IDLE_POLL = 1.0
 
 
 class Worker:
-    """One process that takes steps from the queue. ``abandon`` ends the process at once."""
+    """One process that takes steps from the queue. ``abandon`` ends the process at once.
+
+    ``now`` is a monotonic clock in seconds, by which the process notices that it was paused.
+    """
 
     def __init__(
         self,
@@ -37,9 +41,10 @@ class Worker:
         environment: JobEnvironment,
         options: WorkerOptions,
         abandon: Callable[[], None] = lambda: os._exit(1),
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue, self._environment, self._options = queue, environment, options
-        self._control = ProcessControl(options.stalled, abandon)
+        self._control = ProcessControl(options.stalled, abandon, now)
         self._tasks = Tasks(queue, environment, options, self._control)
 
     @property

@@ -29,8 +29,10 @@ from sync.worker.tasks import WorkerOptions
 from sync.worker.worker import Worker
 
 SECRETS = {"token": "sandbox", "email": "bot@example.org"}
-STALLED = 2.0
-"""Seconds after which a process without a heartbeat counts as dead."""
+STALLED = 30.0
+"""Seconds after which a process without a heartbeat counts as dead; no machine is that slow."""
+HEARTBEAT = 0.4
+"""Seconds between two heartbeats."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ class Shift:
         line = json.dumps({"pid": os.getpid(), "at": time.monotonic(), **what}) + "\n"
         with self.diary.open("a") as diary:
             diary.write(line)
+
+    def advance(self, pid: int, seconds: float) -> None:
+        """Advance the monotonic clock of a process, as a long pause does."""
+        self._advance_of(pid).write_text(str(seconds))
+
+    def now(self) -> float:
+        """Monotonic clock of this process, in seconds."""
+        advance = self._advance_of(os.getpid())
+        return time.monotonic() + (float(advance.read_text()) if advance.exists() else 0)
+
+    def _advance_of(self, pid: int) -> Path:
+        return self.diary.with_suffix(f".{pid}")
 
     def lines(self) -> list[dict[str, Any]]:
         """All that was noted, by every process."""
@@ -122,10 +136,11 @@ def serve(shift: Shift) -> None:
             schedule="* * * * * */2",
             batch=2,
             concurrency=2,
-            heartbeat=0.4,
+            heartbeat=HEARTBEAT,
             stalled=STALLED,
             recover="* * * * * *",
         ),
+        now=shift.now,
     )
     sys.exit(0 if asyncio.run(worker.run()) else 1)
 
