@@ -27,12 +27,15 @@ PLANNER, REPORTER = 15, 20
 PLANNER_SINCE = "17.7"
 """The first version with that role. An older GitLab refuses its level as an unknown value."""
 
+TOKENS_SINCE = "15.5"
+"""The first version that describes the token of a request."""
+
 VERSIONS = ServerLine(
     name="GitLab",
     supported="19.4",
     oldest="15.0",
     losses=(
-        Loss("15.5", "a token's scopes and expiry are not known"),
+        Loss(TOKENS_SINCE, "a token's scopes and expiry are not known"),
         Loss("15.8", "histories take one or two requests for each issue instead of one for 50 issues"),
         Loss("16.3", "blocking links take one request for each open issue"),
     ),
@@ -93,11 +96,13 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
     """Examine the token, projects and groups. Raises a `TrackerError` when GitLab does not accept the token."""
     answer, server = session.get("/user"), _version(session)
     token, unread = _Token(), [Unread(project="", what="scopes and expiry of this kind of token")]
+    if is_older(server, TOKENS_SINCE):
+        unread = []  # no such request; the limitations of the version name it
     with suppress(AuthError, *PROJECT_ERRORS):  # OAuth and job tokens are not listed
         token, unread = decode(session.get("/personal_access_tokens/self"), _Token, session.name), []
     level = REPORTER if is_older(server, PLANNER_SINCE) else PLANNER
     projects_access, failed = _resolve(session, projects, level)
-    rights = [_right(access) for access in projects_access]
+    rights = [_right(access, level) for access in projects_access]
     if token.scopes:
         may_read = not {"api", "read_api"}.isdisjoint(token.scopes)
         rights.append(Right(project="", name="the scope read_api", need=Need.READ, held=may_read))
@@ -185,9 +190,9 @@ def _level(project: _Project) -> int | None:
     return max(levels, default=0)
 
 
-def _right(access: _ProjectAccess) -> Right:
-    held = None if access.level is None else access.level >= PLANNER
-    name = "the role Planner or Reporter"
+def _right(access: _ProjectAccess, level: int) -> Right:
+    held = None if access.level is None else access.level >= level
+    name = "the role Planner or Reporter" if level == PLANNER else "the role Reporter"
     return Right(project=access.project.path_with_namespace, name=name, need=Need.UPDATE, held=held)
 
 

@@ -18,6 +18,7 @@ from connectors.jira.projects import resolve
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.responses import clock_ahead, decode, decoder, rate_limit
+from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import AuthError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
 
@@ -36,6 +37,9 @@ _SET_FIELDS = ("project", "issuetype", "summary", "description", "labels")
 
 _EVENTS = ("jira:issue_created", "jira:issue_updated", "comment_created", "comment_updated")
 """Events that our writes cause, as webhooks name them."""
+
+VERSIONS = ServerLine(name="Jira Data Center", supported="10.3", oldest="8.20")
+"""All that milesync uses is in the oldest version; personal access tokens came with 8.14."""
 
 _OPTIONAL = {"description": ("ADMINISTER_PROJECTS",), "picture": PERMISSIONS}
 """Permissions for each optional kind of write."""
@@ -115,6 +119,7 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         ahead=clock_ahead(answer, now()),
         server=f"Jira {'Cloud' if session.is_cloud else 'Data Center'} {site.version}".strip(),
         sdk=f"jira {version('jira')}",
+        limitations=() if session.is_cloud else tuple(limitations(VERSIONS, site.version)),
         budgets=(budget,) if budget else (),
         rights=tuple(right for finding in findings for right in finding.rights),
         obstacles=tuple(obstacle for finding in findings for obstacle in finding.obstacles),

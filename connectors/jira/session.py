@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,7 +21,15 @@ from connectors.jira import api_types
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
 from connectors.shared.responses import Response, decode, read_body
-from sync.tracker.errors import BusyError, GoneError, LimitedError, MalformedError, RefusedError, TrackerError
+from sync.tracker.errors import (
+    AuthError,
+    BusyError,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    RefusedError,
+    TrackerError,
+)
 from sync.tracker.protocol import Setup
 
 __all__ = ["PROJECT_ERRORS", "CustomFields", "Session", "for_project", "normalise_url"]
@@ -43,6 +52,13 @@ _DISCOVERY_AGE = timedelta(days=1)
 _GATEWAY = "api.atlassian.com"
 """Host for OAuth tokens and tokens with scopes, with the site's id in the path. Browsers cannot open it."""
 
+_BASIC_REFUSED = b"Basic Authentication has been disabled"
+"""Jira's words where it takes no user name with a password: on request since 8.16, by default since 11.0."""
+
+_BASIC_WORDS = (
+    "this Jira takes no user name with a password, as by default since version 11; "
+    "use a personal access token, and leave out email"
+)
 _CLOUD_HOSTS = (".atlassian.net", ".jira.com", _GATEWAY)
 _POINTS_KIND = "com.pyxis.greenhopper.jira:jsw-story-points"
 _POINTS_NAMES = ("story points", "story point estimate")
@@ -161,6 +177,8 @@ class Session:
             )
             with answer:
                 content = read_body(answer, self._clock)
+        if answer.status_code == HTTPStatus.FORBIDDEN and _BASIC_REFUSED in content:
+            raise AuthError(self.name, "", _BASIC_WORDS)
         return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, content)
 
     @contextmanager

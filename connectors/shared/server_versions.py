@@ -43,7 +43,7 @@ def is_older(version: str, than: str) -> bool:
 
 def limitations(line: ServerLine, version: str) -> Iterator[Limitation]:
     """Yield what this version lacks in comparison with the newest, with the version that has it."""
-    server = f"{line.name} {version}"
+    server = f"{line.name} {version.partition('-')[0]}"
     if is_older(version, line.oldest):
         words = f"{server} is older than {line.oldest}, the oldest version that milesync was tested with"
         yield Limitation(words=words, remedy=f"upgrade to {line.supported} or later")

@@ -11,6 +11,7 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
 from sync.cli.wiring import connect
 from sync.tracker.actions import SetNativeHealth
+from sync.tracker.errors import AuthError
 from sync.tracker.preflight import Examiner
 from sync.tracker.protocol import Connector, Setup
 
@@ -101,14 +102,14 @@ def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Trac
         (
             "15.0",
             [
-                "GitLab 15.0.0-ee has no support by its maker any more; milesync works with it",
-                "on GitLab 15.0.0-ee a token's scopes and expiry are not known",
-                "on GitLab 15.0.0-ee histories take one or two requests for each issue instead of one for 50 issues",
-                "on GitLab 15.0.0-ee blocking links take one request for each open issue",
+                "GitLab 15.0.0 has no support by its maker any more; milesync works with it",
+                "on GitLab 15.0.0 a token's scopes and expiry are not known",
+                "on GitLab 15.0.0 histories take one or two requests for each issue instead of one for 50 issues",
+                "on GitLab 15.0.0 blocking links take one request for each open issue",
             ],
         ),
-        ("14.10", ["GitLab 14.10.0-ee is older than 15.0, the oldest version that milesync was tested with"]),
-        ("19.3", ["GitLab 19.3.0-ee has no support by its maker any more; milesync works with it"]),
+        ("14.10", ["GitLab 14.10.0 is older than 15.0, the oldest version that milesync was tested with"]),
+        ("19.3", ["GitLab 19.3.0 has no support by its maker any more; milesync works with it"]),
         ("19.4", []),
         ("", []),
     ],
@@ -119,3 +120,33 @@ def test_doctor_names_what_a_gitlab_of_a_version_lacks(lab: Tracker, version: st
     told = words_of(connected(lab), "acme/api")
     assert told[: len(words)] == words
     assert bool(told) is bool(words)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("8.14", "Jira Data Center 8.14.0 is older than 8.20, the oldest version that milesync was tested with"),
+        ("8.20", "Jira Data Center 8.20.0 has no support by its maker any more; milesync works with it"),
+        ("9.12", "Jira Data Center 9.12.0 has no support by its maker any more; milesync works with it"),
+        ("10.3", ""),
+        ("", ""),
+    ],
+)
+def test_doctor_names_the_age_of_a_jira(running: World, version: str, words: str) -> None:
+    running.jira.version = version
+    running.jira.project("PAY")
+    assert words_of(connected(running.jira), "PAY") == ([words] if words else [])
+
+
+def test_a_jira_without_basic_authentication_asks_for_a_token(running: World) -> None:
+    running.jira.project("PAY")
+    for version, refused in (("10.3", False), ("11.0", True)):
+        running.jira.version = version
+        connector = connected(running.jira, email="bot@sandbox.invalid")
+        if not refused:
+            assert words_of(connector, "PAY") == []
+            continue
+        with pytest.raises(AuthError, match="use a personal access token, and leave out email"):
+            words_of(connector, "PAY")
+        with pytest.raises(AuthError, match="as by default since version 11"):
+            list(connector.pull(["PAY"], {}))
