@@ -10,7 +10,6 @@ from msgspec import Struct, field
 __all__ = [
     "Account",
     "Actor",
-    "Argument",
     "Author",
     "BoardAnswer",
     "BoardOwner",
@@ -20,7 +19,6 @@ __all__ = [
     "Comment",
     "Created",
     "Failure",
-    "Field",
     "Issue",
     "IssueId",
     "Label",
@@ -52,7 +50,6 @@ __all__ = [
     "StatusIssueRepository",
     "StatusUpdate",
     "Thread",
-    "TypeDescription",
     "Wire",
 ]
 
@@ -69,9 +66,9 @@ class Wire(Struct, frozen=True, rename="camel"):
 class Failure(Struct, frozen=True):
     """GraphQL error. ``path`` leads to the part of the data that is null because of this error."""
 
-    message: str = ""
-    type: str = ""
-    path: tuple[str | int, ...] = ()
+    message: str | None = None
+    type: str | None = None
+    path: tuple[str | int, ...] | None = None
 
 
 class Reply(Struct, Generic[T], frozen=True):
@@ -150,7 +147,7 @@ class Change(Wire, frozen=True):
 
 
 class Issue(Wire, frozen=True, tag_field="__typename", tag="Issue"):
-    """Issue with its history. Only some servers have the last four fields."""
+    """Issue with its history. Only some servers have the last four fields and ``state_reason``."""
 
     id: str
     number: int
@@ -175,14 +172,15 @@ class PullRequest(Wire, frozen=True, tag_field="__typename", tag="PullRequest"):
     """Pull request: it shares the numbers of issues and is no item of work."""
 
 
-class Repository(Wire, frozen=True):
-    """Repository as a project."""
+class Repository(Wire, frozen=True, kw_only=True):
+    """Repository as a project. A server without ``visibility`` is asked for ``is_private``."""
 
     id: str
     name: str
     name_with_owner: str
     url: str
-    visibility: str
+    visibility: str = ""
+    is_private: bool = True
 
 
 class Newest(Wire, frozen=True):
@@ -205,42 +203,22 @@ class IssueId(Wire, frozen=True):
     number: int
 
 
-class Opened(Repository, frozen=True):
+class Opened(Repository, frozen=True, kw_only=True):
     """Repository with its number of issues."""
 
     newest: Newest
 
 
-class Changed(Repository, frozen=True):
+class Changed(Repository, frozen=True, kw_only=True):
     """Repository with a page of changed issues."""
 
     issues: Pages[Issue]
-
-
-class TypeDescription(Struct, frozen=True):
-    """Description of a GraphQL type by the server."""
-
-    fields: tuple[Field, ...] = ()
-
-
-class Argument(Struct, frozen=True):
-    """Argument of a GraphQL field."""
-
-    name: str
-
-
-class Field(Struct, frozen=True):
-    """Field of a GraphQL type."""
-
-    name: str
-    args: tuple[Argument, ...] = ()
 
 
 class Opening(Struct, frozen=True):
     """Answer to the query that begins a first pull."""
 
     repository: Opened | None = None
-    issue: TypeDescription | None = None
 
 
 class Later(Wire, frozen=True):
@@ -279,7 +257,8 @@ class Comment(Wire, frozen=True):
 class RepositoryAccess(Wire, frozen=True):
     """Visibility of an issue's repository, and our permission in it; None for an App."""
 
-    visibility: str
+    visibility: str = ""
+    is_private: bool = True
     viewer_permission: str | None = None
 
 

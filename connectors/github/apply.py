@@ -185,7 +185,7 @@ class Writer:
         variables |= {f"l{i}": label for i, label in enumerate(labels)}
         document = _ids_document(len(labels), issue=number is not None)
         reply = self._session.query(document, variables, dict[str, dict[str, api_types.Node | None] | None], project)
-        errors = [error for error in reply.errors if error.type != "NOT_FOUND" or len(error.path) < 2]
+        errors = [error for error in reply.errors if error.type != "NOT_FOUND" or len(error.path or ()) < 2]
         self._session.raise_errors(errors, project)
         nodes: Mapping[str, api_types.Node | None] | None = (reply.data or {}).get("repository")
         if nodes is None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
 
 from connectors.github import api_types
+from connectors.github.queries import visibility
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 
 __all__ = ["BATCH", "current_name", "existing_issues", "probe_many"]
@@ -21,11 +22,9 @@ __all__ = ["BATCH", "current_name", "existing_issues", "probe_many"]
 BATCH = 50
 """Repositories in one request."""
 
-_STATE = """{
-    id nameWithOwner visibility
+_STATE = """
     issues(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
-    milestones(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
-  }"""
+    milestones(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }"""
 
 _NAME = """query Name($owner: String!, $name: String!) {
   repository(owner: $owner, name: $name) { nameWithOwner }
@@ -41,9 +40,10 @@ _ISSUE_IDS = """query There($owner: String!, $name: String!, $after: String) {
 
 
 @cache
-def _document(count: int) -> str:
+def _document(count: int, lacking: frozenset[str]) -> str:
+    state = f"{{ id nameWithOwner {visibility(lacking)}{_STATE} }}"
     variables = ", ".join(f"$o{i}: String!, $n{i}: String!" for i in range(count))
-    fields = "\n".join(f"  r{i}: repository(owner: $o{i}, name: $n{i}) {_STATE}" for i in range(count))
+    fields = "\n".join(f"  r{i}: repository(owner: $o{i}, name: $n{i}) {state}" for i in range(count))
     return f"query Glance({variables}) {{\n{fields}\n}}"
 
 
@@ -65,7 +65,8 @@ def _probe_batch(session: Session, names: Mapping[str, str], batch: Sequence[str
     for i, name in enumerate(batch):
         variables[f"o{i}"], _, variables[f"n{i}"] = names[name].partition("/")
     try:
-        reply = session.query(_document(len(batch)), variables, dict[str, dict[str, Any] | None], "", divisible=True)
+        document = partial(_document, len(batch))
+        reply = session.query(document, variables, dict[str, dict[str, Any] | None], "", divisible=True)
     except (*PROJECT_ERRORS, TooHeavyError):
         return {}
     repositories = reply.data or {}

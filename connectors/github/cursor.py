@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from connectors.github.schema import SchemaMemory
 from connectors.shared.responses import decoder
 
 __all__ = ["Cursor", "decode_cursors"]
@@ -25,13 +26,18 @@ _STORED_NAMES = {
 }
 
 
+_FORMER_FIELDS = frozenset(("parent", "issueType", "blockedBy", "blocking", "enableDuplicate"))
+"""Fields that an earlier version of milesync took from the server's description once, for as long as a cursor lived."""
+
+
 class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STORED_NAMES):
     """Position of a repository's next pull.
 
     ``configured_name`` is the repository's name in the configuration, ``name`` its current name. ``since`` is the time
     (UTC) from which changes are read, None during a first pull. ``next_number`` is the next issue number of a first
     pull by number, 0 when no such pull is under way; ``read_count`` is the number of issues that it has read.
-    ``optional_fields`` are the optional GraphQL fields that this server has.
+    ``schema`` is what is known of the server's optional fields. A cursor of an earlier version of milesync has
+    ``optional_fields`` instead: the optional fields that the server had.
 
     ``issues_etag`` and ``milestone_etags`` (address and ETag of each page) are set only after a complete pull.
     ``batch_state`` is the result of the batch probe under which nothing had changed. ``swept_at`` is the time of the
@@ -44,11 +50,27 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     next_number: int = 0
     read_count: int = 0
     optional_fields: tuple[str, ...] = ()
+    schema: SchemaMemory | None = None
     issues_etag: str = ""
     milestone_etags: tuple[tuple[str, str], ...] = ()
     batch_state: str = ""
     swept_at: datetime | None = None
     rules: str = ""
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """The optional fields without which the repository was read."""
+        if self.schema is None:
+            return _FORMER_FIELDS.difference(self.optional_fields)
+        return frozenset(self.schema.lacking)
+
+    def with_schema(self, schema: SchemaMemory) -> Cursor:
+        """The cursor with this knowledge of the server's optional fields."""
+        return msgspec.structs.replace(self, schema=schema, optional_fields=())
+
+    def from_start(self) -> Cursor:
+        """The cursor from which the whole repository is read again."""
+        return msgspec.structs.replace(self, next_number=1, read_count=0)
 
     def encode(self) -> str:
         """The cursor as one line of JSON."""

@@ -53,13 +53,14 @@ def project(row: api_types.Repository) -> Project:
         key=row.name_with_owner,
         name=row.name,
         url=row.url,
-        visibility=visibility(row.visibility),
+        visibility=visibility(row),
     )
 
 
-def visibility(name: str) -> Visibility:
+def visibility(row: api_types.Repository | api_types.RepositoryAccess) -> Visibility:
     """Convert a visibility: PUBLIC is public, PRIVATE and INTERNAL (to an enterprise) belong to the project."""
-    return Visibility.PUBLIC if name == "PUBLIC" else Visibility.PROJECT
+    is_public = row.visibility == "PUBLIC" or (not row.visibility and not row.is_private)
+    return Visibility.PUBLIC if is_public else Visibility.PROJECT
 
 
 def milestone(row: api_types.Milestone, project: str) -> Milestone:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from urllib.parse import quote
 
 import msgspec
@@ -18,6 +18,7 @@ from msgspec import Struct
 from connectors.github import api_types, normalize
 from connectors.github.normalize import is_account
 from connectors.github.project_boards import Boards
+from connectors.github.queries import visibility
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.responses import decode
 from sync.tracker.errors import GoneError, MalformedError, RefusedError, TrackerError
@@ -37,15 +38,13 @@ _INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
 _COMMENTS = "pageInfo { hasNextPage endCursor } nodes { id body createdAt updatedAt viewerDidAuthor \
 isMinimized authorAssociation author { login } }"
 _ACTOR = "actor { __typename login ... on Node { id } }"
-_THREAD = f"""fragment Thread on Issue {{
+_THREAD = f"""
   id number url closed body viewerDidAuthor
-  repository {{ nameWithOwner visibility viewerPermission }}
   labels(first: 100) {{ nodes {{ id name }} }}
   comments(first: 100) {{ {_COMMENTS} }}
   timelineItems(last: 1, itemTypes: [CLOSED_EVENT, REOPENED_EVENT]) {{
     nodes {{ ... on ClosedEvent {{ createdAt {_ACTOR} }} ... on ReopenedEvent {{ createdAt {_ACTOR} }} }}
-  }}
-}}"""
+  }}"""
 _VIEWER = "query Viewer { viewer { id login } }"
 _COMMENTS_LATER = f"""query Comments($issue: ID!, $after: String!) {{
   node(id: $issue) {{ ... on Issue {{ comments(first: 100, after: $after) {{ {_COMMENTS} }} }} }}
@@ -81,13 +80,14 @@ class _Search(Struct, frozen=True):
 
 
 @cache
-def _threads_document(count: int) -> str:
+def _threads_document(count: int, lacking: frozenset[str]) -> str:
     variables = ", ".join(f"$o{i}: String!, $r{i}: String!, $n{i}: Int!" for i in range(count))
     fields = "\n".join(
         f"  t{i}: repository(owner: $o{i}, name: $r{i}) {{ issue(number: $n{i}) {{ ...Thread }} }}"
         for i in range(count)
     )
-    return f"query Threads({variables}) {{\n{fields}\n}}\n{_THREAD}"
+    repository = f"repository {{ nameWithOwner {visibility(lacking)} viewerPermission }}"
+    return f"query Threads({variables}) {{\n{fields}\n}}\nfragment Thread on Issue {{\n  {repository}{_THREAD}\n}}"
 
 
 class Observer:
@@ -190,7 +190,7 @@ class Observer:
             variables |= {f"o{i}": owner, f"r{i}": name, f"n{i}": address.number}
         try:
             reply = self._session.query(
-                _threads_document(len(addresses)),
+                partial(_threads_document, len(addresses)),
                 variables,
                 dict[str, api_types.StatusIssueRepository | None],
                 addresses[0].target.project_key,
@@ -230,7 +230,7 @@ class Observer:
             labels=tuple(label.name for label in thread.labels.visible) if thread.labels else (),
             comments=tuple(_our_comments(comments)),
             marker=find_marker(thread.body) if thread.viewer_did_author else "",
-            visibility=normalize.visibility(thread.repository.visibility),
+            visibility=normalize.visibility(thread.repository),
             asked=commands,
             is_open_to_commands=not is_below_write and address.repository not in self._hidden_roles,
             claims=tuple(_claims(comments)),

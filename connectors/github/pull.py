@@ -16,8 +16,10 @@ The cursor's time is the newest change that GitHub showed before reading began, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -26,6 +28,7 @@ from connectors.github.batch_probe import current_name, existing_issues, probe_m
 from connectors.github.cursor import Cursor, decode_cursors
 from connectors.github.probe import ProbeResult, probe
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
+from connectors.shared.batch_size import BatchSize
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Project
@@ -34,17 +37,20 @@ from sync.tracker.protocol import Page
 
 __all__ = ["Reader"]
 
+Known = tuple[str, Cursor]
+"""Id of a project, and its cursor."""
+
 OVERLAP = timedelta(minutes=2)
 """Time before the newest change at which the next pull begins: GitHub's replicas differ by less."""
 
 CHUNK = 100
-"""Issue numbers in one request."""
+"""Issues in one request, while GitHub can answer so many."""
 
-SMALLEST_CHUNK = 10
-"""A query for this many issues or fewer is not halved when GitHub finds it too heavy."""
+TRIALS = 3
+"""Repositories of which at most one answers the question for optional fields that the server lacked."""
 
-NEIGHBOUR_FIELDS = frozenset({"parent", "blockedBy", "blocking", "assignees", "actor"})
-"""Fields of an issue that refer to objects which may be private elsewhere."""
+NEIGHBOUR_FIELDS = frozenset({"parent", "issueType", "blockedBy", "blocking", "assignees", "actor"})
+"""Fields of an issue that refer to objects which may be private elsewhere, or whose feature may be switched off."""
 
 FEW_REPOSITORIES = 3
 """Up to this many repositories, two conditional requests each are better than a batch probe: they cost no points."""
@@ -108,32 +114,25 @@ class Reader:
             if cursor.rules == self._rules.fingerprint(cursor.name)
         }
         names, failed = self.resolve(projects)
-        complete = {name: known[name][1].name for name in names if name in known and not known[name][1].next_number}
+        known = {name: known[name] for name in names if name in known}
+        complete = {name: cursor.name for name, (_, cursor) in known.items() if not cursor.next_number}
         states = probe_many(self._session, complete) if len(complete) > FEW_REPOSITORIES else {}
         confirmed = [
             name
             for name, state in states.items()
             if known[name][1].batch_state == state and known[name][1].milestone_etags
         ]
-        rest = [name for name in names if name not in confirmed]
-        results = self._session.caller.map_all(lambda name: probe(self._session, name, known.get(name)), rest)
-        changed: dict[str, ProbeResult] = {}
-        unchanged: list[str] = []
-        for name, result in zip(rest, results, strict=True):
-            if isinstance(result, TrackerError):
-                failed[name] = result
-            elif result.is_unchanged:
-                unchanged.append(name)
-            else:
-                changed[name] = result
-        if unchanged or confirmed or failed:
+        results = self._probe(known, [name for name in names if name not in confirmed])
+        gained = self._gained(known, [name for name in known if not isinstance(results.get(name), TrackerError)])
+        known |= gained
+        results |= self._probe(known, gained)
+        failed |= {name: result for name, result in results.items() if isinstance(result, TrackerError)}
+        changed = {n: r for n, r in results.items() if isinstance(r, ProbeResult) and not r.is_unchanged}
+        quiet = [name for name in known if name not in changed and name not in failed]
+        if quiet or failed:
             yield Page(
-                complete=frozenset(known[name][0] for name in (*unchanged, *confirmed)),
-                cursors={
-                    known[name][0]: msgspec.structs.replace(known[name][1], batch_state=states[name]).encode()
-                    for name in unchanged
-                    if name in states
-                },
+                complete=frozenset(known[name][0] for name in quiet),
+                cursors=dict(self._new_cursors([known[name] for name in quiet], states)),
                 failed=failed,
             )
         for name, result in changed.items():
@@ -141,6 +140,42 @@ class Reader:
                 yield from _RepositoryReader(self._session, self._sweeps, self._rules, name, result).pages()
             except PROJECT_ERRORS as error:
                 yield Page(failed={name: error})
+
+    def _probe(self, known: Mapping[str, Known], names: Collection[str]) -> dict[str, ProbeResult | TrackerError]:
+        results = self._session.caller.map_all(lambda name: probe(self._session, name, known.get(name)), names)
+        return dict(zip(names, results, strict=True))
+
+    def _new_cursors(self, quiet: Iterable[Known], states: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield project and cursor of the unchanged repositories of which something else is known now."""
+        memory = self._session.schema.memory
+        for project, cursor in quiet:
+            state = states.get(cursor.configured_name, cursor.batch_state)
+            new = msgspec.structs.replace(cursor, batch_state=state)
+            new = new.with_schema(memory) if cursor.lacking else new
+            if new != cursor:
+                yield project, new.encode()
+
+    # --- optional fields -------------------------------------------------------------------------------------------
+
+    def _gained(self, known: Mapping[str, Known], names: Sequence[str]) -> dict[str, Known]:
+        """Return the repositories that were read without fields which the server has now, to be read again."""
+        schema, cursors = self._session.schema, {name: known[name][1] for name in names}
+        schema.recall(cursor.schema for cursor in cursors.values() if cursor.schema is not None)
+        doubtful = [name for name, cursor in cursors.items() if not cursor.lacking <= schema.lacking]
+        if doubtful and not any(self._ask_for_fields(cursors[name]) for name in doubtful[:TRIALS]):
+            schema.assume(frozenset().union(*(cursor.lacking for cursor in cursors.values())))
+        gained = [name for name in doubtful if not cursors[name].lacking <= schema.lacking]
+        return {name: (known[name][0], cursors[name].from_start()) for name in gained}
+
+    def _ask_for_fields(self, cursor: Cursor) -> bool:
+        """Ask for an issue with all fields, so that the server names those it lacks. Return whether it answered."""
+        owner, name = self._session.split_name(cursor.name, cursor.configured_name)
+        variables = {"owner": owner, "name": name, "first": 1}
+        try:
+            self._session.query(queries.changed, variables, dict[str, Any], cursor.configured_name)
+        except PROJECT_ERRORS:
+            return False
+        return True
 
 
 class _RepositoryReader:
@@ -151,6 +186,7 @@ class _RepositoryReader:
     ) -> None:
         self._session, self._sweeps, self._rules = session, sweeps, rules
         self._name, self._probe = name, result
+        self._batch = BatchSize(CHUNK)
 
     def pages(self) -> Iterator[Page]:
         """Yield what changed, or everything without a complete pull before."""
@@ -169,7 +205,7 @@ class _RepositoryReader:
     def _everything(self, before: Cursor | None) -> Iterator[Page]:
         """Read a repository without a cursor, or continue a first pull that was interrupted (``before``)."""
         owner, short = self._session.split_name(before.name if before else self._name, self._name)
-        reply = self._session.query(queries.OPEN, {"owner": owner, "name": short}, api_types.Opening, self._name)
+        reply = self._session.query(queries.opening, {"owner": owner, "name": short}, api_types.Opening, self._name)
         repository = reply.data.repository if reply.data else None
         if reply.data is None or repository is None:
             self._session.raise_errors(reply.errors, self._name)
@@ -183,7 +219,6 @@ class _RepositoryReader:
             since=before.since if before else newest and newest - OVERLAP,
             next_number=before.next_number if before and continues else 1,
             read_count=before.read_count if before and continues else 0,
-            optional_fields=queries.optional_fields(reply.data.issue.fields if reply.data.issue else ()),
             swept_at=before.swept_at if before else self._sweeps.now(),
             rules=self._rules.fingerprint(repository.name_with_owner),
         )
@@ -232,21 +267,31 @@ class _RepositoryReader:
         return [numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)]
 
     def _issues(self, cursor: Cursor, numbers: Sequence[int]) -> tuple[api_types.Issue, ...]:
-        """Fetch the issues among these numbers; the other numbers are pull requests or deleted."""
+        """Fetch the issues among these numbers, as many at once as GitHub can answer."""
+        issues: tuple[api_types.Issue, ...] = ()
+        while numbers:
+            batch = numbers[: self._batch.size]
+            try:
+                issues += self._issue_batch(cursor, batch)
+            except TooHeavyError:
+                self._batch.shrink(len(batch))
+            else:
+                self._batch.grow(len(batch))
+                numbers = numbers[len(batch) :]
+        return issues
+
+    def _issue_batch(self, cursor: Cursor, numbers: Sequence[int]) -> tuple[api_types.Issue, ...]:
+        """Fetch the issues among these numbers in one request; the other numbers are pull requests or deleted."""
         owner, short = self._session.split_name(cursor.name, self._name)
         variables = {"owner": owner, "name": short} | {f"n{i}": number for i, number in enumerate(numbers)}
-        try:
-            reply = self._session.query(
-                queries.numbered(len(numbers), cursor.optional_fields),
-                variables,
-                dict[str, dict[str, api_types.Issue | api_types.PullRequest | None] | None],
-                self._name,
-                divisible=len(numbers) > SMALLEST_CHUNK,
-            )
-        except TooHeavyError:
-            half = len(numbers) // 2
-            return self._issues(cursor, numbers[:half]) + self._issues(cursor, numbers[half:])
-        missing = {error.path[1] for error in reply.errors if _is_missing_number(error)}
+        reply = self._session.query(
+            partial(queries.numbered, len(numbers)),
+            variables,
+            dict[str, dict[str, api_types.Issue | api_types.PullRequest | None] | None],
+            self._name,
+            divisible=len(numbers) > 1,
+        )
+        missing = {error.path[1] for error in reply.errors if error.path and _is_missing_number(error)}
         errors = [error for error in _relevant(reply.errors) if not _is_missing_number(error)]
         self._session.raise_errors(errors, self._name)
         repository = (reply.data or {}).get("repository")
@@ -265,9 +310,9 @@ class _RepositoryReader:
         If the name belongs to another repository now, that repository is read completely. So is a renamed repository,
         because all addresses in it have changed.
         """
-        since, after, size, cursors = cursor.since, "", CHUNK, set[str]()
+        since, after, cursors = cursor.since, "", set[str]()
         while True:
-            repository, size = self._changed_page(cursor, after, size)
+            repository = self._changed_page(cursor, after)
             if repository.id != project_id or (repository.name_with_owner != cursor.name and cursor.since is not None):
                 yield Page(cursors={project_id: ""})
                 yield from self._everything(None)
@@ -287,10 +332,11 @@ class _RepositoryReader:
         newest = self._probe.newest - OVERLAP if self._probe.newest else None
         yield self._last_page(project_id, msgspec.structs.replace(latest, since=max(since, newest, key=_or_earliest)))
 
-    def _changed_page(self, cursor: Cursor, after: str, size: int) -> tuple[api_types.Changed, int]:
-        """Fetch a page of changed issues, and return the page size that GitHub could answer in time."""
+    def _changed_page(self, cursor: Cursor, after: str) -> api_types.Changed:
+        """Fetch a page of changed issues, as many as GitHub can answer."""
         owner, short = self._session.split_name(cursor.name, self._name)
         while True:
+            size = self._batch.size
             variables = {
                 "owner": owner,
                 "name": short,
@@ -300,20 +346,21 @@ class _RepositoryReader:
             }
             try:
                 reply = self._session.query(
-                    queries.changed(cursor.optional_fields),
+                    queries.changed,
                     variables,
                     dict[str, api_types.Changed | None],
                     self._name,
-                    divisible=size > SMALLEST_CHUNK,
+                    divisible=size > 1,
                 )
             except TooHeavyError:
-                size //= 2
+                self._batch.shrink(size)
                 continue
+            self._batch.grow(size)
             self._session.raise_errors(_relevant(reply.errors), self._name)
             repository = (reply.data or {}).get("repository")
             if repository is None:
                 raise GoneError(self._session.name, self._name)
-            return repository, size
+            return repository
 
     def _blocked_issues(
         self, cursor: Cursor, project: Project, issues: Sequence[api_types.Issue]
@@ -333,30 +380,45 @@ class _RepositoryReader:
         """A page of issues with their whole histories. A timeline of more than a hundred events is read to its end."""
         events = {issue.number: list(issue.timeline_items.nodes) for issue in issues}
         infos = {issue.number: issue.timeline_items.page_info for issue in issues}
-        owner, short = self._session.split_name(cursor.name, self._name)
-        while rest := [(number, info.end_cursor) for number, info in infos.items() if info.has_next_page]:
-            variables: dict[str, object] = {"owner": owner, "name": short}
-            for i, (number, after) in enumerate(rest):
-                variables |= {f"n{i}": number, f"c{i}": after}
-            reply = self._session.query(
-                queries.later(len(rest)), variables, dict[str, dict[str, api_types.Later] | None], self._name
-            )
-            self._session.raise_errors(reply.errors, self._name)
-            repository = (reply.data or {}).get("repository")
-            if repository is None:
-                raise GoneError(self._session.name, self._name)
-            for i, (number, after) in enumerate(rest):
-                timeline = repository[f"n{i}"].timeline_items
+        while rest := {number: info.end_cursor for number, info in infos.items() if info.has_next_page}:
+            for number, timeline in self._later_events(cursor, rest).items():
                 events[number] += timeline.nodes
                 infos[number] = timeline.page_info
-                if timeline.page_info.has_next_page and timeline.page_info.end_cursor == after:
+                if timeline.page_info.has_next_page and timeline.page_info.end_cursor == rest[number]:
                     raise MalformedError(self._session.name, self._name, "a page of events leads to itself")
         return Page(
             projects=(project,),
             issues=tuple(normalize.issue(issue, project) for issue in issues),
             histories={issue.id: normalize.history(issue.id, events[issue.number]) for issue in issues},
-            cursors={project.id: cursor.encode()},
+            cursors={project.id: cursor.with_schema(self._session.schema.memory).encode()},
         )
+
+    def _later_events(
+        self, cursor: Cursor, positions: Mapping[int, str | None]
+    ) -> Mapping[int, api_types.Pages[api_types.Change]]:
+        """Fetch the next page of events of some of these issues; ``positions`` has the page's cursor by number."""
+        owner, short = self._session.split_name(cursor.name, self._name)
+        while True:
+            batch = list(positions.items())[: self._batch.size]
+            variables: dict[str, object] = {"owner": owner, "name": short}
+            for i, (number, after) in enumerate(batch):
+                variables |= {f"n{i}": number, f"c{i}": after}
+            try:
+                reply = self._session.query(
+                    queries.later(len(batch)),
+                    variables,
+                    dict[str, dict[str, api_types.Later] | None],
+                    self._name,
+                    divisible=len(batch) > 1,
+                )
+            except TooHeavyError:
+                self._batch.shrink(len(batch))
+                continue
+            self._session.raise_errors(reply.errors, self._name)
+            repository = (reply.data or {}).get("repository")
+            if repository is None:
+                raise GoneError(self._session.name, self._name)
+            return {number: repository[f"n{i}"].timeline_items for i, (number, _) in enumerate(batch)}
 
     def _milestones(self, project_id: str) -> Iterator[Page]:
         """Yield all milestones of the repository, if any of them changed."""
@@ -376,18 +438,18 @@ class _RepositoryReader:
             issues_etag=self._probe.issues_etag if issues_etag is None else issues_etag,
             milestone_etags=self._probe.milestone_etags,
             batch_state="",
-        )
+        ).with_schema(self._session.schema.memory)
         return Page(complete=frozenset([project_id]), cursors={project_id: complete.encode()})
 
 
 def _is_missing_number(error: api_types.Failure) -> bool:
     """Return whether the error says that a number belongs to no issue."""
-    return error.type == "NOT_FOUND" and len(error.path) == 2
+    return error.type == "NOT_FOUND" and len(error.path or ()) == 2
 
 
 def _relevant(errors: Sequence[api_types.Failure]) -> list[api_types.Failure]:
     """The errors without those about a neighbour of an issue: the token need not have the right to see neighbours."""
-    return [error for error in errors if not NEIGHBOUR_FIELDS.intersection(error.path)]
+    return [error for error in errors if not NEIGHBOUR_FIELDS.intersection(error.path or ())]
 
 
 def _or_earliest(at: datetime | None) -> datetime:

@@ -1,4 +1,4 @@
-"""GraphQL documents of a pull. Optional fields are requested only from a server that says that it has them.
+"""GraphQL documents of a pull. A function of ``lacking`` leaves out the optional fields that the server lacks.
 
 Numbers and cursors are variables, so the same text is sent again and again and both sides can cache it parsed.
 A hundred issues with their histories cost about four points of the hourly 5,000.
@@ -6,12 +6,10 @@ A hundred issues with their histories cost about four points of the hourly 5,000
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 
-from connectors.github.api_types import Field
-
-__all__ = ["OPEN", "REPOSITORIES", "changed", "later", "numbered", "optional_fields"]
+__all__ = ["REPOSITORIES", "changed", "later", "numbered", "opening", "visibility"]
 
 _EXTRAS: Mapping[str, str] = {
     "parent": "parent { number url repository { nameWithOwner } }",
@@ -19,7 +17,6 @@ _EXTRAS: Mapping[str, str] = {
     "blockedBy": "blockedBy(first: 50) { nodes { number url state repository { nameWithOwner } } }",
     "blocking": "blocking(first: 50) { nodes { number url repository { nameWithOwner } } }",
 }
-_REPOSITORY = "id name nameWithOwner url visibility"
 _PAGE = "pageInfo { hasNextPage endCursor }"
 _KINDS = "[MILESTONED_EVENT, DEMILESTONED_EVENT, CLOSED_EVENT, REOPENED_EVENT]"
 _ACTOR = "actor { login ... on Node { id } }"
@@ -31,14 +28,6 @@ _EVENTS = f"""{{ {_PAGE} nodes {{
   ... on ReopenedEvent {{ createdAt {_ACTOR} }}
 }} }}"""
 
-OPEN = f"""query Open($owner: String!, $name: String!) {{
-  issue: __type(name: "Issue") {{ fields {{ name args {{ name }} }} }}
-  repository(owner: $owner, name: $name) {{
-    {_REPOSITORY}
-    newest: issues(first: 1, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ totalCount nodes {{ number }} }}
-  }}
-}}"""
-
 REPOSITORIES = f"""query Repositories($owner: String!, $after: String) {{
   repositoryOwner(login: $owner) {{
     repositories(first: 100, after: $after, ownerAffiliations: [OWNER], orderBy: {{field: NAME, direction: ASC}}) {{
@@ -48,15 +37,24 @@ REPOSITORIES = f"""query Repositories($owner: String!, $after: String) {{
 }}"""
 
 
-def optional_fields(fields: Collection[Field]) -> tuple[str, ...]:
-    """Return the optional fields that this server has, and ``enableDuplicate`` if it distinguishes duplicates."""
-    known = [field.name for field in fields if field.name in _EXTRAS]
-    arguments = [argument.name for field in fields if field.name == "stateReason" for argument in field.args]
-    return tuple(known + [name for name in arguments if name == "enableDuplicate"])
+def visibility(lacking: frozenset[str]) -> str:
+    """The field for the visibility of a repository."""
+    return "isPrivate" if "visibility" in lacking else "visibility"
 
 
 @cache
-def numbered(count: int, fields: tuple[str, ...]) -> str:
+def opening(lacking: frozenset[str]) -> str:
+    """Document for a repository with its number of issues and its newest issue."""
+    return f"""query Open($owner: String!, $name: String!) {{
+  repository(owner: $owner, name: $name) {{
+    {_repository(lacking)}
+    newest: issues(first: 1, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ totalCount nodes {{ number }} }}
+  }}
+}}"""
+
+
+@cache
+def numbered(count: int, lacking: frozenset[str]) -> str:
     """Document for issues ``$n0 ... $n{count-1}`` with their histories, as ``n0 ...``; null for a missing number."""
     variables = ", ".join(f"$n{i}: Int!" for i in range(count))
     selection = "\n".join(f"    n{i}: issueOrPullRequest(number: $n{i}) {{ __typename ...Item }}" for i in range(count))
@@ -65,24 +63,24 @@ def numbered(count: int, fields: tuple[str, ...]) -> str:
 {selection}
   }}
 }}
-{_item(fields)}"""
+{_item(lacking)}"""
 
 
 @cache
-def changed(fields: tuple[str, ...]) -> str:
+def changed(lacking: frozenset[str]) -> str:
     """Document for a page of issues that changed since ``$since``, oldest first.
 
     An issue that changes during the pull comes again at the end.
     """
     return f"""query Changed($owner: String!, $name: String!, $since: DateTime, $after: String, $first: Int!) {{
   repository(owner: $owner, name: $name) {{
-    {_REPOSITORY}
+    {_repository(lacking)}
     issues(
       first: $first, after: $after, orderBy: {{field: UPDATED_AT, direction: ASC}}, filterBy: {{since: $since}}
     ) {{ {_PAGE} nodes {{ __typename ...Item }} }}
   }}
 }}
-{_item(fields)}"""
+{_item(lacking)}"""
 
 
 @cache
@@ -100,11 +98,15 @@ def later(count: int) -> str:
 }}"""
 
 
-def _item(fields: tuple[str, ...]) -> str:
-    reason = "stateReason(enableDuplicate: true)" if "enableDuplicate" in fields else "stateReason"
-    optional = "\n  ".join(_EXTRAS[name] for name in fields if name in _EXTRAS)
+def _repository(lacking: frozenset[str]) -> str:
+    return f"id name nameWithOwner url {visibility(lacking)}"
+
+
+def _item(lacking: frozenset[str]) -> str:
+    reason = "stateReason" if "enableDuplicate" in lacking else "stateReason(enableDuplicate: true)"
+    optional = "\n  ".join(text for name, text in _EXTRAS.items() if name not in lacking)
     return f"""fragment Item on Issue {{
-  id number title url state {reason} createdAt updatedAt closedAt
+  id number title url state {"" if "stateReason" in lacking else reason} createdAt updatedAt closedAt
   milestone {{ id }}
   assignees(first: 10) {{ nodes {{ id login }} }}
   labels(first: 100) {{ nodes {{ name }} }}

@@ -6,6 +6,8 @@ next thread reuses an open connection.
 
 from __future__ import annotations
 
+import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -20,8 +22,9 @@ from github.InstallationAuthorization import InstallationAuthorization
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 
 from connectors.github.api_types import Failure, PageInfo, Pages, Reply
+from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fields, unknown_field
 from connectors.shared.http import Caller, origin_of, pin_environment
-from connectors.shared.responses import Response, decode, decode_created, read_body
+from connectors.shared.responses import Response, decode, decode_created, read_body, says_limit
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
 
@@ -38,7 +41,12 @@ WRITE_GAP = 1.0
 READS_PER_MINUTE = 800
 """GitHub allows 900 REST points a minute, one for each read."""
 
+Document = str | Callable[[frozenset[str]], str]
+"""A GraphQL document, or a function that makes it of the optional fields which the server lacks."""
+
 _TOO_HEAVY = ("RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED")
+_GIVING_UP = re.compile("something went wrong|tim(ed|e) ?out", re.IGNORECASE)
+_VERSION_HEADER = "x-github-enterprise-version"
 _REDIRECTS = (301, 302, 307, 308)
 
 
@@ -51,7 +59,18 @@ class _UnreadableTokenError(Exception):
 
 
 class _InstallationAuth(Auth.AppInstallationAuth):
-    """Installation of a GitHub App. PyGithub fails with a `TypeError` when the answer is a redirect or no object."""
+    """Installation of a GitHub App. PyGithub fetches its token at the first use and when it ends.
+
+    PyGithub fails with a `TypeError` when the answer is a redirect or no object.
+    """
+
+    _lock = threading.Lock()
+
+    @property
+    def token(self) -> str:
+        """The token; fetched by one thread at a time."""
+        with self._lock:
+            return super().token
 
     def _get_installation_authorization(self) -> InstallationAuthorization:
         try:
@@ -67,6 +86,7 @@ class _Client:
         address = urlsplit(setup.url)
         kind = HTTPRequestsConnectionClass if address.scheme == "http" else HTTPSRequestsConnectionClass
         verify = setup.options.get("ca_file") or True
+        self.auth = auth
         self._connection = kind(
             address.hostname or "", address.port, timeout=setup.timeout, retry=None, pool_size=1, verify=verify
         )
@@ -85,7 +105,6 @@ class _Client:
             lazy=True,
             verify=verify,
         ).requester
-        self.graphql_url = self._requester.graphql_url
 
     def _follow_redirect(self, response: requests.Response, **settings: Any) -> requests.Response:
         """Response hook: follow a renamed repository on the same host with the original query, which PyGithub drops.
@@ -115,9 +134,9 @@ class _Client:
     def send(
         self, verb: str, path: str, parameters: Mapping[str, Any], headers: Mapping[str, str], body: Any
     ) -> Response:
-        """Send one request."""
+        """Send one request. An empty ``path`` is GraphQL's address."""
         status, response_headers, text = self._requester.requestJson(
-            verb, path, dict(parameters), dict(headers), body, cnx=self._connection
+            verb, path or self._requester.graphql_url, dict(parameters), dict(headers), body, cnx=self._connection
         )
         return Response(status, response_headers, text)
 
@@ -134,8 +153,9 @@ class Session:
         self.name = setup.name
         per_minute = int(setup.options.get("requests_a_minute", READS_PER_MINUTE))
         self.caller = Caller(setup, write_gap=WRITE_GAP, per_minute=per_minute)
+        self.schema = ServerSchema(setup.clock)
         self._setup = setup
-        self._auth = _auth(setup)
+        self._credentials = _Credentials(setup)
         self._idle: deque[_Client] = deque()
 
     @property
@@ -163,13 +183,27 @@ class Session:
     # --- GraphQL -------------------------------------------------------------------------------------------------
 
     def query(
-        self, document: str, variables: Mapping[str, Any], type_: type[T], project: str, *, divisible: bool = False
+        self, document: Document, variables: Mapping[str, Any], type_: type[T], project: str, *, divisible: bool = False
     ) -> Reply[T]:
-        """Query. If ``divisible``, raise `TooHeavyError` at once when GitHub could not answer so much in time."""
-        response = self.caller.read(
-            lambda: self._send_document(document, variables, project, divisible=divisible), project
-        )
-        return decode(response, Reply[type_], self.name, project)  # type: ignore[valid-type]
+        """Query, without the optional fields that the server lacks.
+
+        If ``divisible``, raise `TooHeavyError` at once when GitHub could not answer so much in time.
+        """
+        while True:
+            lacking = self.schema.lacking
+            text = document if isinstance(document, str) else document(lacking)
+            has_optional = text is not document
+            send = partial(
+                self._send_document, text, variables, project, divisible=divisible, has_optional=has_optional
+            )
+            try:
+                response = self.caller.read(send, project)
+            except LackingFieldError as error:
+                if error.fields <= lacking:
+                    raise MalformedError(self.name, project, f"GraphQL refuses the field {error}") from None
+                self.schema.add(error.fields)
+                continue
+            return decode(response, Reply[type_], self.name, project)  # type: ignore[valid-type]
 
     def pages(self, document: str, variables: Mapping[str, Any], node: type[T], project: str) -> Iterator[T]:
         """Yield every node of a paginated GraphQL connection (``$after``), which the document asks for in one object.
@@ -208,13 +242,13 @@ class Session:
     def mutate(self, document: str, variables: Mapping[str, Any], project: str) -> None:
         """Send a change that may be repeated. Raises a `TrackerError` for the first of GraphQL's errors."""
         response = self.caller.write(
-            lambda: self._send_document(document, variables, project), project, repeatable=True
+            partial(self._send_document, document, variables, project), project, repeatable=True
         )
         self.raise_errors(decode(response, Reply[dict[str, Any]], self.name, project).errors, project)
 
     def create(self, document: str, variables: Mapping[str, Any], type_: type[T], project: str) -> T:
         """Create an object by a document of one field, once. Raises `UncertainError` as `post` does."""
-        response = self.caller.write(lambda: self._send_document(document, variables, project), project)
+        response = self.caller.write(partial(self._send_document, document, variables, project), project)
         reply = decode_created(response, Reply[dict[str, type_ | None]], self.name, project)  # type: ignore[valid-type]
         self.raise_errors(reply.errors, project)
         created = next(iter((reply.data or {}).values()), None)
@@ -225,25 +259,44 @@ class Session:
     def raise_errors(self, errors: Sequence[Failure], project: str) -> None:
         """Raise the first of these GraphQL errors as a `TrackerError`, if there is one."""
         for error in errors:
+            words = error.message or ""
             if error.type == "NOT_FOUND":
-                raise GoneError(self.name, project, error.message)
+                raise GoneError(self.name, project, words)
             if error.type in ("FORBIDDEN", "INSUFFICIENT_SCOPES", "UNPROCESSABLE"):
-                raise RefusedError(self.name, project, error.message)
-            raise BusyError(self.name, project, f"GraphQL: {error.message}")
+                raise RefusedError(self.name, project, words)
+            if unknown_field(error):
+                raise MalformedError(self.name, project, f"GraphQL: {words}")
+            raise BusyError(self.name, project, f"GraphQL: {words}")
 
     def _send_document(
-        self, document: str, variables: Mapping[str, Any], project: str, *, divisible: bool = False
+        self,
+        document: str,
+        variables: Mapping[str, Any],
+        project: str,
+        *,
+        divisible: bool = False,
+        has_optional: bool = False,
     ) -> Response:
+        """Send a document. Translate errors that came with the status 200 to the status that they mean.
+
+        Raises `TooHeavyError` if ``divisible``, and `LackingFieldError` if the document ``has_optional`` fields.
+        """
         body = {"query": document, "variables": {name: value for name, value in variables.items() if value is not None}}
         response = self._send("POST", "", project, body=body)
         if divisible and response.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT):
             raise TooHeavyError
         if response.status == HTTPStatus.OK and _has_errors(response.body):
-            types = {error.type for error in decode(response, Reply[Any], self.name, project).errors}
-            if "RATE_LIMITED" in types:
+            reply = decode(response, Reply[Any], self.name, project)
+            if any(_is_limit(error) for error in reply.errors):
                 return Response(HTTPStatus.TOO_MANY_REQUESTS, response.headers, response.body)
-            if divisible and types.intersection(_TOO_HEAVY):
+            has_given_up = any(_is_giving_up(error) for error in reply.errors)
+            if divisible and has_given_up:
                 raise TooHeavyError
+            fields = lacking_fields(reply)
+            if has_optional and fields:
+                raise LackingFieldError(fields)
+            if has_given_up:
+                return Response(HTTPStatus.BAD_GATEWAY, response.headers, response.body)
         return response
 
     # --- transport -----------------------------------------------------------------------------------------------
@@ -257,13 +310,21 @@ class Session:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Response:
-        """Send one request through an idle client, or a new client. An empty ``path`` is GraphQL's address."""
+        """Send one request through an idle client, or a new client. An empty ``path`` is GraphQL's address.
+
+        If GitHub refuses the token of an App in the middle of its time, send the request again with a new token.
+        """
         try:
             client = self._idle.pop()
         except IndexError:
-            client = _Client(self._setup, self._auth(), self.caller.add_requests)
+            client = self._client()
         try:
-            return client.send(verb, path or client.graphql_url, parameters or {}, headers or {}, body)
+            response = client.send(verb, path, parameters or {}, headers or {}, body)
+            if response.status == HTTPStatus.UNAUTHORIZED and self._credentials.renew(client.auth):
+                client.close()
+                client = self._client()
+                self.caller.add_requests()
+                response = client.send(verb, path, parameters or {}, headers or {}, body)
         except (AssertionError, RuntimeError) as error:  # PyGithub raises these for a redirect to another host
             raise MalformedError(
                 self.name, project, "redirected to another address; check the connection's url"
@@ -275,6 +336,11 @@ class Session:
             return Response(error.status, error.headers or {}, msgspec.json.encode(error.data or {}))
         finally:
             self._idle.append(client)
+        self.schema.version = response.headers.get(_VERSION_HEADER, self.schema.version)
+        return response
+
+    def _client(self) -> _Client:
+        return _Client(self._setup, self._credentials.current, self.caller.add_requests)
 
     def close(self) -> None:
         """Close all connections."""
@@ -287,11 +353,36 @@ def _has_errors(body: bytes | str) -> bool:
     return '"errors"' in text
 
 
-def _auth(setup: Setup) -> Callable[[], Auth.Auth]:
-    """Authenticate with a token, or as a GitHub App (``private_key``, ``app_id``, ``installation_id``)."""
-    key = setup.secrets.get("private_key", "")
-    if key:
-        app = Auth.AppAuth(int(setup.options["app_id"]), key)
-        return lambda: _InstallationAuth(app, int(setup.options["installation_id"]))
-    token = Auth.Token(setup.secrets["token"])
-    return lambda: token
+def _is_limit(error: Failure) -> bool:
+    """Return whether an error that came with the status 200 means a rate limit."""
+    return error.type == "RATE_LIMITED" or (not error.type and says_limit(error.message or ""))
+
+
+def _is_giving_up(error: Failure) -> bool:
+    """Return whether GitHub gave up on a query: it was too heavy, or took too long, which has no type."""
+    if error.type:
+        return error.type in _TOO_HEAVY
+    return not error.path or bool(_GIVING_UP.search(error.message or ""))
+
+
+class _Credentials:
+    """The token, or the credentials of a GitHub App (``private_key``, ``app_id``, ``installation_id``)."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup, self._lock = setup, threading.Lock()
+        self._is_app = bool(setup.secrets.get("private_key"))
+        self.current = self._new()
+
+    def renew(self, refused: Auth.Auth) -> bool:
+        """Replace the refused token of an App, once for all threads. Return False for a token that is all we have."""
+        with self._lock:
+            if self._is_app and self.current is refused:
+                self.current = self._new()
+        return self._is_app
+
+    def _new(self) -> Auth.Auth:
+        options, secrets = self._setup.options, self._setup.secrets
+        if not self._is_app:
+            return Auth.Token(secrets["token"])
+        app = Auth.AppAuth(int(options["app_id"]), secrets["private_key"])
+        return _InstallationAuth(app, int(options["installation_id"]))

@@ -94,20 +94,13 @@ class Caller:
 
     def read(self, send: Callable[[], Response], project: str = "") -> Response:
         """Send a request that changes nothing; retry it after temporary failures. Raises a `TrackerError`."""
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._attempts),
-            wait=self._wait,
-            retry=tenacity.retry_if_exception(self._is_temporary),
-            sleep=lambda seconds: self._sleep(seconds) if seconds else None,
-            reraise=True,
-        )
-        return retrying(self._send_paced, send, project)
+        return self._send_again(send, project, self._is_temporary)
 
     def write(self, send: Callable[[], Response], project: str = "", *, repeatable: bool = False) -> Response:
         """Send a change, one at a time and no faster than ``write_gap`` allows.
 
-        A ``repeatable`` change (PUT, PATCH, deltas) is retried like a read. Any other change is sent once, and a lost
-        answer raises `UncertainError`.
+        A ``repeatable`` change (PUT, PATCH, deltas) is retried like a read. Any other change is sent again only after a
+        rate limit has surely refused it, and a lost answer raises `UncertainError`.
         """
         self._limiter.refuse_nested()  # before the lock, which a write that waits for this thread's slot may hold
         with self._write_lock:
@@ -116,9 +109,7 @@ class Caller:
                 if gap > 0:
                     self._sleep(gap)
             try:
-                if repeatable:
-                    return self.read(send, project)
-                return self._send_paced(send, project)
+                return self._send_again(send, project, self._is_temporary if repeatable else self._is_short_limit)
             except (UnreachableError, MalformedError) as error:
                 if repeatable:
                     raise
@@ -164,6 +155,19 @@ class Caller:
         """Add to the request count, also for requests that the SDK sends by itself (the hops of a redirect)."""
         with self._count_lock:
             self.count += number
+
+    def _send_again(
+        self, send: Callable[[], Response], project: str, is_temporary: Callable[[BaseException], bool]
+    ) -> Response:
+        """Send a request, and again after each temporary failure, up to the number of attempts."""
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=self._wait,
+            retry=tenacity.retry_if_exception(is_temporary),
+            sleep=lambda seconds: self._sleep(seconds) if seconds else None,
+            reraise=True,
+        )
+        return retrying(self._send_paced, send, project)
 
     def _send_paced(self, send: Callable[[], Response], project: str) -> Response:
         with self._limiter.slot() as epoch:
@@ -225,6 +229,9 @@ class Caller:
         if until is not None and (until - self._clock()).total_seconds() > MAX_WAIT:
             return False
         return isinstance(error, UnreachableError) or (isinstance(error, LimitedError) and until is not None)
+
+    def _is_short_limit(self, error: BaseException) -> bool:
+        return isinstance(error, LimitedError) and self._is_temporary(error)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """The seconds to wait before the next attempt."""

@@ -37,6 +37,7 @@ __all__ = [
     "error_of",
     "rate_limit",
     "read_body",
+    "says_limit",
 ]
 
 T = TypeVar("T")
@@ -107,9 +108,7 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
         return None
     status, message, headers = response.status, response.error_message(), response.headers
     detail = f"HTTP {status}: {message}" if message else f"HTTP {status}"
-    is_limit = (
-        headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers or "rate limit" in message.lower()
-    )
+    is_limit = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers or says_limit(message)
     if status == 429 or (status == 403 and is_limit):
         return LimitedError(name, project, detail, until=_retry_time(headers, now))
     if status == 401:
@@ -122,6 +121,11 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
     if status >= 400:
         return RefusedError(name, project, detail)
     return MalformedError(name, project, detail)
+
+
+def says_limit(message: str) -> bool:
+    """Return whether an error message means a rate limit, also in the words of older servers."""
+    return any(words in message.lower() for words in ("rate limit", "abuse detection"))
 
 
 def _retry_time(headers: Mapping[str, str], now: datetime) -> datetime:

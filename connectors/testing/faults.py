@@ -239,6 +239,15 @@ class FaultsContract(WritingContract):
         assert side.requests() == sent + 1
         assert side.comments(TITLE) == 0
 
+    def test_a_create_that_a_short_limit_refuses_is_sent_again_after_it(self, connector: Connector, side: Side) -> None:
+        """A limit refuses surely, so the create waits as long as the tracker demands, and makes one comment."""
+        target = self.open(connector, side)
+        side.inject(InjectedFault.LIMITED, AppliesTo.CREATE, retry_after=2)
+        before = side.now()
+        self.post(connector, side, target)
+        assert side.comments(TITLE) == 1
+        assert side.now() - before >= timedelta(seconds=2)
+
     @pytest.mark.parametrize("fault", [InjectedFault.UNAUTHORISED, InjectedFault.FORBIDDEN], ids=name_of)
     def test_a_write_without_permission_is_refused(
         self, connector: Connector, side: Side, fault: InjectedFault

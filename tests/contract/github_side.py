@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from connectors.github import connect
 from connectors.sandbox.world import Issue as Ticket
 from connectors.sandbox.world import Milestone as Goal
@@ -50,6 +53,13 @@ def connected(tracker: Tracker, clock: Clock, **more: Any) -> Connector:
         **more,
     }
     return connect(Setup(**values))
+
+
+def app_credentials() -> dict[str, Any]:
+    """Secrets and options of a GitHub App."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return {"secrets": {"private_key": text}, "options": {"app_id": "7", "installation_id": "70"}}
 
 
 @dataclass

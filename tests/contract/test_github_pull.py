@@ -9,10 +9,8 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from connectors.github import api_types, normalize, queries
+from connectors.github import api_types, normalize
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, World
 from sync.model.tracker_data import MilestoneKind, State, StatusCategory, Visibility
@@ -23,7 +21,7 @@ from sync.tracker.errors import (
     MalformedError,
     RefusedError,
 )
-from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled, small
+from tests.contract.github_side import START, Clock, Small, Taken, app_credentials, connected, pulled, small
 
 
 @pytest.fixture(scope="module")
@@ -93,19 +91,20 @@ def test_a_private_repository_is_not_public(there: Small, clock: Clock) -> None:
     assert {issue.visibility for issue in got.issues.values()} == {Visibility.PROJECT}
 
 
-def test_what_only_an_enterprise_may_read_is_not_public() -> None:
-    assert [normalize.visibility(word) for word in ("PUBLIC", "INTERNAL", "PRIVATE", "new")] == [
-        Visibility.PUBLIC,
-        *[Visibility.PROJECT] * 3,
-    ]
-
-
-def test_duplicates_are_requested_where_the_server_supports_them() -> None:
-    """Else they come as completed work."""
-    told = queries.optional_fields([api_types.Field("stateReason", (api_types.Argument("enableDuplicate"),))])
-    for document in (queries.changed, lambda more: queries.numbered(1, more)):
-        assert "stateReason(enableDuplicate: true)" in document(told)
-        assert "enableDuplicate" not in document(queries.optional_fields([api_types.Field("stateReason")]))
+@pytest.mark.parametrize(
+    ("visibility", "is_private", "expected"),
+    [
+        ("PUBLIC", True, Visibility.PUBLIC),
+        ("INTERNAL", False, Visibility.PROJECT),
+        ("PRIVATE", True, Visibility.PROJECT),
+        ("new", False, Visibility.PROJECT),
+        ("", False, Visibility.PUBLIC),
+        ("", True, Visibility.PROJECT),
+    ],
+)
+def test_only_a_public_repository_is_public(visibility: str, is_private: bool, expected: Visibility) -> None:
+    access = api_types.RepositoryAccess(visibility=visibility, is_private=is_private)
+    assert normalize.visibility(access) is expected
 
 
 def test_many_pages_with_holes_and_pull_requests(there: Small, clock: Clock) -> None:
@@ -331,9 +330,7 @@ def test_another_repository_under_the_old_name_is_read_whole(there: Small, clock
 
 @pytest.fixture(scope="module")
 def app() -> dict[str, Any]:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return {"secrets": {"private_key": text}, "options": {"app_id": "7", "installation_id": "70"}}
+    return app_credentials()
 
 
 @pytest.mark.parametrize("path", ["", "/api/v3"])

@@ -202,9 +202,9 @@ class TestWriting:
             side.connect().apply(action)
         assert len(side.tracker.writes) == 1
 
-    def test_a_limited_write_is_not_sent_again(self, side: Side) -> None:
+    def test_a_write_that_a_long_limit_refuses_is_not_sent_again(self, side: Side) -> None:
         action = self.comment(side)
-        side.tracker.faults.append(failing("POST", 429, times=1, Retry_After="5"))
+        side.tracker.faults.append(failing("POST", 429, times=1, Retry_After="90"))
         with pytest.raises(LimitedError):
             side.connect().apply(action)
         assert side.tracker.projects["acme/app"].issues[1].comments == []

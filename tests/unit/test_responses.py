@@ -66,6 +66,8 @@ def test_without_it_until_the_reset(name: str, reset: str, wait: timedelta) -> N
 
 def test_a_403_is_a_limit_when_it_says_so_in_any_way() -> None:
     assert limited({"retry-after": "30"}, 403, b'{"message": "abuse detection"}') == timedelta(seconds=30)
+    abuse = b'{"message": "You have triggered an abuse detection mechanism. Please wait a few minutes."}'
+    assert limited({}, 403, abuse) == timedelta(seconds=60), "an older server names no time"
     assert limited({"x-ratelimit-remaining": "0"}, 403) == MINUTE
     assert limited({}, 403, b'{"message": "You have exceeded a secondary rate limit"}') == MINUTE
     for headers in ({}, {"x-ratelimit-remaining": "12"}):
