@@ -284,7 +284,7 @@ def artefact(path: Path, members: dict[str, bytes]) -> None:
 
 
 def fetch(step: str, folder: Path, program: str, script: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the step of an example in a checkout, with a stand-in for the program that asks the tracker."""
+    """Run the step of an example in a checkout, with this script as the program that asks the tracker."""
     (folder / "bin").mkdir()
     (folder / "bin" / program).write_text(f"#!{sys.executable}\n{script}", encoding="utf-8")
     (folder / "bin" / program).chmod(0o755)
