@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from connectors.gitlab.preflight import VERSIONS as GITLAB
+from connectors.jira.preflight import VERSIONS as JIRA
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.versions import OLDEST, PARTS, Kind, is_at_least, lacking
+from connectors.sandbox.versions import NEWEST, OLDEST, PARTS, Kind, is_at_least, lacking
 from connectors.sandbox.world import World
 
 ISSUE = '{ __type(name: "Issue") { fields { name args { name } } } }'
@@ -134,3 +138,32 @@ def test_jira_has_basic_authentication_until_it_was_switched_off(world: World, v
     assert answer.status_code == status
     assert status == 200 or answer.json()["message"] == "Basic Authentication has been disabled on this instance."
     assert get(world, "jira", "/rest/api/2/serverInfo").json()["version"] == f"{version or '11.3'}.0"
+
+
+def documented_rows() -> list[str]:
+    names = {"github": "GitHub Enterprise Server", "gitlab": "GitLab", "jira": "Jira Data Center"}
+    return [
+        f"| {names[tracker]} | {part.kind} `{part.name}` | {f'until {part.until}' if part.until else part.since} "
+        f"| {part.source} |"
+        for tracker, parts in PARTS.items()
+        for part in parts
+    ]
+
+
+def test_the_page_on_the_sandbox_shows_the_whole_table() -> None:
+    page = Path("docs/explanation/sandbox.md").read_text(encoding="utf-8")
+    assert page.endswith("|---|---|---|---|\n" + "".join(f"{row}\n" for row in documented_rows()))
+
+
+def test_the_page_on_servers_names_the_versions_that_the_contract_suite_runs_on() -> None:
+    page = Path("docs/reference/checked-against.md").read_text(encoding="utf-8")
+    for name, line, versions in (
+        ("GitLab", GITLAB, f"{NEWEST['gitlab']}, {GITLAB.supported}, {OLDEST['gitlab']}"),
+        ("Jira Data Center", JIRA, f"{NEWEST['jira']}, {JIRA.supported}, {OLDEST['jira']}"),
+    ):
+        assert re.search(
+            rf"^\| {name} \| {line.supported}\D.*\| from {line.oldest} on \| {versions} \|$", page, re.MULTILINE
+        )
+        assert (line.name, line.oldest) == (name, OLDEST[name.split()[0].lower()])
+        for loss in line.losses:
+            assert f"| {loss.since} | " in page
