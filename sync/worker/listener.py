@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from tornado.web import Application, RequestHandler
 __all__ = ["MetricsHandler", "PlainHandler", "QuietApplication", "bounded_server", "listen"]
 
 MAX_CONNECTIONS = 512
-"""Connections at the same time, half of the files that a process may usually open."""
+"""Connections at the same time, or half of the files that this process may open, if that is less."""
 MAX_HEAD = 16 << 10
 """Maximum size in bytes of a request line with all headers."""
 PATIENCE = 10.0
@@ -31,10 +32,12 @@ class _Server(HTTPServer):
 
     def initialize(self, *args: Any, **limits: Any) -> None:
         super().initialize(*args, **limits)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._limit = MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
         self._by_age = {}
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        if len(self._by_age) >= MAX_CONNECTIONS:
+        if len(self._by_age) >= self._limit:
             oldest = next(iter(self._by_age))
             del self._by_age[oldest]
             oldest.close()

@@ -219,7 +219,10 @@ def test_workers_run_with_the_least_rights_and_end_in_peace() -> None:
         assert manifest["spec"]["selector"]["matchLabels"] == manifest["spec"]["template"]["metadata"]["labels"]
     assert worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 60
     assert service["spec"]["selector"] == serve["spec"]["selector"]["matchLabels"]
-    assert container(serve)["ports"][0]["name"] == service["spec"]["ports"][0]["targetPort"]
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["hooks"], "the port for health is private"
+    row = container(serve)
+    assert [port["name"] for port in row["ports"]] == ["hooks", "health"]
+    assert row["readinessProbe"]["httpGet"]["port"] == row["livenessProbe"]["tcpSocket"]["port"] == "health"
 
 
 def test_compose_gives_the_least_rights_and_opens_its_door_to_this_machine_only() -> None:
