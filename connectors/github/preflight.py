@@ -9,17 +9,28 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
+from connectors.github.probe import ask_for_fields
 from connectors.github.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import Response, clock_ahead, decode, rate_limit
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
-from sync.tracker.preflight import Examination, Need, Obstacle, RequestBudget, Right, Trigger, Unread, unread_roles
+from sync.tracker.preflight import (
+    Examination,
+    Limitation,
+    Need,
+    Obstacle,
+    RequestBudget,
+    Right,
+    Trigger,
+    Unread,
+    unread_roles,
+)
 
 __all__ = ["examine"]
 
@@ -30,6 +41,20 @@ _EVENTS = ("issues", "issue_comment", "label")
 """Events that our writes cause, as webhooks and workflows name them."""
 
 _WORKFLOWS = ".github/workflows"
+
+_DEPENDENCIES = "this server has no dependencies between issues: milesync does not see what is blocked"
+_LIMITATIONS: Mapping[str, tuple[str, str]] = {
+    "issueType": ("this server has no issue types", "3.18"),
+    "parent": ("this server has no sub-issues: milesync does not see the parent of an issue", "3.18"),
+    "blockedBy": (_DEPENDENCIES, "3.19"),
+    "blocking": (_DEPENDENCIES, "3.19"),
+    "enableDuplicate": ("this server knows no duplicates: an issue that is closed as one counts as done", "3.18"),
+    "stateReason": ("this server gives no reason for a closing: an issue closed as not planned counts as done", "3.6"),
+}
+"""The loss without each optional field, and the version of Enterprise Server that has the field."""
+
+OLDEST = (3, 14)
+"""Oldest version of Enterprise Server for which the losses are known."""
 
 
 class _Account(Struct):
@@ -112,7 +137,8 @@ def examine(
         expires=expires,
         scopes=scopes,
         ahead=clock_ahead(answer, now()),
-        server=_server(answer),
+        server=_server(session),
+        limitations=tuple(_limitations(session, [name for name in projects if name not in errors])),
         sdk=f"PyGithub {version('PyGithub')}",
         budgets=_budgets(session) or ((budget,) if budget else ()),
         rights=tuple(right for finding in findings for right in finding.rights),
@@ -148,9 +174,22 @@ def _expiry(text: str) -> datetime | None:
         return None
 
 
-def _server(answer: Response) -> str:
-    enterprise_version = answer.headers.get("x-github-enterprise-version", "")
-    return f"GitHub Enterprise Server {enterprise_version}" if enterprise_version else "GitHub, REST and GraphQL"
+def _server(session: Session) -> str:
+    version = session.schema.version
+    return f"GitHub Enterprise Server {version}" if version else "GitHub, REST and GraphQL"
+
+
+def _limitations(session: Session, projects: Sequence[str]) -> Iterator[Limitation]:
+    """Ask one of these repositories for all optional fields, and yield the losses with the server's version."""
+    version = session.schema.version
+    if version and tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        words = f"this server is older than version {oldest}, the oldest that milesync is tested with"
+        yield Limitation(words=words, remedy="upgrade the server")
+    if any(ask_for_fields(session, name, name) for name in projects[:1]):
+        for words, since in dict.fromkeys(_LIMITATIONS[f] for f in _LIMITATIONS if f in session.schema.lacking):
+            remedy = f"GitHub Enterprise Server {since} and later have this, if it is switched on"
+            yield Limitation(words=words, remedy=remedy)
 
 
 def _budgets(session: Session) -> tuple[RequestBudget, ...]:

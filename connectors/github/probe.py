@@ -10,13 +10,13 @@ from typing import Any
 import requests
 from msgspec import Struct
 
-from connectors.github import api_types
+from connectors.github import api_types, queries
 from connectors.github.cursor import Cursor
 from connectors.github.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import Response, decode
 from sync.tracker.errors import TrackerError
 
-__all__ = ["ProbeResult", "probe"]
+__all__ = ["ProbeResult", "ask_for_fields", "probe"]
 
 WATCHED = 50
 """Number of newest changes whose ETag shows a change.
@@ -79,6 +79,19 @@ def probe(session: Session, name: str, known: tuple[str, Cursor] | None) -> Prob
         milestones=milestones,
         milestone_etags=etags,
     )
+
+
+def ask_for_fields(session: Session, repository: str, project: str) -> bool:
+    """Ask for one issue with all optional fields, so that the server names those it lacks.
+
+    They are in ``session.schema`` then. Return False if there was no answer.
+    """
+    try:
+        owner, name = session.split_name(repository, project)
+        session.query(queries.changed, {"owner": owner, "name": name, "first": 1}, dict[str, Any], project)
+    except PROJECT_ERRORS:
+        return False
+    return True
 
 
 def _changed_milestones(

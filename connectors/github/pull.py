@@ -19,14 +19,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import msgspec
 
 from connectors.github import api_types, normalize, queries
 from connectors.github.batch_probe import current_name, existing_issues, probe_many
 from connectors.github.cursor import Cursor, decode_cursors
-from connectors.github.probe import ProbeResult, probe
+from connectors.github.probe import ProbeResult, ask_for_fields, probe
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.deletion_sweep import SweepSchedule
@@ -162,20 +161,10 @@ class Reader:
         schema, cursors = self._session.schema, {name: known[name][1] for name in names}
         schema.recall(cursor.schema for cursor in cursors.values() if cursor.schema is not None)
         doubtful = [name for name, cursor in cursors.items() if not cursor.lacking <= schema.lacking]
-        if doubtful and not any(self._ask_for_fields(cursors[name]) for name in doubtful[:TRIALS]):
+        if doubtful and not any(ask_for_fields(self._session, cursors[n].name, n) for n in doubtful[:TRIALS]):
             schema.assume(frozenset().union(*(cursor.lacking for cursor in cursors.values())))
         gained = [name for name in doubtful if not cursors[name].lacking <= schema.lacking]
         return {name: (known[name][0], cursors[name].from_start()) for name in gained}
-
-    def _ask_for_fields(self, cursor: Cursor) -> bool:
-        """Ask for an issue with all fields, so that the server names those it lacks. Return whether it answered."""
-        owner, name = self._session.split_name(cursor.name, cursor.configured_name)
-        variables = {"owner": owner, "name": name, "first": 1}
-        try:
-            self._session.query(queries.changed, variables, dict[str, Any], cursor.configured_name)
-        except PROJECT_ERRORS:
-            return False
-        return True
 
 
 class _RepositoryReader:

@@ -238,6 +238,31 @@ def test_an_owners_repositories_are_examined_each(world: World) -> None:
     assert lacking(examined(world.github, "acme/*")) == {("acme/two", "Issues: write", Need.UPDATE)}
 
 
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("", ()),
+        ("3.22", ()),
+        ("3.18", ("no dependencies",)),
+        ("3.17", ("no dependencies", "no duplicates")),
+        ("3.14", ("no issue types", "no sub-issues", "no dependencies", "no duplicates")),
+        ("3.5", ("3.14", "no issue types", "no sub-issues", "no dependencies", "no reason")),
+    ],
+)
+def test_the_losses_with_an_older_enterprise_server_are_named(
+    world: World, version: str, expected: tuple[str, ...]
+) -> None:
+    world.github.version = version
+    try:
+        limitations = examined(world.github).limitations
+    finally:
+        world.github.version = ""
+    assert len(limitations) == len(expected)
+    for words in expected:
+        (limitation,) = [limitation for limitation in limitations if words in limitation.words]
+        assert limitation.remedy
+
+
 # --- GitLab -------------------------------------------------------------------------------------------------------
 
 
