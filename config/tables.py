@@ -93,6 +93,11 @@ class ConnectionSettings(Table):
         validate_default=True,
         description="address of the API (GitHub) or of the site; default: the public service, Jira has none",
     )
+    formerly: tuple[str, ...] = Field(
+        default=(),
+        description="earlier addresses (url) of the same tracker, the first one first; needed after a change of address "
+        "where the tracker has no id of its own, see docs/how-to/move-a-tracker.md",
+    )
     private_key: Secret | None = Field(default=None, description="GitHub App: place of its private key (PEM)")
     app_id: int | None = Field(default=None, ge=1, description="GitHub App: its number")
     installation_id: int | None = Field(
@@ -160,6 +165,11 @@ class ConnectionSettings(Table):
     def _address(cls, value: str, info: Any) -> str:
         kind = info.data.get("type")  # absent if it is wrong; pydantic reports that by itself
         return validators.url(value or _DEFAULT_URL.get(kind, "")) if value or kind else value
+
+    @field_validator("formerly")
+    @classmethod
+    def _former(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(validators.former_url, value))
 
     @field_validator("token")
     @classmethod

@@ -25,6 +25,7 @@ __all__ = [
     "days_off",
     "digest_file",
     "email",
+    "former_url",
     "issue",
     "no_secret_names",
     "ping",
@@ -81,6 +82,14 @@ def url(value: str) -> str:
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("should start with https://, because the token is sent there")
     return value.rstrip("/")
+
+
+def former_url(value: str) -> str:
+    """Check an earlier address of a tracker, to which nothing is sent. Return it without a last slash."""
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("should be addresses such as https://old.example.org")
+    return value.rstrip("/").removesuffix("/api/v4")  # GitLab's API is not part of its address
 
 
 def ping(value: str) -> None:

@@ -22,7 +22,7 @@ from connectors.github.queries import visibility
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.responses import decode
 from sync.tracker.errors import GoneError, MalformedError, RefusedError, TrackerError
-from sync.tracker.marker import find_marker, status_issue_of
+from sync.tracker.marker import claimed_target, find_marker, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 from sync.tracker.slash_commands import command_lines
 
@@ -133,7 +133,7 @@ class Observer:
         by_name = boards.read(name for target in targets if target.milestone in issues for name in target.boards)
         for target in targets:
             if target.boards and target.milestone in issues:
-                own = tuple(boards.of(by_name[name], target.milestone) for name in target.boards)
+                own = tuple(boards.of(by_name[name], target.uids) for name in target.boards)
                 issues[target.milestone] = msgspec.structs.replace(issues[target.milestone], boards=own)
 
     # --- search ----------------------------------------------------------------------------------------------------
@@ -170,14 +170,13 @@ class Observer:
         for issue in self._session.pages(_LABELLED, variables, api_types.Candidate, repository):
             marker = find_marker(issue.body)
             target = status_issue_of(marker, wanted)
-            if target is None:
-                continue
-            if issue.viewer_did_author:
+            claimed = target or claimed_target(marker, wanted)
+            if target is not None and issue.viewer_did_author:
                 numbers.setdefault(target.milestone, issue.number)
-            else:
+            elif claimed is not None:
                 key = normalize.key_of(issue.number)
                 claim = Claim(id=key, author=_login(issue.author), marker=marker, issue=key)
-                claims.setdefault(target.milestone, claim)
+                claims.setdefault(claimed.milestone, claim)
         return numbers, claims
 
     # --- threads ---------------------------------------------------------------------------------------------------

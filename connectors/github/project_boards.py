@@ -7,7 +7,7 @@ the same GitHub App, which the two fields spell differently (``app[bot]`` and ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 import msgspec
@@ -53,12 +53,12 @@ class Boards:
         boards = sorted(set(names))
         return dict(zip(boards, self._session.caller.map_all(self._read, boards), strict=True))
 
-    def of(self, board: Board, milestone: str) -> Board:
-        """The board with the status updates of one milestone (uid) only."""
+    def of(self, board: Board, uids: Collection[str]) -> Board:
+        """The board with the status updates of one milestone only; ``uids`` are the ids that their markers may name."""
         return msgspec.structs.replace(
             board,
-            updates=tuple(update for update in board.updates if _milestone_of(update.marker) == milestone),
-            claims=tuple(update for update in board.claims if _milestone_of(update.marker) == milestone),
+            updates=tuple(update for update in board.updates if _milestone_of(update.marker) in uids),
+            claims=tuple(update for update in board.claims if _milestone_of(update.marker) in uids),
         )
 
     def apply(self, action: PostBoardUpdate) -> Receipt:

@@ -19,7 +19,7 @@ from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import decode
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
-from sync.tracker.marker import find_marker, notes_closing, status_issue_of
+from sync.tracker.marker import claimed_target, find_marker, notes_closing, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 from sync.tracker.slash_commands import command_lines
 
@@ -144,12 +144,13 @@ class Observer:
             for issue in self._session.rows(api_types.Issue, path, key, order_by="created_at", **parameters):
                 marker = find_marker(issue.description or "")
                 target = status_issue_of(marker, wanted)
+                claimed = target or claimed_target(marker, wanted)
                 if target is not None and self._is_ours(issue.author):
                     found.setdefault(target, issue)
-                elif target is not None:
+                elif claimed is not None:
                     name = issue.references.full
                     claim = Claim(id=name, author=_login(issue.author), marker=marker, issue=name)
-                    claims.setdefault(target.milestone, claim)
+                    claims.setdefault(claimed.milestone, claim)
         for target in found:
             claims.pop(target.milestone, None)
         return found

@@ -46,6 +46,7 @@ __all__ = [
     "Status",
     "StatusIssue",
     "StatusIssueFields",
+    "TenantInfo",
     "Transition",
     "Transitions",
     "User",
@@ -55,6 +56,12 @@ __all__ = [
 
 
 T = TypeVar("T")
+
+
+class TenantInfo(Struct):
+    """Answer of ``/_edge/tenant_info``."""
+
+    cloudId: str
 
 
 class ServerInfo(Struct):

@@ -61,6 +61,10 @@ class JiraConnector:
         """Number of requests sent so far."""
         return self._session.caller.count
 
+    def tracker_id(self) -> str:
+        """Return the id of a Jira Cloud site. Data Center has none that a restored copy would not share."""
+        return self._session.tracker_id()
+
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history.
 

@@ -24,7 +24,7 @@ from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.responses import decoder
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
-from sync.tracker.marker import notes_closing, status_issue_of
+from sync.tracker.marker import claimed_target, notes_closing, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 
 __all__ = ["PROPERTY", "Observer", "marker_in", "status_labels"]
@@ -190,13 +190,12 @@ class Observer:
         for row in sorted(rows, key=lambda row: int(row.id) if row.id.isdigit() else 0):
             marker, author = marker_in(row.properties), row.fields.creator
             target = status_issue_of(marker, wanted)
-            if target is None:
-                continue
-            if self._is_us(author):
+            claimed = target or claimed_target(marker, wanted)
+            if target is not None and self._is_us(author):
                 found.setdefault(target.milestone, row)
-            else:
+            elif claimed is not None:
                 claim = Claim(id=row.key, author=_login(author), marker=marker, issue=row.key)
-                claims.setdefault(target.milestone, claim)
+                claims.setdefault(claimed.milestone, claim)
         return found, claims
 
     def _is_us(self, author: api_types.User | None) -> bool:

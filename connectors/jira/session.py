@@ -290,6 +290,19 @@ class Session:
             return self.base_url
         return normalise_url(self.read(api_types.ServerInfo, "serverInfo").baseUrl) or self.base_url
 
+    def tracker_id(self) -> str:
+        """Return the address of a Jira Cloud site at Atlassian's gateway, which holds its id; else an empty text."""
+        if not self.is_cloud:
+            return ""
+        if urlsplit(self.base_url).hostname == _GATEWAY:
+            return self.base_url
+        try:
+            response = self.get(f"{self.base_url}/_edge/tenant_info")
+            cloud_id = decode(response, api_types.TenantInfo, self.name).cloudId
+        except (GoneError, RefusedError, MalformedError):
+            return ""
+        return f"https://{_GATEWAY}/ex/jira/{cloud_id}"
+
     @cached_property
     def own_account(self) -> api_types.User:
         """The account of the token."""

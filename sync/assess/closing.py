@@ -100,7 +100,7 @@ def next_milestones(milestone: AssessedMilestone, others: Iterable[AssessedMiles
 
 
 def _may_follow(milestone: AssessedMilestone, other: AssessedMilestone) -> bool:
-    same_tracker = other.connection.connector.base_url == milestone.connection.connector.base_url
+    same_tracker = other.connection.source == milestone.connection.source
     return same_tracker and other.milestone.kind is milestone.milestone.kind and not other.health.status.is_over
 
 

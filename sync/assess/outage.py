@@ -42,7 +42,7 @@ class RemovedMilestone:
     @property
     def uid(self) -> str:
         """Its identity in the store."""
-        return uid(self.connection.connector.base_url, "milestone", self.milestone.id)
+        return uid(self.connection.source, "milestone", self.milestone.id)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def find_removed(store: Store, connections: Sequence[Connection], now: datetime)
     milestones: dict[str, RemovedMilestone] = {}
     blockers: dict[tuple[str, str, str], RemovedMilestone] = {}
     for connection in connections:
-        source = connection.connector.base_url
+        source = connection.source
         removed = {project.id: project for project in store.removed_projects(source)}
         by_id = {
             own.milestone.id: own for own in (_removed_milestones(store, connection, removed, now) if removed else ())
@@ -95,7 +95,7 @@ def _removed_milestones(
     store: Store, connection: Connection, removed: Mapping[str, Project], now: datetime
 ) -> Iterator[RemovedMilestone]:
     """Yield the open milestones of the ``removed`` projects (by id) of the connection's tracker."""
-    source, pulls = connection.connector.base_url, store.last_pulls()
+    source, pulls = connection.source, store.last_pulls()
     outages = {name: _outage_of_removed(store, pulls[source, own.key], now) for name, own in removed.items()}
     for _, milestone in store.milestones(source):
         if milestone.project in removed and milestone.state is State.OPEN:

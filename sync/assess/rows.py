@@ -54,7 +54,7 @@ class ConnectionRows:
     @property
     def source(self) -> str:
         """The base URL of the tracker."""
-        return self.connection.connector.base_url
+        return self.connection.source
 
     @cached_property
     def project_keys(self) -> Mapping[str, str]:
@@ -152,7 +152,7 @@ def _with_pull_requests(counts: Counts, milestone: Milestone) -> Counts:
 
 
 def _ids(connection: Connection, projects: Mapping[str, Project], milestones: Iterable[Milestone]) -> MilestoneIds:
-    return MilestoneIds(milestone_ids(connection.name, connection.connector.base_url, milestones, projects))
+    return MilestoneIds(milestone_ids(connection.name, connection.source, milestones, projects))
 
 
 def _overrides_by_uid(connection: Connection, ids: MilestoneIds) -> Mapping[str, MilestoneOverrides]:
@@ -207,7 +207,7 @@ def load_rows(
     The items of running milestones and of ``reported`` ones (uids of those with a status issue) are loaded at once,
     other issues when they are needed. ``known_plans`` and ``removed``: see `ConnectionRows`.
     """
-    source = connection.connector.base_url
+    source = connection.source
     watched = store.watched_projects(connection.name, source) | removed
     projects = {
         project.id: project
@@ -256,7 +256,7 @@ def _load_milestones(
 
     They are in the order of project and title, so that the ids of a tracker decide nothing.
     """
-    source = connection.connector.base_url
+    source = connection.source
     stored = [milestone for _, milestone in store.milestones(source) if milestone.project in projects]
     milestones = {}
     for milestone in sorted(stored, key=lambda row: (projects[row.project].key, row.title, row.id)):

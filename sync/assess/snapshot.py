@@ -181,7 +181,7 @@ def _removed_by_connection(store: Store, connections: Sequence[Connection]) -> d
     removed: dict[str, frozenset[str]] = {}
     sources: set[str] = set()
     for connection in connections:
-        source = connection.connector.base_url
+        source = connection.source
         is_first = source not in sources
         removed[connection.name] = (
             frozenset(own.id for own in store.removed_projects(source)) if is_first else frozenset()

@@ -29,7 +29,7 @@ def find_audience(name: str, settings: Settings, engine: Engine) -> Audience:
     projects = sorted(
         f"{connection.name}:{project.key}"
         for connection in engine.connections
-        for project in engine.store.projects(connection.connector.base_url)
+        for project in engine.store.projects(connection.source)
     )
     if name not in projects:
         raise typer.BadParameter(

@@ -156,7 +156,7 @@ def _source(settings: Settings, name: str) -> str:
     alone = wiring.with_only(settings, name)
     (connection,) = wiring.build_connections(alone, os.environ, offline=True)
     connection.connector.close()
-    return connection.connector.base_url
+    return connection.source
 
 
 def _url(config: Path, *, verbose: bool) -> str:

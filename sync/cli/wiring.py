@@ -113,6 +113,7 @@ def _connection(
         tolerance=settings.tolerance_for(name),
         share=connection.share,
         named=_overrides(settings.milestone, name),
+        formerly=connection.formerly,
     )
 
 

@@ -45,7 +45,7 @@ class Writer:
     leftovers: list[str]
     """Refused optional writes, in words; the writer appends to it."""
     lease_terms: dict[str, int | None]
-    """Term of the write lease by tracker URL when the tracker was first observed; None: another run held the lease."""
+    """Term of the write lease by tracker (source) when the tracker was first observed; None: another run held the lease."""
 
     def apply(self, actions: Sequence[tuple[Connection, Action]]) -> Result:
         """Apply one tracker's writes under its lease.
@@ -67,7 +67,7 @@ class Writer:
 
     def _acquire(self, connection: Connection, result: Result) -> Lease | None:
         """Acquire the tracker's lease. None, with the reason in ``result``, if another run writes or has written."""
-        lease = self.store.acquire(connection.connector.base_url, self.holder)
+        lease = self.store.acquire(connection.source, self.holder)
         if lease is None:
             _refuse(result, f"{connection.name}: another run is writing there")
             return None
@@ -144,9 +144,10 @@ class Writer:
             issue=getattr(action, "issue", ""),
             instance=self.instance,
             boards=kind.boards(action),
+            former=connection.former_uids(action.milestone),
         )
         try:
-            observed = connection.connector.observe([target])
+            observed = connection.observe([target])
         except TrackerError:
             return None
         lookup = Lookup(
@@ -176,7 +177,7 @@ class Writer:
             for uid, write in last_writes.items()
         ]
         try:
-            observed = connection.connector.observe(targets)
+            observed = connection.observe(targets)
         except TrackerError:
             return
         for uid, issue in observed.issues.items():

@@ -129,7 +129,7 @@ class Engine:
             self.store.start_run(self.run_id, self.clock())
             if self.share is not None:
                 for connection in self.active_connections:
-                    self.store.unwatch(connection.name, connection.connector.base_url, self.share.since - UNREAD)
+                    self.store.unwatch(connection.name, connection.source, self.share.since - UNREAD)
             return self._write_back()
 
     def refresh(self) -> Result | None:
@@ -228,7 +228,7 @@ class Engine:
             return
         trackers: dict[str, list[tuple[Connection, Action]]] = {}
         for connection, action in allowed:
-            trackers.setdefault(connection.connector.base_url, []).append((connection, action))
+            trackers.setdefault(connection.source, []).append((connection, action))
         writer = Writer(
             store=self.store,
             instance=self.instance,

@@ -88,7 +88,7 @@ def _observe_claimed(engine: Engine, issues: Sequence[tuple[AssessedMilestone, C
         ]
         if targets:
             try:
-                found |= connection.connector.observe(targets).issues
+                found |= connection.observe(targets).issues
             except TrackerError as error:
                 engine.failures.append(Failure(connection.name, "", str(error)))
     return found
@@ -117,7 +117,7 @@ def adopt(
 def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan, list[str]]:
     """Return the plan that removes everything of this instance, and in words what the plan cannot reach."""
     observed, store = engine.observer.observe(assessed), engine.store
-    origins = {connection.connector.base_url for connection in engine.connections}
+    origins = {connection.source for connection in engine.connections}
     optional = RetirementInput(
         milestones=assessed,
         observed=observed,

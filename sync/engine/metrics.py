@@ -68,7 +68,7 @@ def read_states(engine: Engine) -> list[ReadState]:
     last_pulls, stale = engine.store.last_pulls(), engine.store.stale_projects()
     states = []
     for connection in engine.connections:
-        origin = connection.connector.base_url
+        origin = connection.source
         watched = engine.store.watched_projects(connection.name, origin)
         keys = {project.key for project in engine.store.projects(origin) if project.id in watched}
         named = keys.union(connection.projects)

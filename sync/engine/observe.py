@@ -38,7 +38,7 @@ class Observer:
     record_failure: Callable[[Connection, str, Exception], None]
     """Add a failure of a connection, or of one of its projects."""
     lease_terms: dict[str, int | None] = field(default_factory=dict)
-    """Term of the write lease by tracker URL when the tracker was first observed; None: another run held the lease."""
+    """Term of the write lease by tracker (source) when the tracker was first observed; None: another run held the lease."""
     early: Observed = field(default_factory=Observed)
     """The observation that was made before the assessment."""
     early_uids: set[str] = field(default_factory=set)
@@ -72,7 +72,7 @@ class Observer:
                 continue
             if issue is not None and _has_unusable_part(issue):
                 continue  # a person may repair an unusable board or attachment at any time
-            origin = milestone.connection.connector.base_url
+            origin = milestone.connection.source
             if issue is None or not self.store.has_issue_changed(origin, issue.issue, milestone.project.id, at):
                 valid[uid] = issue
         return valid
@@ -96,12 +96,12 @@ class Observer:
         """Read and store the status issues of one connection's milestones."""
         connection = milestones[0].connection
         self.progress("observe", f"{connection.name}: {len(milestones)} status issues")
-        origin = connection.connector.base_url
+        origin = connection.source
         self.lease_terms.setdefault(origin, self.store.term(origin))
         boards = self.store.places(OwnContent.BOARD)
         targets = [self.target(milestone, boards.get(milestone.uid, ())) for milestone in milestones]
         try:
-            observed = connection.connector.observe(targets)
+            observed = connection.observe(targets)
         except TrackerError as error:
             self.record_failure(connection, "", error)
             return Observed(failed={milestone.uid: error for milestone in milestones})
@@ -124,6 +124,7 @@ class Observer:
             instance=self.instance,
             boards=tuple(sorted(wanted)) if milestone.connection.connector.capabilities.boards else (),
             attaching=milestone.connection.attaches(milestone.project.key),
+            former=milestone.connection.former_uids(milestone.uid),
         )
 
 

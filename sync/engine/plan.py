@@ -96,7 +96,7 @@ class Planner:
             milestones = [milestone for milestone in managed if milestone.connection.name == connection.name]
             if not milestones:
                 continue
-            origin = connection.connector.base_url
+            origin = connection.source
             labels = self.observer.store.item_labels(origin)
             plan, finished = plan_item_labels(
                 milestones, labels, muted=muted, project_labels=seen.labels, now=self.clock()

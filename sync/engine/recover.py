@@ -32,7 +32,7 @@ def recover_lost_state(
     for milestone in unknown:
         state = recover(milestone, observer.early.issues.get(milestone.uid), observer.instance)
         if state is not None:
-            store.note_due_dates(milestone.connection.connector.base_url, milestone.milestone.id, state.due_dates)
+            store.note_due_dates(milestone.connection.source, milestone.milestone.id, state.due_dates)
             healths.append(state.health)
     store.save_health(run_id, healths, {milestone.uid: milestone.stream for milestone in unknown})
     return bool(healths)

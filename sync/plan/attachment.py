@@ -71,7 +71,7 @@ def retire_attachments(retirement: RetirementInput) -> Iterator[Plan]:
     """Yield the plans that delete our pictures. Milestones may share a status issue, which is planned once."""
     planned: set[tuple[str, str]] = set()
     for milestone, issue, address in retirement.status_issues():
-        key = (milestone.connection.connector.base_url, issue.issue)
+        key = (milestone.connection.source, issue.issue)
         if key not in planned:
             planned.add(key)
             yield remove_attachments(issue, address, retirement.instance)

@@ -84,7 +84,7 @@ def retire_item_labels(retirement: RetirementInput) -> Iterator[Plan]:
     for milestone in retirement.milestones:
         by_connection.setdefault(milestone.connection.name, []).append(milestone)
     for milestones in by_connection.values():
-        labels = retirement.item_labels.get(milestones[0].connection.connector.base_url, ())
+        labels = retirement.item_labels.get(milestones[0].connection.source, ())
         yield _removal(_orphans(milestones, labels, (), ()), labels)
 
 
@@ -116,7 +116,7 @@ def _orphans(
     """
     issues = {issue.id: issue for issue in milestones[0].issues.values()} if labels else {}
     by_uid = {milestone.uid: milestone for milestone in milestones}
-    origin = milestones[0].connection.connector.base_url
+    origin = milestones[0].connection.source
     none = frozenset[str]()
     return [
         _subject(by_uid.get(label.milestone, milestones[0]), issue, none, none, label.label.rpartition("/")[0])

@@ -56,7 +56,7 @@ from sync.tracker.actions import (
     UpdateComment,
     UpdateDescription,
 )
-from sync.tracker.marker import Marker, MarkerKind, body_hash, is_claim, is_edited
+from sync.tracker.marker import Marker, MarkerKind, body_hash, is_claim, is_edited, is_of_other_address
 from sync.tracker.observed import Claim, Observed, StatusIssue
 
 __all__ = ["ADOPT", "first_summary", "reconcile"]
@@ -66,6 +66,11 @@ _ANNOUNCEMENTS = (MarkerKind.TRANSITION, MarkerKind.CLOSING)
 
 _REWRITES = (UpdateComment, UpdateDescription, PostBoardUpdate)
 """The writes of a milestone whose texts are only refreshed."""
+
+MOVED = (
+    "its texts have our marker for another address, {address}; if that is the tracker's former address, add "
+    "formerly = [\"{address}\"] to the connection"
+)
 
 ADOPT = "another account wrote a text with our marker there; `milesync adopt` takes it over"
 
@@ -140,6 +145,9 @@ class _MilestonePlanner:
     def plan(self, claim: Claim | None) -> Plan:
         """Return the plan; ``claim`` is a status issue that another account created with our marker."""
         want, issue = self.want, self.state.issue
+        address = self._other_address(claim)
+        if address:
+            return Plan(skipped=(Skipped(want.milestone, MOVED.format(address=address)),))
         actions, skipped = self._plan_first(claim) if issue is None else self._plan_existing(issue)
         if not want.stale and skipped != ADOPT:
             is_new = issue is None and bool(actions)
@@ -162,6 +170,19 @@ class _MilestonePlanner:
             skipped=(Skipped(want.milestone, skipped),) if skipped else (),
             people=people,
         )
+
+    def _other_address(self, claim: Claim | None) -> str:
+        """Return the address in texts of ours that name the milestone at another address of the tracker.
+
+        Empty without such texts, or next to a summary of the present address.
+        """
+        if self.summaries:
+            return ""
+        issue, milestone = self.state.issue, self.want.milestone
+        texts = [comment.marker for comment in issue.comments] if issue else [claim.marker] if claim else []
+        markers = filter(None, map(Marker.decode, texts))
+        others = [marker for marker in markers if is_of_other_address(marker, milestone, self.state.instance)]
+        return others[0].milestone.rpartition("/milestone/")[0] if others else ""
 
     # --- status issue and label -------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import Self
 import structlog
 
 from sync.model.tracker_data import matches_pattern
+from sync.pull.identify import identify, recall_identity
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress, silent
 from sync.store.store import Store
@@ -65,6 +66,10 @@ class Puller:
     """At least one project was read to the end."""
     share: RoundShare | None = None
     _early_pull: Future[None] | None = None
+
+    def __post_init__(self) -> None:
+        for connection in self.connections:
+            recall_identity(connection, self.store)
 
     def __enter__(self) -> Self:
         return self
@@ -122,12 +127,15 @@ class Puller:
 
         Rows and cursors of a page are stored together, so that an interrupted pull continues where it stopped.
         """
-        origin, now = connection.connector.base_url, self.clock()
+        now = self.clock()
         self.progress("pull", connection.name)
         projects = connection.projects if self.share is None or self.share.projects is None else self.share.projects
-        cursors = self.store.cursors(origin)
-        state = _PullState({project.id: project.key for project in self.store.projects(origin)})
+        state = _PullState()
         try:
+            identify(connection, self.store, now)
+            origin = connection.source
+            state.keys |= {project.id: project.key for project in self.store.projects(origin)}
+            cursors = self.store.cursors(origin)
             self._save_pages(connection, connection.connector.pull(projects, cursors), state, now)
             is_complete = not state.failed and self.share is None
             self.store.watch(connection.name, origin, state.seen, only=is_complete)
@@ -136,13 +144,15 @@ class Puller:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=connection.name)
             self.record_failure(connection, "", error)
+            origin = connection.source
+            state.keys |= {project.id: project.key for project in self.store.projects(origin)}
             self.store.watch(connection.name, origin, state.seen, only=False)
             for project in {*projects, *self._watched_keys(connection, state)} - self._read_by_others(connection):
                 self.store.note_pull(origin, project, now, failure_words(connection.name, error))
 
     def _save_pages(self, connection: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
         """Store the pages of a connection one by one, with the outcome of each project."""
-        origin = connection.connector.base_url
+        origin = connection.source
         for page in pages:
             self.store.save(origin, page, now)
             state.keys |= {project.id: project.key for project in page.projects}
@@ -164,7 +174,7 @@ class Puller:
 
         No page calls a pattern complete: it is good when it did not fail.
         """
-        origin = connection.connector.base_url
+        origin = connection.source
         stale = {key for url, key in self.store.stale_projects() if url == origin}
         for pattern in stale.intersection(projects) - state.failed.keys():
             self.store.note_pull(origin, pattern, now, None)
@@ -177,14 +187,14 @@ class Puller:
 
     def _watched_keys(self, connection: Connection, state: _PullState) -> set[str]:
         """Return the keys of the projects that the connection is known to have."""
-        watched = self.store.watched_projects(connection.name, connection.connector.base_url)
+        watched = self.store.watched_projects(connection.name, connection.source)
         return {state.keys[project] for project in watched & state.keys.keys()}
 
     def _read_by_others(self, connection: Connection) -> set[str]:
         """Return the keys of the connection's projects that other processes have read to the end in this round."""
         if self.share is None:
             return set()
-        origin, since = connection.connector.base_url, self.share.since
+        origin, since = connection.source, self.share.since
         return {key for (url, key), at in self.store.last_pulls().items() if url == origin and at >= since}
 
 
@@ -192,7 +202,7 @@ class Puller:
 class _PullState:
     """The outcome of one connection's pull so far. ``keys`` has the key of each known project by its id."""
 
-    keys: dict[str, str]
+    keys: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     """Ids of the projects that the tracker returned."""
     read: set[str] = field(default_factory=set)

@@ -226,7 +226,7 @@ def _stale_projects(
     """
     failed, stale = store.stale_projects(), dict[str, StaleProject]()
     for connection in connections:
-        origin = connection.connector.base_url
+        origin = connection.source
         watched = store.watched_projects(connection.name, origin)
         pulled = {p.key for p in store.projects(origin) if p.id in watched and audience.may_read(connection.name, p)}
         keys = pulled.union(connection.projects) if audience is OPERATOR else pulled

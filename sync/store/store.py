@@ -21,13 +21,21 @@ from sync.store.journal import Journal
 from sync.store.maintenance import PruneCounts, prune
 from sync.store.membership_cache import MembershipCache
 from sync.store.observations import Observations
+from sync.store.sources import Sources
 from sync.store.tracker_data import TrackerData
 
 __all__ = ["Store"]
 
 
 class Store(
-    TrackerData, MembershipCache, AssessmentRepository, ClosingRecordRepository, Journal, Observations, DigestJournal
+    Sources,
+    TrackerData,
+    MembershipCache,
+    AssessmentRepository,
+    ClosingRecordRepository,
+    Journal,
+    Observations,
+    DigestJournal,
 ):
     """An open database. Threads may share it; in memory, SQLite serves them one after the other."""
 

@@ -1,6 +1,6 @@
 """The tables of the store, in SQLAlchemy Core.
 
-Rows from a tracker are keyed by (source, id): ``source`` is a small number for the tracker's base URL, ``id`` the
+Rows from a tracker are keyed by (source, id): ``source`` is a small number for the tracker's identity, ``id`` the
 native id. Times are whole microseconds since 1970 UTC and dates are dates, the same in SQLite and in PostgreSQL.
 The columns of a table that holds a type of `sync.model.tracker_data` have the names of its fields.
 """
@@ -52,7 +52,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0010"
+HEAD = "0011"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -185,7 +185,27 @@ source = Table(
     METADATA,
     Column("n", Integer, primary_key=True),
     Column("url", Text, nullable=False, unique=True),
+    Column("tracker_id", Text),
 )
+"""``url`` is the identity of the tracker, by default its first address. ``tracker_id`` is the id that it returned."""
+
+address = _table(
+    "address",
+    ("connection", "url"),
+    Column("connection", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    _source(),
+    Column("at", UtcMicroseconds, nullable=False),
+)
+"""Addresses at which a connection, by its configured name, has read a tracker; ``at``: since when."""
+
+installation = _table(
+    "installation",
+    ("name",),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+)
+"""Settings with which texts and labels were written last."""
 
 project = _table(
     "project",

@@ -34,7 +34,7 @@ from sync.tracker.errors import (
     UnreachableError,
 )
 from sync.tracker.managed_block import BlockChangedError, replace_block
-from sync.tracker.marker import find_marker, notes_closing, status_issue_of, with_marker
+from sync.tracker.marker import claimed_target, find_marker, notes_closing, status_issue_of, with_marker
 from sync.tracker.observed import (
     Attached,
     Board,
@@ -102,6 +102,7 @@ __all__ = [
     "WebhookEvent",
     "WebhookListener",
     "command_lines",
+    "claimed_target",
     "find_marker",
     "notes_closing",
     "replace_block",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from sync.model.policy import OptionalOutputs, Policy
 from sync.model.removal import RemovalNames
+from sync.tracker.identity import TrackerIdentity, with_present_source
+from sync.tracker.observed import Observed, Target
 from sync.tracker.protocol import Connector
 
 __all__ = ["Connection", "MilestoneOverrides"]
@@ -47,6 +49,8 @@ class Connection:
     types (lower case) that are no items, such as epics or sub-tasks.
     ``share`` is what other audiences may see of private milestones: ``none``, or ``aggregate`` (status, probability and
     dates). ``named`` holds the overrides by the milestone's written id without the connection's name: ``acme/app#12``.
+    ``formerly`` are earlier addresses of the tracker. ``identity`` is the tracker's identity as far as it is known; it
+    is found when the store is open (`sync.pull.identify`).
     """
 
     name: str
@@ -64,6 +68,28 @@ class Connection:
     share: str = "none"
     named: Mapping[str, MilestoneOverrides] = field(default_factory=dict)
     optional_outputs_of: Callable[[str], OptionalOutputs] = _no_optional_outputs
+    formerly: tuple[str, ...] = ()
+    identity: TrackerIdentity = field(default_factory=TrackerIdentity)
+
+    @property
+    def source(self) -> str:
+        """The identity of the tracker in the store and in markers. The present address is not part of it."""
+        return self.identity.source or self.addresses[0]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses that lead to the tracker, the oldest first: the former ones, then the present one."""
+        return (*self.formerly, self.connector.base_url)
+
+    def former_uids(self, milestone: str) -> tuple[str, ...]:
+        """Return the ids that markers of an earlier address have for a milestone (uid)."""
+        own = len(self.source)
+        return tuple(source + milestone[own:] for source in self.identity.other_names(self.addresses))
+
+    def observe(self, targets: Sequence[Target]) -> Observed:
+        """Observe through the connector. Markers of an earlier address get the tracker's identity of today."""
+        observed = self.connector.observe(targets)
+        return with_present_source(observed, self.source, self.identity.other_names(self.addresses))
 
     def closes(self) -> bool:
         """Return whether status issues that milesync created are closed and reopened with their milestones."""

@@ -79,6 +79,10 @@ class MalformedError(TrackerError):
     """The tracker's answer does not match its API; is the URL that of the API?"""
 
 
+class MovedError(TrackerError):
+    """The address of the connection has changed; nothing is read or written until the tracker is known."""
+
+
 class UncertainError(TrackerError):
     """The answer to a write was lost; milesync checks the tracker before it sends anything again."""
 

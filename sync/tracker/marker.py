@@ -23,9 +23,11 @@ __all__ = [
     "MarkerKind",
     "body_hash",
     "canonical",
+    "claimed_target",
     "find_marker",
     "is_claim",
     "is_edited",
+    "is_of_other_address",
     "last_marker",
     "notes_closing",
     "own_comments",
@@ -137,9 +139,44 @@ def status_issue_of(text: str, targets: Mapping[str, Target]) -> Target | None:
 
     The keys of ``targets`` are milestones (uid).
     """
+    marker = _status_issue_marker(text)
+    if marker is None:
+        return None
+    target = targets.get(marker.milestone) or next(
+        (target for target in targets.values() if marker.milestone in target.former), None
+    )
+    return target if target is not None and target.instance in ("", marker.instance) else None
+
+
+def claimed_target(text: str, targets: Mapping[str, Target]) -> Target | None:
+    """Return the target that a status issue of ours may belong to although its marker names an unknown address.
+
+    The native id of the milestone and the instance are the same. See `is_of_other_address`.
+    """
+    marker = _status_issue_marker(text)
+    if marker is None:
+        return None
+    matches = (target for uid, target in targets.items() if is_of_other_address(marker, uid, target.instance))
+    return next(matches, None)
+
+
+def is_of_other_address(marker: Marker, milestone: str, instance: str) -> bool:
+    """Return whether a marker names a milestone (uid) of the same native id at another address of a tracker.
+
+    Then the tracker has moved, or the text was copied from another tracker.
+    """
+    separator = "/milestone/"
+    native = milestone.rpartition(separator)[2]
+    return (
+        instance in ("", marker.instance)
+        and marker.milestone != milestone
+        and marker.milestone.endswith(f"{separator}{native}")
+    )
+
+
+def _status_issue_marker(text: str) -> Marker | None:
     marker = Marker.decode(text)
-    target = targets.get(marker.milestone) if marker is not None and marker.kind is MarkerKind.STATUS_ISSUE else None
-    return target if target is not None and marker is not None and target.instance in ("", marker.instance) else None
+    return marker if marker is not None and marker.kind is MarkerKind.STATUS_ISSUE else None
 
 
 def body_hash(body: str) -> str:

@@ -15,7 +15,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
     ``instance`` limits the search to status issues that this instance created; empty: any instance. ``boards`` are the
     project boards (``acme/7``) that may have a status update of the milestone. ``attaching``: check whether files can
-    be attached.
+    be attached. ``former`` are the ids (uid) of the milestone in markers from an earlier address of the tracker.
     """
 
     milestone: str
@@ -25,6 +25,12 @@ class Target(Struct, frozen=True, kw_only=True):
     instance: str = ""
     boards: tuple[str, ...] = ()
     attaching: bool = False
+    former: tuple[str, ...] = ()
+
+    @property
+    def uids(self) -> tuple[str, ...]:
+        """The ids by which a marker may name the milestone."""
+        return (self.milestone, *self.former)
 
 
 class OurComment(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
@@ -23,7 +23,7 @@ from sync.tracker.observed import (
     Target,
 )
 
-__all__ = ["Capabilities", "Connector", "Page", "Setup"]
+__all__ = ["Capabilities", "Connector", "IdentifiedTracker", "Page", "Setup"]
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -110,8 +110,7 @@ class Page(Struct, frozen=True, kw_only=True):
 class Connector(Protocol):
     """One tracker through one set of credentials. Not thread-safe, unless a connector documents otherwise.
 
-    ``name`` is the connection's name. ``base_url`` is the tracker's address without a slash at its end; it is part of
-    every stored identity.
+    ``name`` is the connection's name. ``base_url`` is the tracker's address without a slash at its end; it may change.
     """
 
     name: str
@@ -144,4 +143,16 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Close the network connections."""
+        ...
+
+
+@runtime_checkable
+class IdentifiedTracker(Protocol):
+    """A connector whose tracker has an id of its own that does not change with its address."""
+
+    def tracker_id(self) -> str:
+        """Return the id, in the form of an address; empty if this tracker has none. May send one request.
+
+        It becomes part of every stored identity. Raises a `TrackerError`.
+        """
         ...

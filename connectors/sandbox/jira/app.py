@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -106,14 +107,16 @@ class _Jira:
                 ("GET", "label", self.labels),
             ]
             prefixes = ("/rest/api/3", "/rest/api/latest")
+            site = [Route("/_edge/tenant_info", self._answering(self.tenant_info), methods=["GET"])]
         else:
             both += [
                 ("GET", "search", lambda ask: desk.by_offset(ask.listed())),
                 ("POST", "search", lambda ask: desk.by_offset(ask.body)),
             ]
-            prefixes = ("/rest/api/2", "/rest/api/latest")
+            prefixes, site = ("/rest/api/2", "/rest/api/latest"), []
         both.sort(key=lambda route: "{" in route[1])
         return [
+            *site,
             Route("/rest/api/2/serverInfo", self._answering(self.server_info), methods=["GET"]),
             Route("/rest/pat/latest/tokens", self._answering(lambda _: tokens(tracker)), methods=["GET"]),
             Route("/rest/agile/1.0/board", self._answering(self.boards), methods=["GET"]),
@@ -196,6 +199,10 @@ class _Jira:
         return 410, {"errorMessages": [_GONE], "errors": {}}
 
     # --- the site -------------------------------------------------------------------------------------------------
+
+    def tenant_info(self, _: Ask) -> Json:
+        """Return the id of the Cloud site. The real one answers without a token."""
+        return {"cloudId": str(uuid.uuid5(uuid.NAMESPACE_URL, "milesync sandbox"))}
 
     def server_info(self, _: Ask) -> Json:
         """Return the deployment type and version."""

@@ -1,0 +1,96 @@
+"""Store the identities of trackers (sources), their addresses, and the settings that written texts depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from sqlalchemy import delete, select, update
+
+from sync.store import tables as schema
+from sync.store.database import writing
+from sync.store.repository import Repository
+from sync.store.upsert import upsert
+
+__all__ = ["Address", "KnownSource", "Sources"]
+
+
+class KnownSource(Struct, frozen=True):
+    """A tracker that the store knows.
+
+    ``tracker_id`` is the id that the tracker returned: empty if it has none, None if it was never asked. ``names`` are
+    all its names: its identity ``source``, its id, and the addresses at which it was read.
+    """
+
+    source: str
+    tracker_id: str | None
+    names: tuple[str, ...]
+
+
+class Address(Struct, frozen=True):
+    """The address at which a connection read a tracker (``source``) last."""
+
+    url: str
+    source: str
+
+
+class Sources(Repository):
+    """Identities and addresses of trackers."""
+
+    def find_source(self, names: Sequence[str]) -> KnownSource | None:
+        """Return the tracker that has one of these names; the first name counts most. None if no name is known."""
+        source, address = schema.source, schema.address
+        known = {row.n: row for row in self._rows(select(source))}
+        numbers = {row.tracker_id: n for n, row in known.items() if row.tracker_id}
+        addresses = self._rows(select(address.c.url, address.c.source).order_by(address.c.at))
+        numbers |= {row.url: row.source for row in addresses if row.source in known}
+        numbers |= {row.url: n for n, row in known.items()}
+        n = next((numbers[name] for name in names if name in numbers), None)
+        if n is None:
+            return None
+        own = tuple(name for name, number in numbers.items() if number == n)
+        return KnownSource(known[n].url, known[n].tracker_id, own)
+
+    def save_tracker_id(self, source: str, tracker_id: str) -> None:
+        """Save the id that a tracker returned; empty: it returns none."""
+        n = self._number(source)
+        with writing(self._engine) as connection:
+            connection.execute(update(schema.source).where(schema.source.c.n == n).values(tracker_id=tracker_id))
+
+    def last_address(self, connection: str) -> Address | None:
+        """Return where a connection (by name) read last; None for a new one.
+
+        Versions before revision 0011 stored no addresses: then it is the source of the projects that it reads.
+        """
+        source, address, watch = schema.source, schema.address, schema.watch
+        query = select(address.c.url, source.c.url.label("source")).join(source, source.c.n == address.c.source)
+        rows = self._rows(query.where(address.c.connection == connection).order_by(address.c.at.desc()).limit(1))
+        if not rows:
+            query = select(source.c.url, source.c.url.label("source")).join(watch, source.c.n == watch.c.source)
+            rows = self._rows(query.where(watch.c.connection == connection).limit(1))
+        return Address(rows[0].url, rows[0].source) if rows else None
+
+    def save_address(self, connection: str, address: Address, at: datetime) -> None:
+        """Save where a connection reads from now on, and delete the cursors of the tracker.
+
+        The next pull reads everything again, because rows hold links with the address.
+        """
+        n = self._number(address.source)
+        row = {"connection": connection, "url": address.url, "source": n, "at": at}
+        with writing(self._engine) as transaction:
+            upsert(transaction, schema.address, [row])
+            transaction.execute(delete(schema.cursor).where(schema.cursor.c.source == n))
+
+    # --- settings that written texts depend on ----------------------------------------------------------------------
+
+    def written_setting(self, name: str) -> str | None:
+        """Return the value of a setting with which texts were written last; None: it was never saved."""
+        table = schema.installation
+        rows = self._rows(select(table.c.value).where(table.c.name == name))
+        return str(rows[0].value) if rows else None
+
+    def save_written_setting(self, name: str, value: str) -> None:
+        """Save the value of a setting with which texts are written from now on."""
+        with writing(self._engine) as connection:
+            upsert(connection, schema.installation, [{"name": name, "value": value}])
