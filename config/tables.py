@@ -95,8 +95,8 @@ class ConnectionSettings(Table):
     )
     formerly: tuple[str, ...] = Field(
         default=(),
-        description="earlier addresses (url) of the same tracker, the first one first; needed after a change of address "
-        "where the tracker has no id of its own, see docs/how-to/move-a-tracker.md",
+        description="earlier addresses (url) of the same tracker, the first one first; after a change of address every "
+        "tracker but Jira Cloud needs them, see docs/how-to/move-a-tracker.md",
     )
     private_key: Secret | None = Field(default=None, description="GitHub App: place of its private key (PEM)")
     app_id: int | None = Field(default=None, ge=1, description="GitHub App: its number")

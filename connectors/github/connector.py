@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from connectors.github.apply import Writer
 from connectors.github.observe import Observer
@@ -50,6 +51,11 @@ class GitHubConnector:
     def requests(self) -> int:
         """Number of requests sent so far."""
         return self._session.caller.count
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """The lead of the tracker's clock over ours. See `sync.tracker.protocol.TimedTracker`."""
+        return self._session.caller.clock_ahead
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history. A project is ``owner/name`` or ``owner/*``."""

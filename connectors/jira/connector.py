@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 
 from connectors.jira.apply import Writer
@@ -64,6 +65,11 @@ class JiraConnector:
     def tracker_id(self) -> str:
         """Return the id of a Jira Cloud site. Data Center has none that a restored copy would not share."""
         return self._session.tracker_id()
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """The lead of the tracker's clock over ours. See `sync.tracker.protocol.TimedTracker`."""
+        return self._session.caller.clock_ahead
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from email.utils import format_datetime
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -45,6 +46,7 @@ class Wire:
 
         async def logged(message: Message) -> None:
             if message["type"] == "http.response.start":
+                message["headers"] = self._dated(message.get("headers", []))
                 self.tracker.log.append((method, scope.get("milesync.path", path), message["status"]))
             await send(message)
 
@@ -68,6 +70,13 @@ class Wire:
             await Response('{"message": "404 Not Found"}', 404, media_type="application/json")(scope, receive, logged)
             return
         await self.app(scope, receive, logged)
+
+    def _dated(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return headers with the date of the world's clock, unless they have one."""
+        present = list(headers)
+        if any(name.lower() == b"date" for name, _ in present):
+            return present
+        return [*present, (b"date", format_datetime(self.tracker.world.clock(), usegmt=True).encode())]
 
     async def _fail(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a fault. A dropped connection announces a length that is never sent."""

@@ -70,7 +70,12 @@ class Sandbox:
         listening.listen()  # from now on no other process can bind the port
         tracker.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(
-            application(tracker), log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            application(tracker),
+            log_level="critical",
+            access_log=False,
+            date_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ import structlog
 import tenacity
 
 from connectors.shared.concurrency import ConcurrencyLimiter
-from connectors.shared.responses import EndlessError, Response, error_of, rate_limit
+from connectors.shared.responses import EndlessError, Response, clock_ahead, error_of, rate_limit
 from sync.telemetry.traces import span
 from sync.tracker.errors import (
     BusyError,
@@ -91,6 +91,8 @@ class Caller:
         self._last_write: datetime | None = None
         self._limited_until: datetime | None = None
         self.count = 0
+        self.clock_ahead: timedelta | None = None
+        """The lead of the tracker's clock over ours by its last answer with a date."""
 
     def read(self, send: Callable[[], Response], project: str = "") -> Response:
         """Send a request that changes nothing; retry it after temporary failures. Raises a `TrackerError`."""
@@ -188,6 +190,8 @@ class Caller:
         self.add_requests()
         with span("request") as note:
             response = self._send_once(send, project)
+            ahead = clock_ahead(response, self._clock())
+            self.clock_ahead = self.clock_ahead if ahead is None else ahead
             note("status", response.status)
         log.debug("request", connection=self._name, project=project, status=response.status)
         error = error_of(response, self._name, project, self._clock())

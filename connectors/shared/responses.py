@@ -166,10 +166,15 @@ def _parse_time(text: str) -> datetime | None:
 
 
 def clock_ahead(response: Response, now: datetime) -> timedelta | None:
-    """The lead of the tracker's clock over ours, from the Date header; None without that header."""
+    """The lead of the tracker's clock over ours, from the headers Date and Age; None without a readable Date.
+
+    ``Age`` is the time in seconds that the answer spent in a cache.
+    """
+    age = response.headers.get("age", "")
     try:
-        return parsedate_to_datetime(response.headers["date"]).astimezone(UTC) - now.replace(microsecond=0)
-    except (KeyError, ValueError):
+        date = parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
+        return date + timedelta(seconds=int(age) if age.isdecimal() else 0) - now.replace(microsecond=0)
+    except (KeyError, ValueError, OverflowError):
         return None
 
 

@@ -31,10 +31,13 @@ from sync.engine.doctor import (
     is_ok,
     series_findings,
 )
+from sync.pull.identify import former_address, is_known, moved_error
 from sync.store.database import MissingDatabase, StoreError
 from sync.store.maintenance import Condition, condition
 from sync.store.store import Store
 from sync.telemetry import log
+from sync.tracker.connection import Connection
+from sync.tracker.errors import TrackerError
 
 __all__ = ["connection_findings", "doctor", "finding_lines"]
 
@@ -112,9 +115,31 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
         name, connection.connector, settings.connections[name].projects, lambda key: settings.policy_for(name, key)
     )
     try:
-        return examine_connection(check, wiring.clock)
+        return [*_address_findings(settings, connection, environ), *examine_connection(check, wiring.clock)]
     finally:
         connection.connector.close()
+
+
+def _address_findings(
+    settings: Settings, connection: Connection, environ: Mapping[str, str]
+) -> Iterator[DoctorFinding]:
+    """Report a change of the connection's address since its last pull."""
+    try:
+        url = settings.database_url(environ).get_secret_value()
+        database = condition(url)
+        if database.revision is None or database.behind or database.ahead:
+            return
+        with Store.open(url, create=False, clock=wiring.clock) as store:
+            former = former_address(connection, store)
+            if former and is_known(connection, store):
+                words = f"its address changed from {former} to {connection.connector.base_url}; it is the same tracker"
+                remedy = "nothing to do; the next pull reads everything again"
+                yield DoctorFinding(area=connection.name, level=Level.NOTE, words=words, remedy=remedy)
+            elif former:
+                error = moved_error(connection, former)
+                yield DoctorFinding(area=connection.name, level=Level.ERROR, words=str(error))
+    except (ConfigurationError, StoreError, TrackerError):
+        return  # other findings report a database or a tracker that cannot be used
 
 
 # --- the database ---------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class Writer:
     leftovers: list[str]
     """Refused optional writes, in words; the writer appends to it."""
     lease_terms: dict[str, int | None]
-    """Term of the write lease by tracker (source) when the tracker was first observed; None: another run held the lease."""
+    """Term of the write lease by tracker (source) at the first observation; None: another run held the lease."""
 
     def apply(self, actions: Sequence[tuple[Connection, Action]]) -> Result:
         """Apply one tracker's writes under its lease.
@@ -81,9 +81,15 @@ class Writer:
     def _apply_all(self, actions: Sequence[tuple[Connection, Action]], lease: Lease, result: Result) -> None:
         """Apply the writes in their order, until the lease is lost."""
         failed_milestones: set[str] = set()
+        held_connections: set[str] = set()
         new_issues: dict[str, str] = {}
         for connection, planned in actions:
-            if planned.milestone in failed_milestones:
+            if planned.milestone in failed_milestones or connection.name in held_connections:
+                continue
+            obstacle = connection.write_obstacle()
+            if obstacle is not None:
+                held_connections.add(connection.name)
+                self.record_failure(connection, "", obstacle)
                 continue
             action = planned
             if getattr(action, "issue", None) == "":

@@ -17,6 +17,7 @@ from sync.model.policy import Policy
 from sync.report.leftover import usual_sentence
 from sync.report.phrases import small
 from sync.telemetry.redaction import exception_words
+from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE, length_of
 from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
 from sync.tracker.preflight import Examination, Examiner, Need
 from sync.tracker.protocol import Connector
@@ -32,8 +33,8 @@ __all__ = [
     "series_findings",
 ]
 
-CLOCK_WARNING, CLOCK_ERROR = timedelta(minutes=1), timedelta(minutes=10)
-"""GitHub refuses an App's signature from one minute on; from ten minutes, times of pulls and due dates are wrong."""
+CLOCK_WARNING = timedelta(minutes=1)
+"""GitHub refuses an App's signature from one minute on; above `MAX_CLOCK_DIFFERENCE`, nothing is written."""
 EXPIRY = timedelta(days=14)
 """Time before the expiry of a token at which it becomes a warning."""
 LOW = 0.1
@@ -130,8 +131,8 @@ def clock_findings(area: str, ahead: timedelta) -> Iterator[DoctorFinding]:
     off = abs(ahead)
     if off < CLOCK_WARNING:
         return
-    words = f"its clock is {_length(off)} {'ahead of' if ahead > timedelta() else 'behind'} this machine's"
-    level = Level.WARNING if off < CLOCK_ERROR else Level.ERROR
+    words = f"its clock is {length_of(off)} {'ahead of' if ahead > timedelta() else 'behind'} this machine's"
+    level = Level.WARNING if off <= MAX_CLOCK_DIFFERENCE else Level.ERROR
     yield DoctorFinding(area=area, level=level, words=words, remedy="set this machine's clock, by NTP for example")
 
 
@@ -236,8 +237,3 @@ def _named(projects: Sequence[str]) -> str:
         return ""
     more = f" and {len(projects) - SHOWN} more" if len(projects) > SHOWN else ""
     return f" ({', '.join(projects[:SHOWN])}{more})"
-
-
-def _length(span: timedelta) -> str:
-    minutes = round(span.total_seconds() / 60)
-    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"

@@ -25,6 +25,7 @@ from sync.engine.result import Result
 from sync.model.policy import Limits
 from sync.plan.desired import Plan
 from sync.plan.limits import over_limits
+from sync.pull.identify import moved_error
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Progress, silent
 from sync.pull.pull import Puller, RoundShare, selected_connections
@@ -186,15 +187,19 @@ class Engine:
         return list(self.portfolio.milestones)
 
     def _save_assessment(self, portfolio: Portfolio) -> None:
-        """Store the health of current milestones and joint ones, and closing records; stale ones are not stored."""
-        active = {connection.name for connection in self.active_connections}
+        """Store the health of current milestones and joint ones, and closing records.
+
+        Stale ones are not stored, and none of a connection that may not write: its times are wrong.
+        """
+        active = {connection.name for connection in self.active_connections if not connection.write_obstacle()}
         fresh = [
             milestone
             for milestone in portfolio.milestones
             if milestone.is_current and milestone.connection.name in active and milestone.health.stale_since is None
         ]
         healths = [milestone.health for milestone in fresh]
-        healths += [joint.health for joint in portfolio.joints if not joint.is_stale]
+        if len(active) == len(self.active_connections):
+            healths += [joint.health for joint in portfolio.joints if not joint.is_stale]
         self.store.save_health(self.run_id, healths, {milestone.uid: milestone.stream for milestone in fresh})
         self.store.save_records(new_closing_records(self.store, portfolio, fresh))
 
@@ -208,7 +213,22 @@ class Engine:
         ``fresh`` observes all of them.
         """
         self.progress("plan", "")
-        return self.planner.plan(assessed, fresh=fresh)
+        plan = self.planner.plan(assessed, fresh=fresh)
+        self._record_obstacles(plan, assessed)
+        return plan
+
+    def _record_obstacles(self, plan: Plan, assessed: Sequence[AssessedMilestone]) -> None:
+        """Add to the failures what keeps a connection from writing: clocks, or an unknown address in our texts."""
+        for connection in self.active_connections:
+            obstacle = connection.write_obstacle()
+            if obstacle is not None:
+                self._puller.record_failure(connection, "", obstacle)
+        by_uid = {milestone.uid: milestone for milestone in assessed}
+        for skipped in plan.skipped:
+            if skipped.address:
+                milestone = by_uid[skipped.milestone]
+                error = moved_error(milestone.connection, skipped.address, milestone.project.key)
+                self._puller.record_failure(milestone.connection, milestone.project.key, error)
 
     # --- apply -----------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ class Observer:
     record_failure: Callable[[Connection, str, Exception], None]
     """Add a failure of a connection, or of one of its projects."""
     lease_terms: dict[str, int | None] = field(default_factory=dict)
-    """Term of the write lease by tracker (source) when the tracker was first observed; None: another run held the lease."""
+    """Term of the write lease by tracker (source) at the first observation; None: another run held the lease."""
     early: Observed = field(default_factory=Observed)
     """The observation that was made before the assessment."""
     early_uids: set[str] = field(default_factory=set)
@@ -68,7 +68,7 @@ class Observer:
         valid: dict[str, StatusIssue | None] = {}
         for uid, (issue, at) in self.store.last_observations().items():
             milestone = by_uid.get(uid)
-            if milestone is None or now - at >= SWEEP:
+            if milestone is None or abs(now - at) >= SWEEP:
                 continue
             if issue is not None and _has_unusable_part(issue):
                 continue  # a person may repair an unusable board or attachment at any time
@@ -105,7 +105,7 @@ class Observer:
         except TrackerError as error:
             self.record_failure(connection, "", error)
             return Observed(failed={milestone.uid: error for milestone in milestones})
-        for milestone in milestones:
+        for milestone in milestones if connection.write_obstacle() is None else ():
             if milestone.uid not in observed.failed:
                 issue = observed.issues.get(milestone.uid)
                 self.store.save_observed(milestone.uid, issue, self.clock(), self.instance)

@@ -158,10 +158,14 @@ class Desired(Struct, frozen=True, kw_only=True):
 
 
 class Skipped(Struct, frozen=True):
-    """A milestone whose differences are not written, with the reason in a few words."""
+    """A milestone whose differences are not written, with the reason in a few words.
+
+    ``address``: an unknown address of the tracker in our texts, which is the reason.
+    """
 
     milestone: str
     why: str
+    address: str = ""
 
 
 class CommandCounts(Struct, frozen=True, kw_only=True):

@@ -67,10 +67,7 @@ _ANNOUNCEMENTS = (MarkerKind.TRANSITION, MarkerKind.CLOSING)
 _REWRITES = (UpdateComment, UpdateDescription, PostBoardUpdate)
 """The writes of a milestone whose texts are only refreshed."""
 
-MOVED = (
-    "its texts have our marker for another address, {address}; if that is the tracker's former address, add "
-    "formerly = [\"{address}\"] to the connection"
-)
+MOVED = "our texts there name the tracker by another address, {address}"
 
 ADOPT = "another account wrote a text with our marker there; `milesync adopt` takes it over"
 
@@ -147,7 +144,7 @@ class _MilestonePlanner:
         want, issue = self.want, self.state.issue
         address = self._other_address(claim)
         if address:
-            return Plan(skipped=(Skipped(want.milestone, MOVED.format(address=address)),))
+            return Plan(skipped=(Skipped(want.milestone, MOVED.format(address=address), address),))
         actions, skipped = self._plan_first(claim) if issue is None else self._plan_existing(issue)
         if not want.stale and skipped != ADOPT:
             is_new = issue is None and bool(actions)

@@ -1,4 +1,4 @@
-"""Find the identity of a connection's tracker, whatever its address is today. See `sync.tracker.identity`."""
+"""Find the identity of a connection's tracker from its addresses and its own id. See `sync.tracker.identity`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sync.tracker.errors import MovedError
 from sync.tracker.identity import other_scheme
 from sync.tracker.protocol import IdentifiedTracker
 
-__all__ = ["identify", "recall_identity"]
+__all__ = ["former_address", "identify", "is_known", "moved_error", "recall_identity"]
 
 
 def recall_identity(connection: Connection, store: Store) -> None:
@@ -25,7 +25,7 @@ def recall_identity(connection: Connection, store: Store) -> None:
         _set(connection, known)
     elif last is not None:
         connection.identity.source = last.source
-        connection.identity.problem = _moved(connection, last).detail
+        connection.identity.problem = moved_error(connection, last.url)
 
 
 def identify(connection: Connection, store: Store, now: datetime) -> None:
@@ -36,12 +36,10 @@ def identify(connection: Connection, store: Store, now: datetime) -> None:
     """
     known, last = store.find_source(_names(connection)), store.last_address(connection.name)
     if known is None or known.tracker_id is None:
-        connector = connection.connector
-        tracker_id = connector.tracker_id() if isinstance(connector, IdentifiedTracker) else ""
-        if known is None and tracker_id:
-            known = store.find_source([tracker_id])
+        tracker_id = _ask(connection)
+        known = known or _find_by_id(store, tracker_id)
         if known is None and last is not None:
-            raise _moved(connection, last)
+            raise moved_error(connection, last.url)
         source = known.source if known else tracker_id or connection.addresses[0]
         store.save_tracker_id(source, tracker_id)
         known = store.find_source([source])
@@ -52,18 +50,40 @@ def identify(connection: Connection, store: Store, now: datetime) -> None:
         store.save_address(connection.name, address, now)
 
 
+def former_address(connection: Connection, store: Store) -> str:
+    """Return the address at which the connection read last, if it is not the present one; else an empty text."""
+    last = store.last_address(connection.name)
+    return last.url if last is not None and last.url != connection.connector.base_url else ""
+
+
+def is_known(connection: Connection, store: Store) -> bool:
+    """Return whether the store knows the tracker at the connection's address. May send one request."""
+    return bool(store.find_source(_names(connection)) or _find_by_id(store, _ask(connection)))
+
+
+def _ask(connection: Connection) -> str:
+    """Return the id that the tracker returns; empty if it has none."""
+    connector = connection.connector
+    return connector.tracker_id() if isinstance(connector, IdentifiedTracker) else ""
+
+
+def _find_by_id(store: Store, tracker_id: str) -> KnownSource | None:
+    return store.find_source([tracker_id]) if tracker_id else None
+
+
 def _names(connection: Connection) -> tuple[str, ...]:
     return (*connection.addresses, other_scheme(connection.connector.base_url))
 
 
 def _set(connection: Connection, known: KnownSource) -> None:
     identity = connection.identity
-    identity.source, identity.aliases, identity.problem = known.source, known.names, ""
+    identity.source, identity.aliases, identity.problem = known.source, known.names, None
 
 
-def _moved(connection: Connection, last: Address) -> MovedError:
+def moved_error(connection: Connection, former: str, project: str = "") -> MovedError:
+    """Return the error that says how to connect a former address with the present one."""
     words = (
-        f'from {last.url} to {connection.connector.base_url}: for the same tracker, add formerly = ["{last.url}"] to '
+        f'from {former} to {connection.connector.base_url}; for the same tracker, add formerly = ["{former}"] to '
         "the connection; for another tracker, use another name of the connection"
     )
-    return MovedError(connection.name, "", words)
+    return MovedError(connection.name, project, words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 __all__ = ["Failure", "Progress", "silent"]
@@ -22,7 +22,7 @@ class Failure:
     connection: str
     project: str
     error: str
-    cause: Exception | None = None
+    cause: Exception | None = field(default=None, compare=False)
 
 
 def silent(step: str, detail: str = "") -> None:

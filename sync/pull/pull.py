@@ -117,10 +117,13 @@ class Puller:
         side_by_side(self._pull_connection, wanted, [connection.name for connection in wanted])
 
     def record_failure(self, connection: Connection, project: str, error: Exception) -> None:
-        """Add a failure of a connection, or of one of its projects, to `failures`, and log it."""
+        """Add a failure of a connection, or of one of its projects, to `failures`, and log it; each once."""
         message = failure_words(connection.name, error)
+        failure = Failure(connection.name, project, message, error)
+        if failure in self.failures:
+            return
         log.warning("failed", connection=connection.name, project=project, error=message)
-        self.failures.append(Failure(connection.name, project, message, error))
+        self.failures.append(failure)
 
     def _pull_connection(self, connection: Connection) -> None:
         """Pull one connection.

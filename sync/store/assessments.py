@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +19,9 @@ from sync.store.upsert import chunks, upsert
 
 __all__ = ["AssessmentRepository", "AssessmentSummary"]
 
+
+MAX_AHEAD = timedelta(minutes=5)
+"""Time by which the clock of another process may be ahead of ours."""
 
 _WEEK = 7 * 24 * 3600 * 1_000_000
 """Microseconds."""
@@ -63,7 +66,8 @@ class AssessmentRepository(Repository):
     def save_health(self, run_id: str, healths: Iterable[Health], streams: Mapping[str, str] | None = None) -> None:
         """Save the assessments of a run, one per container, audience and time.
 
-        `streams` has the stream of each container whose health does not name it.
+        `streams` has the stream of each container whose health does not name it. An assessment from the future, which
+        a clock that ran ahead made, is not the last one any more.
         """
         table = schema.health
         rows = [_row(run_id, health, (streams or {}).get(health.container, "")) for health in healths]
@@ -71,7 +75,8 @@ class AssessmentRepository(Repository):
             return
         with writing(self._engine) as connection:
             query = select(table.c.container, table.c.audience, table.c.at).where(table.c.latest)
-            last = {(row.container, row.audience): row.at for row in connection.execute(query)}
+            limit = self._clock() + MAX_AHEAD
+            last = {(row.container, row.audience): row.at for row in connection.execute(query) if row.at <= limit}
             for row in sorted(rows, key=lambda row: row["at"]):
                 key = (row["container"], row["audience"])
                 row["latest"] = key not in last or last[key] <= row["at"]

@@ -1,7 +1,8 @@
 """Write lease of one tracker: one holder at a time, timed by the database's clock, for two minutes at most.
 
-The lease is checked immediately before each write. A request that was sent before the lease was lost may still arrive;
-the next holder observes before it writes.
+A lease that ends later than its own length from now is damaged, by a clock that ran ahead or by a restored database:
+it counts as free, and its holder has lost it. The lease is checked immediately before each write. A request that was
+sent before the lease was lost may still arrive; the next holder observes before it writes.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ class Lease:
         now = _now(self._engine)
         with reading(self._engine) as connection:
             remaining = connection.scalar(select(table.c.until - now).where(self._mine))
-        if remaining is None or remaining <= 0:
+        if remaining is None or not 0 < remaining <= _TTL:
             return False
         return remaining > _TTL // 2 or self.renew()
 
     def renew(self) -> bool:
         """Renew the lease for two minutes from now; return False when it was lost."""
         now = _now(self._engine)
-        statement = update(table).where(self._mine, table.c.until > now).values(until=now + _TTL)
+        statement = update(table).where(self._mine, _is_valid(now)).values(until=now + _TTL)
         with writing(self._engine) as connection:
             return connection.execute(statement).rowcount == 1
 
@@ -74,7 +75,7 @@ def acquire(engine: Engine, n: int, source: str, holder: str, *, dead: Callable[
     statement = statement.on_conflict_do_update(
         index_elements=[table.c.source],
         set_={"holder": holder, "term": table.c.term + 1, "until": statement.excluded.until},
-        where=(table.c.until <= now) | (table.c.holder == dead_holder),
+        where=~_is_valid(now) | (table.c.holder == dead_holder),
     )
     with writing(engine) as connection:
         term = connection.scalar(statement.returning(table.c.term))
@@ -84,12 +85,17 @@ def acquire(engine: Engine, n: int, source: str, holder: str, *, dead: Callable[
 def term(engine: Engine, n: int, *, dead: Callable[[str], bool]) -> int | None:
     """Return the number of grants of a source's lease; None while a holder that is not `dead` has it."""
     with reading(engine) as connection:
-        columns = select(table.c.term, table.c.holder, table.c.until > _now(engine)).where(table.c.source == n)
+        columns = select(table.c.term, table.c.holder, _is_valid(_now(engine))).where(table.c.source == n)
         row = connection.execute(columns).one_or_none()
     if row is None:
         return 0
     grants, holder, is_held = row
     return None if is_held and not dead(holder) else grants
+
+
+def _is_valid(now: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition that a lease is held at ``now`` (microseconds): it ends later, within its own length."""
+    return (table.c.until > now) & (table.c.until <= now + _TTL)
 
 
 def _now(engine: Engine) -> ColumnElement[int]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from sync.model.policy import OptionalOutputs, Policy
 from sync.model.removal import RemovalNames
+from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE, length_of
+from sync.tracker.errors import ClockError, TrackerError
 from sync.tracker.identity import TrackerIdentity, with_present_source
 from sync.tracker.observed import Observed, Target
-from sync.tracker.protocol import Connector
+from sync.tracker.protocol import Connector, TimedTracker
 
 __all__ = ["Connection", "MilestoneOverrides"]
 
@@ -80,6 +82,21 @@ class Connection:
     def addresses(self) -> tuple[str, ...]:
         """All addresses that lead to the tracker, the oldest first: the former ones, then the present one."""
         return (*self.formerly, self.connector.base_url)
+
+    def write_obstacle(self) -> TrackerError | None:
+        """Return why nothing may be written now: an unknown address, or clocks that differ; None if writes may go on.
+
+        The clock of the tracker is that of its last answer.
+        """
+        if self.identity.problem is not None:
+            return self.identity.problem
+        ahead = self.connector.clock_ahead if isinstance(self.connector, TimedTracker) else None
+        if ahead is None or abs(ahead) <= MAX_CLOCK_DIFFERENCE:
+            return None
+        side = "ahead of" if ahead > timedelta() else "behind"
+        limit = length_of(MAX_CLOCK_DIFFERENCE)
+        words = f"the tracker's is {length_of(ahead)} {side} this machine's; {limit} are allowed"
+        return ClockError(self.name, "", words)
 
     def former_uids(self, milestone: str) -> tuple[str, ...]:
         """Return the ids that markers of an earlier address have for a milestone (uid)."""

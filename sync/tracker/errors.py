@@ -83,6 +83,10 @@ class MovedError(TrackerError):
     """The address of the connection has changed; nothing is read or written until the tracker is known."""
 
 
+class ClockError(TrackerError):
+    """The clocks of this machine and of the tracker differ too much, so nothing is written there; correct the wrong clock."""
+
+
 class UncertainError(TrackerError):
     """The answer to a write was lost; milesync checks the tracker before it sends anything again."""
 

@@ -4,8 +4,8 @@
 tracker                      identity (``source``)
 ===========================  ======================================================================================
 known to the store           the one that the store has, from the first address or from the tracker
-tells an id (Jira Cloud)     that id, as an address that no change of the site's name changes
-tells no id                  the first of the addresses in the setting ``formerly``, else the present address
+returns an id (Jira Cloud)   that id, as an address that no change of the site's name changes
+returns no id                the first of the addresses in the setting ``formerly``, else the present address
 ===========================  ======================================================================================
 
 Stored rows and markers hold the identity. Markers that earlier versions wrote hold the address of their time; they are
@@ -20,6 +20,7 @@ from typing import TypeVar
 
 import msgspec
 
+from sync.tracker.errors import MovedError
 from sync.tracker.marker import Marker
 from sync.tracker.observed import BoardUpdate, Claim, Observed, OurComment, StatusIssue
 
@@ -32,13 +33,13 @@ _T = TypeVar("_T", StatusIssue, OurComment, Claim, BoardUpdate)
 class TrackerIdentity:
     """The identity of a connection's tracker, found step by step.
 
-    ``source`` is empty before the store was asked. ``aliases`` are its other names that the store knows. ``problem``
-    is the reason why nothing may be written, in words; empty without one.
+    ``source`` is empty before the store was asked. ``aliases`` are its other names that the store knows. ``problem``:
+    the tracker at the present address is not known to be this one, so nothing may be written.
     """
 
     source: str = ""
     aliases: tuple[str, ...] = ()
-    problem: str = ""
+    problem: MovedError | None = None
 
     def other_names(self, addresses: Sequence[str]) -> tuple[str, ...]:
         """Return the names that stored markers may have for the tracker, without the present one."""

@@ -16,6 +16,7 @@ from msgspec import Struct
 from sync.model.health import Replan, Status
 from sync.model.plan_clock import PlanClock
 from sync.model.published import SummaryForecast
+from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE
 from sync.tracker.observed import Claim, OurComment, StatusIssue, Target
 
 __all__ = [
@@ -208,14 +209,22 @@ def last_marker(uid: str, have: StatusIssue | None, instance: str) -> Marker | N
 def own_comments(comments: Sequence[OurComment], instance: str, milestone: str) -> list[tuple[OurComment, Marker]]:
     """Return the comments of this instance about a milestone (uid), with their markers.
 
-    The connector has checked the authors.
+    The connector has checked the authors. A time in a marker that is later than the tracker's own time of the comment
+    comes from a clock of ours that ran ahead; it becomes the tracker's.
     """
     pairs = ((comment, Marker.decode(comment.marker)) for comment in comments)
     return [
-        (comment, marker)
+        (comment, _without_later_times(marker, comment.updated_at))
         for comment, marker in pairs
         if marker is not None and marker.instance == instance and marker.milestone == milestone
     ]
+
+
+def _without_later_times(marker: Marker, updated_at: datetime) -> Marker:
+    limit = updated_at + MAX_CLOCK_DIFFERENCE
+    times = {"written": marker.written, "reminded": marker.reminded}
+    later = {name: updated_at for name, at in times.items() if at is not None and at > limit}
+    return msgspec.structs.replace(marker, **later) if later else marker
 
 
 def notes_closing(comments: Iterable[OurComment]) -> bool:

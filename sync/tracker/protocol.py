@@ -7,7 +7,7 @@ entry point in the group ``milesync.connectors``, which names a factory ``connec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct, field
@@ -23,7 +23,7 @@ from sync.tracker.observed import (
     Target,
 )
 
-__all__ = ["Capabilities", "Connector", "IdentifiedTracker", "Page", "Setup"]
+__all__ = ["Capabilities", "Connector", "IdentifiedTracker", "Page", "Setup", "TimedTracker"]
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -155,4 +155,14 @@ class IdentifiedTracker(Protocol):
 
         It becomes part of every stored identity. Raises a `TrackerError`.
         """
+        ...
+
+
+@runtime_checkable
+class TimedTracker(Protocol):
+    """A connector that compares clocks."""
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """The lead of the tracker's clock over ours by its last answer, to the second; None before the first one."""
         ...

@@ -78,3 +78,17 @@ def test_the_number_of_leases_given_is_known_while_the_lease_is_free(store: Stor
     assert store.acquire(SOURCE, "host:2:2") is not None
     time_passes(store, 121)
     assert store.term(SOURCE) == held.term + 1
+
+
+def test_a_lease_that_ends_too_late_counts_as_damaged(store: Store) -> None:
+    """A clock of the database that ran ahead does not lock a tracker for as long as it was ahead."""
+    held = store.acquire(SOURCE, "host:1:1")
+    assert held is not None
+    time_passes(store, -3600)
+    assert not held.check()
+    assert not held.renew()
+    assert store.term(SOURCE) is not None
+    taken = store.acquire(SOURCE, "host:2:2")
+    assert taken is not None
+    assert taken.check()
+    assert not held.check()

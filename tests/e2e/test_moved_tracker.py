@@ -47,9 +47,20 @@ def _contents(tracker: Tracker) -> Counter[str]:
 
 def _run(world: World, config: Path, *, formerly: str = "", host: str = "127.0.0.1") -> Done:
     """Run against the world at its present address."""
+    _write(world, config, formerly=formerly, host=host)
+    return milesync("run", "--first-run", "--json", config=config)
+
+
+def _write(world: World, config: Path, *, formerly: str, host: str) -> None:
     text = configuration(world).replace("127.0.0.1", host)
     config.write_text(text.replace("\ntoken =", f'\nformerly = ["{formerly}"]\ntoken =') if formerly else text)
-    return milesync("run", "--first-run", "--json", config=config)
+
+
+def _doctor(world: World, config: Path, *, formerly: str = "") -> str:
+    """Return the findings of `doctor` about the tracker's connection, at the present address."""
+    _write(world, config, formerly=formerly, host="localhost")
+    findings = milesync("doctor", "--json", config=config).document["findings"]
+    return "\n".join(finding["words"] for finding in findings)
 
 
 def _first_run(world: World, tracker: Tracker, config: Path) -> tuple[str, Counter[str]]:
@@ -75,6 +86,8 @@ def test_a_moved_tracker_gets_no_second_text(kind: str, lost: bool, tmp_path: Pa
         (tmp_path / "milesync.db").unlink()
     with Sandbox(world, only=(kind,)):
         assert tracker.url != former
+        doctor = "" if lost else _doctor(world, config, formerly="" if kind == "jira-cloud" else former)
+        assert lost or f"changed from {former} to" in doctor
         done = _run(world, config, formerly="" if kind == "jira-cloud" else former, host="localhost")
         assert done.code == 0, done.err
         assert _contents(tracker) == contents
@@ -90,11 +103,13 @@ def test_an_unknown_address_writes_nothing_and_names_the_setting(kind: str, tmp_
     config = tmp_path / "milesync.toml"
     former, contents = _first_run(world, tracker, config)
     with Sandbox(world, only=(kind,)):
+        assert f'formerly = ["{former}"]' in _doctor(world, config)
         done = _run(world, config, host="localhost")
         assert done.code == 1
         assert f'formerly = ["{former}"]' in done.err.replace("\\", "")
         (tmp_path / "milesync.db").unlink()
         lost = _run(world, config, host="localhost")
+        assert lost.code == 3
         assert f'formerly = ["{former}"]' in lost.out.replace("\\", "") + lost.err
         assert lost.document["writes"]["applied"] == 0
         assert _contents(tracker) == contents
