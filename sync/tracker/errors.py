@@ -84,7 +84,7 @@ class MovedError(TrackerError):
 
 
 class ClockError(TrackerError):
-    """The clocks of this machine and of the tracker differ too much, so nothing is written there; correct the wrong clock."""
+    """The clocks of this machine and of the tracker differ too much, so nothing is written there; correct one."""
 
 
 class UncertainError(TrackerError):

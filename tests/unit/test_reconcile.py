@@ -56,7 +56,9 @@ def want(status: Status = Status.ON_TRACK, **fields: object) -> Desired:
 
 
 def settle(tracker: MemoryTracker, desired: Desired, now: datetime = NOW) -> Plan:
-    """Plan against the tracker and do it; the plan that was done."""
+    """Plan against the tracker and do it; the plan that was done. The tracker's clock is not behind ``now``."""
+    at = max(now, tracker.clock())
+    tracker.clock = lambda: at
     plan = reconcile([desired], tracker.seen([TARGET]), instance="acme", now=now)
     key = next(iter(tracker.issues), "")
     for planned in plan.actions:
@@ -280,7 +282,7 @@ def test_a_refresh_rewrites_once_and_takes_an_edited_summary_back() -> None:
 
 
 def test_a_refresh_dated_by_a_tracker_whose_clock_is_ahead_rewrites_once() -> None:
-    there = tracker()
+    there = MemoryTracker(lambda: NOW + timedelta(hours=1))
     settle(there, want())
     ahead = want(refresh=NOW + timedelta(hours=1))
     assert kinds(settle(there, ahead)) == [UpdateComment]
@@ -591,3 +593,22 @@ def test_an_edited_summary_keeps_quiet_until_a_transition_within_the_new_method(
         there.clock = lambda at=later: at  # type: ignore[misc]
         assert CreateComment in kinds(settle(there, want(status, method=2, since=there.clock())))
     assert next(iter(there.issues.values())).comments[0].body == "Ada's own words"
+
+
+def test_a_summary_of_a_clock_that_ran_ahead_hides_no_later_transition() -> None:
+    """A person edited the summary, so that its marker stays: the tracker's own time of the comment counts."""
+    there = tracker()
+    settle(there, want())
+    (issue,) = there.issues.values()
+    (summary,) = issue.comments
+    marker = Marker.decode(summary.marker)
+    assert marker is not None
+    ahead = msgspec.structs.replace(marker, written=NOW + timedelta(days=500))
+    edited = msgspec.structs.replace(summary, marker=ahead.encode(), body="by a person")
+    there.issues[issue.issue] = msgspec.structs.replace(issue, comments=(edited,))
+    announced = []
+    for hours, status in enumerate((Status.AT_RISK, Status.ON_TRACK, Status.AT_RISK), start=1):
+        now = NOW + timedelta(hours=hours)
+        plan = settle(there, want(status, since=now), now)
+        announced += [action for action in plan.actions if isinstance(action, CreateComment)]
+    assert len(announced) == 3
