@@ -362,6 +362,8 @@ def _is_giving_up(error: Failure) -> bool:
     """Return whether GitHub gave up on a query: it was too heavy, or took too long, which has no type."""
     if error.type:
         return error.type in _TOO_HEAVY
+    if unknown_field(error):
+        return False
     return not error.path or bool(_GIVING_UP.search(error.message or ""))
 
 

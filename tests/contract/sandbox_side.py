@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -32,8 +32,11 @@ COSTS = {
     "jira": RequestCosts(unchanged=2, first_pull=6),
     "jira-cloud": RequestCosts(unchanged=2, first_pull=8),
 }
-ISSUE_COSTS = {("gitlab", "15.0"): 2}
-"""Requests for each issue on old servers: its history, and the issues that block it."""
+OLD_COSTS = {
+    ("github", "3.14"): RequestCosts(unchanged=2, first_pull=6),
+    ("gitlab", "15.0"): RequestCosts(unchanged=3, first_pull=7, issue=2),
+}
+"""Old servers: GitHub refuses queries for the fields that it lacks; GitLab has histories and links by issue."""
 FAULTS = {
     InjectedFault.UNAUTHORISED: ("status", 401),
     InjectedFault.FORBIDDEN: ("status", 403),
@@ -77,7 +80,7 @@ class SandboxSide:
         tracker.used, tracker.token = 0, self.secret
         self.several = tracker.kind.startswith("jira")
         self.project, self.other = PROJECTS[tracker.kind]
-        self.costs = replace(COSTS[tracker.kind], issue=ISSUE_COSTS.get((tracker.kind, tracker.version), 0))
+        self.costs = OLD_COSTS.get((tracker.kind, tracker.version), COSTS[tracker.kind])
         self.place, self.elsewhere = tracker.project(self.project), tracker.project(self.other)
         self.people = tracker.user("ada", "Ada Fox")
 

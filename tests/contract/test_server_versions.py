@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from connectors.gitlab.history_graphql import QUERY_WITH_LINKS
 from connectors.gitlab.preflight import VERSIONS as GITLAB
 from connectors.jira.preflight import VERSIONS as JIRA
 from connectors.sandbox.server import Sandbox
@@ -98,6 +99,28 @@ def test_each_part_has_a_source_and_a_version_that_lacks_it() -> None:
             assert part.name in lacking(tracker, before, part.kind)
             assert part.name not in lacking(tracker, part.since, part.kind)
     assert lacking("github", "", Kind.GRAPHQL) == frozenset(), "github.com lacks nothing"
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("15.0", "Field 'workItems' doesn't exist on type 'Project'"),
+        ("15.5", "No such type WorkItemWidgetNotes, so it can't be a fragment condition"),
+        ("15.7", "Field 'systemNoteMetadata' doesn't exist on type 'Note'"),
+        ("16.2", "No such type WorkItemWidgetLinkedItems, so it can't be a fragment condition"),
+        ("16.3", ""),
+        ("", ""),
+    ],
+)
+def test_a_gitlab_has_the_graphql_of_its_version(world: World, version: str, words: str) -> None:
+    lab = world.gitlab
+    lab.version = version
+    lab.project("acme/api")
+    body = {"query": QUERY_WITH_LINKS, "variables": {"project": "acme/api", "numbers": ["1"]}}
+    headers = {"authorization": f"Bearer {lab.token}"}
+    answer = requests.post(f"{lab.url}/api/graphql", json=body, headers=headers, timeout=60)
+    assert answer.status_code == 200
+    assert words in [error["message"] for error in answer.json().get("errors", [{"message": ""}])]
 
 
 def test_a_path_that_came_later_does_not_exist(world: World) -> None:

@@ -25,7 +25,7 @@ type Mutation { updateIssue(input: UpdateIssueInput!): UpdateIssuePayload }
 input UpdateIssueInput { projectPath: ID! iid: String! healthStatus: HealthStatus }
 enum HealthStatus { onTrack needsAttention atRisk }
 type UpdateIssuePayload { errors: [String!]! }
-type Project { workItems(iids: [String!], first: Int, after: String): WorkItemConnection }
+type Project { id: ID! workItems(iids: [String!], first: Int, after: String): WorkItemConnection }
 type WorkItemConnection { nodes: [WorkItem] pageInfo: PageInfo! }
 type PageInfo { hasNextPage: Boolean! endCursor: String }
 type WorkItem { iid: String! widgets: [WorkItemWidget!] }
