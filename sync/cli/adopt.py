@@ -11,6 +11,7 @@ from sync.cli.options import DEFAULT, Config, Json, Verbose
 from sync.cli.session import open_engine
 from sync.cli.terminal import Terminal
 from sync.engine import handover
+from sync.model.characters import one_line
 from sync.report import phrases
 
 __all__ = ["adopt"]
@@ -50,5 +51,7 @@ def adopt(
         ]
         if not as_json:
             for account, count in claims.accounts.items():
-                Terminal().print(f"{account} wrote {phrases.plural(count, 'text')} with this instance's marker.")
+                Terminal().print(
+                    f"{one_line(account)} wrote {phrases.plural(count, 'text')} with this instance's marker."
+                )
         carry_out(engine, assessed, plan, yes=yes, as_json=as_json, more={"found": rows})

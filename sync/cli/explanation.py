@@ -22,6 +22,7 @@ from sync.cli.lines import line_text
 from sync.cli.output import STATUS_STYLE, milestone_table, status_cell
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.markup.document import Line, clean
+from sync.model.characters import one_line
 from sync.model.dates import day_of
 from sync.model.health import Dates, Health, Status
 from sync.report import phrases
@@ -97,7 +98,7 @@ def explanation_view(written: str, explanation: Explanation) -> RenderableType:
 def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
     health, counts = explanation.health, explanation.health.counts
     title = clean(explanation.title)
-    yield Text.assemble((clean(written), "bold"), "" if title in written else f" ({title})")
+    yield Text.assemble((clean(written, len(written)), "bold"), "" if title in written else f" ({title})")
     due = "" if health.due is None else f" by {day(health.due)}"
     odds = "" if health.probability is None else f": {percent(health.probability)} likely to be done{due}"
     yield _line(Text.assemble((status_cell(health.status), STATUS_STYLE[health.status]), odds))
@@ -268,7 +269,7 @@ def _at(at: datetime) -> str:
 
 def explanation_tree(written: str, explanation: Explanation) -> RenderableType:
     """Show every number behind a milestone's health, as a tree of the JSON document."""
-    tree = Tree(Text(written, style="bold"))
+    tree = Tree(Text(clean(written, len(written)), style="bold"))
     _add_branches(tree, explanation.numbers)
     return tree
 
@@ -277,17 +278,17 @@ def _add_branches(tree: Tree, value: Any) -> None:
     pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
     for name, inner in pairs:
         if isinstance(inner, Mapping) or (isinstance(inner, list | tuple) and inner and not _is_flat(inner)):
-            _add_branches(tree.add(Text(str(name), style="bold")), inner)
+            _add_branches(tree.add(Text(one_line(str(name)), style="bold")), inner)
         else:
             text = ", ".join(map(_figure, inner)) if isinstance(inner, list | tuple) else _figure(inner)
-            tree.add(Text.assemble((f"{name}: ", "bold"), text))
+            tree.add(Text.assemble((f"{one_line(str(name))}: ", "bold"), text))
 
 
 def _figure(value: Any) -> str:
     """One value with four digits; `--json` has every digit. An empty value becomes a dash."""
     if value is None or value == "":
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
 
 
 def _is_flat(values: Sequence[Any]) -> bool:

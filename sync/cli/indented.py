@@ -29,6 +29,7 @@ class Indented:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         text = encodable_text(self.text, console.encoding)
+        text.plain = text.plain.replace("\n", " ")  # a line break in a foreign text must not begin a line of ours
         first = 0 if self.hanging else self.by
         breaks = list(_breaks(text.plain, options.max_width - first, options.max_width - self.by))
         for place, line in enumerate(text.divide(breaks)):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from config import validators
@@ -81,7 +80,7 @@ def init(config: Config = DEFAULT, verbose: Verbose = False) -> None:
 class _Dialogue:
     """Questions on the terminal. A token that is typed in for the tests is only in ``environ``; it is never saved."""
 
-    console: Console
+    console: Terminal
     environ: dict[str, str] = field(repr=False)
 
     def say(self, words: str) -> None:

@@ -282,13 +282,13 @@ def history_sentence(finished: Mapping[str, int], *, is_check: bool) -> str:
 
 def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
     """The plan as a readable diff: additions (+), changes (~) and removals (-) by milestone."""
-    names = {milestone.uid: milestone.written for milestone in assessed}
+    names = {milestone.uid: clean(milestone.written, len(milestone.written)) for milestone in assessed}
     lines: list[RenderableType] = []
     last = ""
     for action in plan.actions:
         if action.milestone != last:
             last = action.milestone
-            lines.append(Text(names.get(last) or f"a milestone of {action.project_key}", style="bold"))
+            lines.append(Text(names.get(last) or f"a milestone of {clean(action.project_key)}", style="bold"))
         sign, words = kind_of(action).describe(action)
         style = {"+": "green", "~": "yellow", "-": "red"}[sign]
         lines.append(Indented(Text(f"  {sign} {words}", style=style), 4, hanging=True))
@@ -345,7 +345,7 @@ def score_lines(scores: Mapping[str, StreamScore]) -> RenderableType:
             parts.append(f"{score.forecasts} forecasts resolved{skill}")
         if score.other_methods:
             parts.append(f"{score.other_methods} forecasts by another method, not scored")
-        lines.append(Text.assemble((f"{name}: ", "bold"), "; ".join(parts)))
+        lines.append(Text.assemble((f"{clean(name)}: ", "bold"), "; ".join(parts)))
     return Group(*lines)
 
 

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
 from sync.cli.streams import OutputStream, before_output
+from sync.cli.terminal import Terminal
 
 __all__ = ["ProgressDisplay"]
 
@@ -33,7 +33,7 @@ class ProgressDisplay:
 
     def __init__(self, stream: TextIO, *, quiet: bool) -> None:
         raw = stream.raw if isinstance(stream, OutputStream) else stream
-        self._console = Console(file=raw)
+        self._console = Terminal(file=raw)
         self._quiet = quiet
         self._is_moving = raw.isatty() and not quiet
         self._lock = threading.RLock()

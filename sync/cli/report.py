@@ -20,10 +20,10 @@ from sync.cli.session import open_engine
 from sync.cli.terminal import Terminal
 from sync.engine.engine import Engine
 from sync.model.audience import OPERATOR, Audience
+from sync.model.characters import escaped_json
 from sync.pull.progress import Failure
 from sync.report.phrases import plural
-from sync.telemetry import log
-from sync.telemetry.redaction import error_words, exception_words
+from sync.telemetry.redaction import error_words, exception_words, secrets
 
 if TYPE_CHECKING:
     from sync.site.contents import Contents
@@ -96,7 +96,7 @@ def write_report(
     data = msgspec.json.format(
         msgspec.json.encode({"milestones": output.milestone_rows(contents.assessed, contents.joints)}), indent=2
     ).decode()
-    site = build(contents, out, f"{log.secrets.redact(data)}\n".encode())
+    site = build(contents, out, f"{escaped_json(secrets.redact(data))}\n".encode())
     if keep and audience.name:
         _save_announced(engine, contents, audience.name)
     return {"pages": site.pages, "files": site.files, "bytes": site.bytes}

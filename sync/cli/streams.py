@@ -1,4 +1,4 @@
-"""Standard streams of the command line: text in any encoding, and no progress display under it.
+"""Standard streams of the command line: text in any encoding, no escape sequence but ours, no progress display.
 
 `main` wraps both streams once, so that commands, logs, help and the messages of libraries all go through them.
 """
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from json import dumps
 from typing import Any, TextIO
 
-from sync.model.characters import escaped_json
+from sync.model.characters import escaped_json, visible
 
 __all__ = ["OutputStream", "before_output", "encodable", "json_text", "standard_streams"]
 
@@ -51,8 +51,11 @@ _ASCII = {
 
 
 def encodable(text: str, encoding: str) -> str:
-    """Return the text with each character replaced that the encoding lacks: a sign, the letter without accent, or ?."""
-    return text.encode(encoding, _ERRORS).decode(encoding)
+    """Return the text without control characters, and with each character replaced that the encoding lacks.
+
+    A sign becomes its ASCII text, a letter loses its accent, any other character becomes ``?``.
+    """
+    return visible(text).encode(encoding, _ERRORS).decode(encoding)
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:
@@ -95,6 +98,10 @@ def before_output(call: Callable[[], None]) -> Iterator[None]:
         _before_output.remove(call)
 
 
+_OWN_SEQUENCE = re.compile(r"(\x1b\[[\d;]*m|\x1b\]8;(?:id=\d+;https?://[!-~]+|;)\x1b\\)")
+"""Sequences that the console writes: colours and hyperlinks. It renders no text that contains one (`Terminal`)."""
+
+
 class OutputStream:
     """A text stream that can write every text: see `encodable`. ``raw`` is the stream below it."""
 
@@ -107,7 +114,8 @@ class OutputStream:
         """Write a text."""
         for call in tuple(_before_output):
             call()
-        return self.raw.write(text)
+        parts = _OWN_SEQUENCE.split(text)
+        return self.raw.write("".join(part if place % 2 else visible(part) for place, part in enumerate(parts)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.raw, name)

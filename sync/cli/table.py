@@ -98,7 +98,7 @@ class FittedTable:
 
 
 def _encodable(row: TableRow, encoding: str) -> TableRow:
-    name, title, *cells = (encodable(text, encoding) for text in (row.name, row.title, *row.cells))
+    name, title, *cells = (encodable(text, encoding).replace("\n", " ") for text in (row.name, row.title, *row.cells))
     return replace(row, cells=cells, name=name, title=title)
 
 

@@ -9,6 +9,7 @@ from typing import Self
 
 import msgspec
 
+from sync.model.characters import escaped_json
 from sync.plan.fingerprint import fingerprint
 from sync.tracker.actions import Action, AnyAction
 
@@ -38,7 +39,8 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def save(self, file: Path) -> None:
         """Write the plan to a file as readable JSON. Raises OSError."""
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+        text = msgspec.json.format(msgspec.json.encode(self), indent=2).decode()
+        file.write_text(f"{escaped_json(text)}\n", encoding="utf-8")
 
     @classmethod
     def load(cls, file: Path) -> Self:

@@ -8,11 +8,11 @@ labels, raw states), or text that must be shown literally (a command). `Item` re
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from msgspec import Struct
 
+from sync.model.characters import JOINERS, one_line
 from sync.model.health import Status
 
 __all__ = [
@@ -214,31 +214,16 @@ def is_plain_url(url: str) -> bool:
     return _PLAIN_URL.fullmatch(url) is not None
 
 
-_JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
-
-
 def clean(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
     """Return foreign text as one safe line of at most ``limit`` characters.
 
     Line breaks become spaces; invisible and direction-changing characters are removed; other control characters
     become U+FFFD; the opening of an HTML comment is split; a long text is cut. Never empty.
     """
-    shown = "".join(map(_harmless, text))
-    shown = " ".join(shown.split()).replace("<!--", "<! --").strip(_JOINERS)
+    shown = one_line(text).replace("<!--", "<! --").strip(JOINERS)
     if len(shown) > limit:
-        shown = shown[: limit - 1].rstrip(" " + _JOINERS) + "…"
+        shown = shown[: limit - 1].rstrip(" " + JOINERS) + "…"
     return shown or "(no text)"
-
-
-def _harmless(character: str) -> str:
-    category = unicodedata.category(character)
-    if character.isspace() or category in {"Zl", "Zp", "Zs"}:
-        return " "
-    if category == "Cf" or "\U000e0000" <= character <= "\U000e00ff":
-        return character if character in _JOINERS else ""
-    if category in {"Cc", "Cs"} or ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef":
-        return "\ufffd"
-    return character
 
 
 def join_words(line: Line) -> Line:

@@ -14,8 +14,6 @@ __all__ = ["JOINERS", "escaped_json", "harmless", "one_line", "visible"]
 JOINERS = "\u200c\u200d"
 """Invisible signs that stay: Persian words and composed emoji need them."""
 
-_KEPT_SPACES = re.compile(r"[\n\t\u00a0\u2007\u202f]")
-
 
 def harmless(character: str) -> str:
     """Return what replaces a character: a blank, nothing for an invisible sign, U+FFFD for a control, else itself."""
@@ -31,9 +29,10 @@ def harmless(character: str) -> str:
 
 def visible(text: str) -> str:
     """Return a text of several lines without any control character; line ends, tabs and hard blanks stay."""
-    if text.isprintable():
-        return text
-    return "".join(char if _KEPT_SPACES.match(char) else harmless(char) for char in text)
+    return text if text.isprintable() else _SUSPECT.sub(lambda found: harmless(found.group()), text)
+
+
+_SUSPECT = re.compile(r"[^\n\t\x20-\x7e\u00a0-\u00ac\u00ae-\u02ff\u2007\u2010-\u2027\u202f]")
 
 
 def one_line(text: str) -> str:

@@ -6,7 +6,7 @@ It contains every configured project, so it is for the operator of milesync, not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -20,6 +20,8 @@ from sync.forecast import joint
 from sync.health.joint import ForecastWindow, dates_of_paths
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
+from sync.markup.document import clean
+from sync.model.characters import one_line
 from sync.model.health import Dates, Health, Status
 from sync.model.tracker_data import DueDate
 from sync.report.phrases import STATUS, minute, percent
@@ -239,12 +241,12 @@ def icalendar(schedule: Schedule, instance: str) -> bytes:
             event.add("dtstamp", schedule.at.astimezone(UTC))
             event.add("dtstart", day)
             event.add("dtend", day + timedelta(days=1))
-            event.add("summary", f"{words}: {entry.title}")
+            event.add("summary", f"{words}: {clean(entry.title)}")
             event.add("description", _description(entry))
             event.add("transp", "TRANSPARENT")
             event.add("categories", [STATUS[entry.status]])
             if entry.url:
-                event.add("url", entry.url)
+                event.add("url", one_line(entry.url))
             calendar.add_component(event)
     document: bytes = calendar.to_ical()
     return document
@@ -259,9 +261,11 @@ def _days(entry: TimelineEntry) -> Iterable[tuple[str, date, str]]:
 
 def _description(entry: TimelineEntry) -> str:
     odds = "" if entry.probability is None else f", {percent(entry.probability)} likely in time"
-    waits: Sequence[str] = [wait.id for wait in entry.after]
+    waits = [clean(wait.id) for wait in entry.after]
     kept = f", {as_of(entry.as_of)}" if entry.as_of else ""
-    return f"{entry.id}: {STATUS[entry.status]}{odds}{kept}" + (f"; waits for {', '.join(waits)}" if waits else "")
+    return f"{clean(entry.id)}: {STATUS[entry.status]}{odds}{kept}" + (
+        f"; waits for {', '.join(waits)}" if waits else ""
+    )
 
 
 def _identity(written: str) -> str:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from sync.forecast.track_record import has_track_record
 from sync.markup.document import clean
+from sync.model.characters import escaped_json, visible
 from sync.model.health import Status
 from sync.report import charts
 from sync.report.figures import share_percent
@@ -122,7 +123,7 @@ def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _data(explained: Mapping[str, Any]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(explained), indent=2)
+    return escaped_json(msgspec.json.format(msgspec.json.encode(explained), indent=2).decode()).encode()
 
 
 def _burn_up(chart: charts.BurnUp | None) -> Mapping[str, Markup]:
@@ -139,8 +140,8 @@ def _svg(spec: dict[str, Any]) -> Markup:
 
 
 def _page(text: str) -> bytes:
-    """Remove the blank lines and the indents that templates leave."""
-    return "".join(f"{line}\n" for raw in text.splitlines() if (line := raw.strip())).encode()
+    """Remove the blank lines and the indents that templates leave, and all control characters."""
+    return "".join(f"{line}\n" for raw in visible(text).splitlines() if (line := raw.strip())).encode()
 
 
 def _templates() -> Environment:

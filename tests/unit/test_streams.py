@@ -38,7 +38,7 @@ def test_signs_have_ascii_words() -> None:
     assert encodable("● → … “a” ≥ ±10%", "ascii") == '* -> ... "a" >= +/-10%'
     assert encodable("Größe café 日本", "ascii") == "Grosse cafe ??"
     assert encodable("Größe café 日本", "cp1252") == "Größe café ??"
-    assert encodable("a\udcffb", "utf-8") == "a?b"
+    assert encodable("a\udcffb", "utf-8") == "a\ufffdb"
 
 
 def test_signs_of_statuses_have_a_replacement_of_one_column() -> None:
@@ -73,3 +73,42 @@ def test_a_stream_erases_the_progress_before_each_write() -> None:
         stream.write("b")
     stream.write("c")
     assert (calls, raw.getvalue()) == (["", "a"], "abc")
+
+
+HOSTILE_SEQUENCES = (
+    "\x1b]52;c;ZXZpbA==\x07",
+    "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\",
+    "\x1b[2J",
+    "\x1b[31mred",
+    "\x9b2J",
+    "\u202egnp.exe",
+    "\x7f\x08\r",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE_SEQUENCES)
+def test_the_console_writes_no_sequence_of_a_text(text: str) -> None:
+    raw = io.StringIO()
+    terminal = Terminal(file=OutputStream(raw), width=60, force_terminal=True, color_system="standard")
+    terminal.print(text, Text(text, style="red"), Text.assemble("a", (text, "bold")), style="green")
+    written = re.sub(r"\x1b\[[\d;]*m", "", raw.getvalue())
+    assert all(char == "\n" or char.isprintable() or char == "\ufffd" for char in written), repr(written)
+    assert "\x1b[31mred" not in raw.getvalue().replace("\x1b[31m\ufffd[31mred", "")
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE_SEQUENCES if not text.startswith("\x1b[31m")])
+def test_a_stream_lets_no_sequence_pass_but_colours_and_links(text: str) -> None:
+    raw = io.StringIO()
+    OutputStream(raw).write(f"\x1b[1mbold\x1b[0m \x1b]8;id=7;https://a.example/x\x1b\\link\x1b]8;;\x1b\\ {text}\tend\n")
+    written = raw.getvalue()
+    assert written.startswith("\x1b[1mbold\x1b[0m \x1b]8;id=7;https://a.example/x\x1b\\link\x1b]8;;\x1b\\ ")
+    assert "\tend\n" in written
+    assert text not in written
+
+
+def test_a_json_document_is_printable() -> None:
+    title = "".join(HOSTILE_SEQUENCES) + "Größe 日本 \U000e0041 \ud800"
+    written = json_text(json.dumps({"title": title}, ensure_ascii=False), "utf-8")
+    assert written.isprintable()
+    assert json.loads(written) == {"title": title}
+    assert "Größe 日本" in written
