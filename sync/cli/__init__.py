@@ -23,7 +23,7 @@ from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
 from sync.cli.options import ERROR, print_error
-from sync.cli.streams import standard_streams
+from sync.cli.streams import output_problem, standard_streams
 from sync.model.errors import AmbiguousIdError, DependencyCycleError
 from sync.store.database import StoreError
 from sync.telemetry import log
@@ -65,7 +65,11 @@ def main() -> NoReturn:
     """Run the command line and exit. Code 2 of the library, bad usage, becomes 1: here 2 means changes."""
     with standard_streams():
         log.configure(sys.stderr, errors_only=True)  # until the command does, with its own options
-        sys.exit(_exit_code())
+        code = _exit_code()
+        problem = output_problem()
+        if problem:
+            print_error(problem)
+        sys.exit(ERROR if problem else code)
 
 
 def _exit_code() -> int:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from json import dumps
+from pathlib import Path
 from typing import Any, TextIO
 
 from sync.model.characters import escaped_json, visible
 
-__all__ = ["OutputStream", "before_output", "encodable", "json_text", "standard_streams"]
+__all__ = ["OutputStream", "before_output", "encodable", "json_text", "output_problem", "standard_streams"]
 
 _ERRORS = "milesync"
 """Error handler of the streams, registered below."""
@@ -102,31 +104,79 @@ _OWN_SEQUENCE = re.compile(r"(\x1b\[[\d;]*m|\x1b\]8;(?:id=\d+;https?://[!-~]+|;)
 """Sequences that the console writes: colours and hyperlinks. It renders no text that contains one (`Terminal`)."""
 
 
-class OutputStream:
-    """A text stream that can write every text: see `encodable`. ``raw`` is the stream below it."""
+class TolerantStream:
+    """A text stream that discards the rest when writing fails: lost output never ends a run that writes to trackers.
 
-    def __init__(self, raw: TextIO) -> None:
-        self.raw = raw
-        if isinstance(raw, io.TextIOWrapper):
-            raw.reconfigure(errors=_ERRORS)
+    ``error`` is the first failure; None as long as there is none.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.error: OSError | ValueError | None = None
+        self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+
+    def write(self, text: str) -> int:
+        """Write a text, or discard it."""
+        if self.error is None:
+            try:
+                return self._stream.write(text)
+            except (OSError, ValueError) as error:
+                self._discard_rest(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered, or discard it."""
+        if self.error is None:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError) as error:
+                self._discard_rest(error)
+
+    def _discard_rest(self, error: OSError | ValueError) -> None:
+        self.error = error
+        with suppress(OSError, ValueError):  # else the interpreter fails to flush it at its end, with code 120
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            os.close(null)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class OutputStream(TolerantStream):
+    """A standard stream, which can write every text: see `encodable`. ``raw`` writes without erasing the progress."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.raw = TolerantStream(stream)
 
     def write(self, text: str) -> int:
         """Write a text."""
         for call in tuple(_before_output):
             call()
         parts = _OWN_SEQUENCE.split(text)
-        return self.raw.write("".join(part if place % 2 else visible(part) for place, part in enumerate(parts)))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.raw, name)
+        return super().write("".join(part if place % 2 else visible(part) for place, part in enumerate(parts)))
 
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Wrap standard output and standard error until the context ends."""
-    raw = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(OutputStream, raw)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = raw
+    """Wrap standard output and standard error until the context ends. A closed stream discards all output."""
+    streams = sys.stdout, sys.stderr
+    with ExitStack() as stack:
+        opened = [stream or stack.enter_context(Path(os.devnull).open("w", encoding="utf-8")) for stream in streams]
+        sys.stdout, sys.stderr = map(OutputStream, opened)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            sys.stdout, sys.stderr = streams
+
+
+def output_problem() -> str:
+    """Flush standard output. Return why a part of it is lost; empty if all is written or its reader stopped reading."""
+    sys.stdout.flush()
+    error = getattr(sys.stdout, "error", None)
+    if error is None or isinstance(error, BrokenPipeError):
+        return ""
+    return f"the output is not complete: {getattr(error, 'strerror', '') or type(error).__name__}"

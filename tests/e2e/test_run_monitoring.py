@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from connectors.sandbox.world import World
 from sync.store.store import Store
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import served
+from tests.e2e.subprocesses import ENVIRONMENT
 
 Place = tuple[World, Path]
 SECRET = "/ping/0f3c-s3cret"
@@ -231,3 +234,24 @@ def test_a_source_that_was_never_read(place: Place) -> None:
     never = next(source for source in done.document["sources"] if source["connection"] == "gl")
     assert (never["seen"], never["stale"]) == (None, {"acme/api": None})
     assert "gl: last read never" in milesync("status", "--config", str(config)).out
+
+
+@pytest.mark.parametrize(
+    ("redirection", "codes"), [("| head -c 1", "0 0"), (">&- 2>&-", "0"), ("2> /dev/full", "0"), ("> /dev/full", "1")]
+)
+def test_a_run_whose_output_is_lost_ends_like_any_other(
+    place: Place, listener: Listener, redirection: str, codes: str
+) -> None:
+    """Its output may break off in mid-run: summary, metrics and ping follow. Only a full disk is an error."""
+    _, config = place
+    outlooks(config)
+    command = f'"{sys.executable}" -m sync.cli run --first-run --config "{config}"'
+    program = f'{command} {redirection}; echo "${{PIPESTATUS[@]}}" >codes'
+    env = {**ENVIRONMENT, "PING": listener.url}
+    done = subprocess.run(
+        ["bash", "-c", program], env=env, cwd=config.parent, capture_output=True, text=True, check=True
+    )
+    assert (config.parent / "codes").read_text().strip() == codes, done.stderr
+    assert "Traceback" not in done.stderr
+    assert metrics(config)["milesync_run_exit_code", ""] == 0
+    assert len(listener.heard) == 1

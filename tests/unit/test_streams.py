@@ -5,11 +5,19 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 
 import pytest
 from rich.text import Text
 
-from sync.cli.streams import OutputStream, before_output, encodable, json_text
+from sync.cli.streams import (
+    OutputStream,
+    before_output,
+    encodable,
+    json_text,
+    output_problem,
+    standard_streams,
+)
 from sync.cli.terminal import Terminal
 from sync.markup.document import SIGNS
 from sync.report.verdict_facts import SHAPES
@@ -112,3 +120,44 @@ def test_a_json_document_is_printable() -> None:
     assert written.isprintable()
     assert json.loads(written) == {"title": title}
     assert "Größe 日本" in written
+
+
+class Failing(io.StringIO):
+    """A stream that takes ``room`` characters."""
+
+    def __init__(self, room: int, error: OSError) -> None:
+        super().__init__()
+        self.room, self.error = room, error
+
+    def write(self, text: str) -> int:
+        if len(self.getvalue()) + len(text) > self.room:
+            raise self.error
+        return super().write(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (OSError(28, "No space left on device"), "the output is not complete: No space left on device"),
+        (BrokenPipeError(32, "Broken pipe"), ""),
+    ],
+)
+def test_output_that_is_lost_never_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, problem: str
+) -> None:
+    out = Failing(5, error)
+    monkeypatch.setattr(sys, "stdout", out)
+    with standard_streams():
+        print("ab")
+        print("too long")
+        print("c")
+        assert output_problem() == problem
+    assert out.getvalue() == "ab\n"
+    assert sys.stdout is out
+
+
+def test_a_closed_stream_takes_and_discards_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with standard_streams():
+        Terminal().print("discarded")
+        assert output_problem() == ""
