@@ -30,6 +30,7 @@ from sync.engine.doctor import (
     examine_connection,
     is_ok,
     series_findings,
+    unlisted_findings,
 )
 from sync.pull.identify import former_address, is_known, moved_error
 from sync.store.database import MissingDatabase, StoreError
@@ -157,13 +158,14 @@ def _database_findings(settings: Settings, environ: Mapping[str, str]) -> Iterat
         return
     yield from _condition_findings(database)
     if database.revision is not None and not (database.behind or database.ahead):
-        yield from _series_findings(url)
+        yield from _stored_findings(url)
 
 
-def _series_findings(url: str) -> Iterator[DoctorFinding]:
-    """Series that never finish, by the last assessments."""
+def _stored_findings(url: str) -> Iterator[DoctorFinding]:
+    """Milestones that no list names, and series that never finish, by the last assessments."""
     try:
         with Store.open(url, create=False, clock=wiring.clock) as store:
+            yield from unlisted_findings(store.unlisted_milestones())
             yield from series_findings(store.last_health().values())
     except StoreError as error:
         yield _database_finding(Level.ERROR, str(error), "`milesync db check` reads every row of it")

@@ -17,6 +17,7 @@ from sync.cli.indented import Indented
 from sync.cli.options import failure_rows, print_json
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
+from sync.engine.doctor import unlisted_words
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import StreamScore, has_track_record
@@ -410,6 +411,8 @@ def last_read_lines(states: Iterable[ReadState], now: datetime) -> Iterator[Text
         for project, at in state.stale.items():
             since = f"since {phrases.minute(at)}" if at else "so far"
             yield Text(f"  {project}: not read {since}", style="yellow")
+        for project, issues in state.unlisted.items():
+            yield Text(f"  {project}: {unlisted_words(issues)}", style="yellow")
 
 
 def _ago(at: datetime, now: datetime) -> str:

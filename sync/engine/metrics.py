@@ -30,13 +30,15 @@ _BACK = 100
 class ReadState(Struct, frozen=True, kw_only=True):
     """The time (UTC) at which a connection's tracker was last read to the end, by its newest project; None: never.
 
-    ``stale`` has the projects whose last pull failed, with the time of their last good pull.
+    ``stale`` has the projects whose last pull failed, with the time of their last good pull. ``unlisted`` has the keys
+    of the issues in milestones that the tracker does not list, by project.
     """
 
     connection: str
     source: str
     seen: datetime | None
     stale: dict[str, datetime | None]
+    unlisted: dict[str, tuple[str, ...]] = {}
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -66,6 +68,9 @@ class Figures(Struct, frozen=True, kw_only=True):
 def read_states(engine: Engine) -> list[ReadState]:
     """Return the read state of each connection, from the store."""
     last_pulls, stale = engine.store.last_pulls(), engine.store.stale_projects()
+    unlisted: dict[tuple[str, str], list[str]] = {}
+    for milestone in engine.store.unlisted_milestones():
+        unlisted.setdefault((milestone.source, milestone.project_key), []).extend(milestone.issues)
     states = []
     for connection in engine.connections:
         origin = connection.source
@@ -78,6 +83,7 @@ def read_states(engine: Engine) -> list[ReadState]:
                 source=origin,
                 seen=max((at for (url, key), at in last_pulls.items() if url == origin and key in keys), default=None),
                 stale={key: at for (url, key), at in sorted(stale.items()) if url == origin and key in named},
+                unlisted={key: tuple(unlisted[origin, key]) for key in sorted(named) if (origin, key) in unlisted},
             )
         )
     return states

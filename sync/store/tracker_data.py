@@ -15,6 +15,7 @@ from sync.store.database import writing
 from sync.store.repository import Repository, rows_of
 from sync.store.save_page import SavedCounts, save_page
 from sync.store.tables import EventOrigin
+from sync.store.unlisted_milestones import UnlistedMilestone, unlisted_milestones
 from sync.store.upsert import chunks, reader, upsert
 from sync.tracker.protocol import Page
 
@@ -172,6 +173,10 @@ class TrackerData(Repository):
             query = query.where(table.c.deleted_at.is_(None))
         rows = self._rows(query.order_by(schema.source.c.url, table.c.project, table.c.id))
         return [(row.source_url, _MILESTONE(row)) for row in rows]
+
+    def unlisted_milestones(self) -> list[UnlistedMilestone]:
+        """Return the milestones that issues refer to and that no list of their tracker named."""
+        return unlisted_milestones(self._engine)
 
     def issues(
         self,

@@ -393,6 +393,34 @@ def test_a_sweep_has_what_came_back_read_again(store: Store) -> None:
     assert [row.milestones for row in store.issues(SOURCE)] == [issue().milestones]
 
 
+# --- milestones that no list names ----------------------------------------------------------------------------------
+
+
+def test_issues_in_a_milestone_that_no_list_names_are_found(store: Store) -> None:
+    project = Project(id=issue().project, key="acme/app", name="app", url="u", visibility=Visibility.PUBLIC)
+    listed = milestone("listed")
+    old, new = T0 - DAY, T0 + timedelta(minutes=30)
+    rows = (
+        issue("1", milestones=("listed",), updated_at=old),
+        issue("2", milestones=("hidden",), updated_at=old),
+        issue("3", milestones=("hidden", "listed"), updated_at=old),
+        issue("4", milestones=("younger than the list",), updated_at=new),
+        issue("5", milestones=("hidden",), updated_at=old),
+        issue("6", milestones=(), updated_at=old),
+    )
+    left = event(EventKind.JOINED, old - DAY, of="6", milestone="hidden")
+    page = Page(projects=(project,), milestones=(listed,), issues=rows, histories={"6": (left,)})
+    store.save(SOURCE, page, T0)
+    assert store.unlisted_milestones() == [], "the project was not read to its end"
+    store.note_pull(SOURCE, "acme/app", T0 + timedelta(minutes=45), None)
+    store.save(SOURCE, Page(gone=frozenset("5")), T0)
+    (found,) = store.unlisted_milestones()
+    assert (found.source, found.project_key, found.milestone) == (SOURCE, "acme/app", "hidden")
+    assert found.issues == (rows[1].key, rows[2].key)
+    store.save(SOURCE, Page(milestones=(milestone("hidden"),)), T0)
+    assert store.unlisted_milestones() == []
+
+
 # --- how pulls went -----------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connectors.sandbox.world import World
+from connectors.sandbox.world import Fault, World
 from sync.store.store import Store
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import served
@@ -224,6 +224,24 @@ def test_status_shows_when_each_tracker_was_last_read(place: Place) -> None:
     assert "acme/api: not read since" in words
     with Store.open(f"sqlite:///{config.with_name('milesync.db')}", create=False, clock=world.clock) as store:
         assert json.loads(store.last_runs(1)[0].summary or "{}")["failures"] > 0
+
+
+def test_issues_in_a_milestone_that_no_list_names_are_shown(place: Place) -> None:
+    world, config = place
+    world.github.faults.append(Fault("status", "GET /repos/acme/app/milestones", status=200, body="[]", times=9))
+    world.gitlab.faults.append(Fault("status", "/milestones", status=200, body="[]", times=99))
+    assert run(config).code == 0
+    done = milesync("status", "--json", "--config", str(config))
+    unlisted = {source["connection"]: source["unlisted"] for source in done.document["sources"]}
+    assert {name: list(projects) for name, projects in unlisted.items()} == {"gh": ["acme/app"], "gl": ["acme/api"]}
+    words = "in a milestone that the tracker does not list"
+    assert milesync("status", "--config", str(config)).out.count(words) == 2
+    assert words in milesync("doctor", "--config", str(config)).out
+    world.github.faults.clear()
+    world.gitlab.faults.clear()
+    world.github.milestone(world.github.projects["acme/app"], "new")
+    assert run(config).code == 0
+    assert words not in milesync("status", "--config", str(config)).out
 
 
 def test_a_source_that_was_never_read(place: Place) -> None:

@@ -1,0 +1,51 @@
+"""Find issues in a milestone that their tracker's lists never named, so that milesync cannot report on it.
+
+A token may see an issue without seeing its milestone, and an old server may leave a group's milestones out of a list.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import Struct
+from sqlalchemy import Engine, select
+
+from sync.store import tables as schema
+from sync.store.database import reading
+
+__all__ = ["UnlistedMilestone", "unlisted_milestones"]
+
+SETTLING = timedelta(hours=1)
+"""Time between an issue's last change and a complete pull, after which that pull's list must name its milestone."""
+
+
+class UnlistedMilestone(Struct, frozen=True):
+    """A milestone, by its native id, that no list of the source named, and the keys of the project's issues in it."""
+
+    source: str
+    project_key: str
+    milestone: str
+    issues: tuple[str, ...]
+
+
+def unlisted_milestones(engine: Engine) -> list[UnlistedMilestone]:
+    """Return the milestones that issues refer to and that no list named, by source, project and id."""
+    source, project, pull = schema.source, schema.project, schema.pull
+    issue, member, milestone = schema.issue, schema.member, schema.milestone
+    query = (
+        select(source.c.url, project.c.key.label("project_key"), issue.c.key, issue.c.updated_at, issue.c.milestones)
+        .add_columns(pull.c.good_at, member.c.milestone)
+        .join(issue, (issue.c.source == member.c.source) & (issue.c.id == member.c.issue))
+        .join(source, source.c.n == member.c.source)
+        .join(project, (project.c.source == issue.c.source) & (project.c.id == issue.c.project))
+        .join(pull, (pull.c.source == issue.c.source) & (pull.c.project_key == project.c.key))
+        .outerjoin(milestone, (milestone.c.source == member.c.source) & (milestone.c.id == member.c.milestone))
+        .where(milestone.c.id.is_(None), issue.c.deleted_at.is_(None), pull.c.good_at.is_not(None))
+        .order_by(source.c.url, project.c.key, member.c.milestone, issue.c.id)
+    )
+    keys: dict[tuple[str, str, str], list[str]] = {}
+    with reading(engine) as connection:
+        for row in connection.execute(query):
+            if row.milestone in row.milestones and row.updated_at <= row.good_at - SETTLING:
+                keys.setdefault((row.url, row.project_key, row.milestone), []).append(row.key)
+    return [UnlistedMilestone(*place, issues=tuple(issues)) for place, issues in keys.items()]
