@@ -19,6 +19,7 @@ from sync.model.tracker_data import matches_pattern
 from sync.pull.identify import identify, recall_identity
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress, silent
+from sync.store.database import StoreError
 from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
@@ -143,6 +144,8 @@ class Puller:
             is_complete = not state.failed and self.share is None
             self.store.watch(connection.name, origin, state.seen, only=is_complete)
             self._note_patterns(connection, projects, state, now)
+        except StoreError:
+            raise  # the database is lost: no connection can go on
         except Exception as error:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=connection.name)

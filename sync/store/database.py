@@ -31,6 +31,7 @@ from sync.store.tables import HEAD, METADATA
 from sync.telemetry.redaction import error_words
 
 __all__ = [
+    "LostDatabase",
     "MissingDatabase",
     "NewerDatabase",
     "StoreError",
@@ -72,6 +73,10 @@ class MissingDatabase(StoreError):  # noqa: N818 - the name is the message
 
 class NewerDatabase(StoreError):  # noqa: N818
     """The database was made by a later version of milesync; upgrade this one."""
+
+
+class LostDatabase(StoreError):  # noqa: N818
+    """The database's file was deleted or replaced while it was open; restore the backup, then run again."""
 
 
 class UnusableDatabase(StoreError):  # noqa: N818
@@ -167,9 +172,26 @@ def _sqlite(where: URL, *, create: bool) -> Engine:
             # The file will hold titles of private issues: only its owner may read it.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         engine = create_engine(where, hide_parameters=True, connect_args={"timeout": 30})
+        _watch_file(engine, path, shown)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _watch_file(engine: Engine, path: Path, shown: str) -> None:
+    """Raise `LostDatabase` in each new transaction after the file was deleted or replaced.
+
+    Without this check, open connections would write to the deleted file, and new ones would create an empty file.
+    """
+    opened = path.stat()
+
+    def check(*_: Any) -> None:
+        present = path.stat() if path.exists() else None
+        if present is None or (present.st_dev, present.st_ino) != (opened.st_dev, opened.st_ino):
+            raise LostDatabase(shown)
+
+    event.listen(engine, "do_connect", check)
+    event.listen(engine, "begin", check)
 
 
 def _prepare(dbapi_connection: Any, _record: Any) -> None:
