@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from msgspec import Struct
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, exists, select
 
 from sync.store import tables as schema
 from sync.store.database import reading
@@ -29,8 +29,11 @@ class UnlistedMilestone(Struct, frozen=True):
 
 
 def unlisted_milestones(engine: Engine) -> list[UnlistedMilestone]:
-    """Return the milestones that issues refer to and that no list named, by source, project and id."""
-    source, project, pull = schema.source, schema.project, schema.pull
+    """Return the milestones that issues refer to and that no list named, by source, project and id.
+
+    A deleted milestone counts if an issue was changed in it later. Only projects that a connection reads count.
+    """
+    source, project, pull, watch = schema.source, schema.project, schema.pull, schema.watch
     issue, member, milestone = schema.issue, schema.member, schema.milestone
     query = (
         select(source.c.url, project.c.key.label("project_key"), issue.c.key, issue.c.updated_at, issue.c.milestones)
@@ -40,7 +43,9 @@ def unlisted_milestones(engine: Engine) -> list[UnlistedMilestone]:
         .join(project, (project.c.source == issue.c.source) & (project.c.id == issue.c.project))
         .join(pull, (pull.c.source == issue.c.source) & (pull.c.project_key == project.c.key))
         .outerjoin(milestone, (milestone.c.source == member.c.source) & (milestone.c.id == member.c.milestone))
-        .where(milestone.c.id.is_(None), issue.c.deleted_at.is_(None), pull.c.good_at.is_not(None))
+        .where(milestone.c.id.is_(None) | (milestone.c.deleted_at < issue.c.updated_at))
+        .where(issue.c.deleted_at.is_(None), pull.c.good_at.is_not(None))
+        .where(exists().where(watch.c.source == issue.c.source, watch.c.project == issue.c.project))
         .order_by(source.c.url, project.c.key, member.c.milestone, issue.c.id)
     )
     keys: dict[tuple[str, str, str], list[str]] = {}

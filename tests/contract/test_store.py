@@ -414,11 +414,17 @@ def test_issues_in_a_milestone_that_no_list_names_are_found(store: Store) -> Non
     assert store.unlisted_milestones() == [], "the project was not read to its end"
     store.note_pull(SOURCE, "acme/app", T0 + timedelta(minutes=45), None)
     store.save(SOURCE, Page(gone=frozenset("5")), T0)
+    assert store.unlisted_milestones() == [], "no connection reads the project"
+    store.watch("gh", SOURCE, [project.id], only=True)
     (found,) = store.unlisted_milestones()
     assert (found.source, found.project_key, found.milestone) == (SOURCE, "acme/app", "hidden")
     assert found.issues == (rows[1].key, rows[2].key)
     store.save(SOURCE, Page(milestones=(milestone("hidden"),)), T0)
     assert store.unlisted_milestones() == []
+    store.save(SOURCE, Page(milestones=(listed,), all_milestones=frozenset([project.id])), old - DAY)
+    assert store.unlisted_milestones() == [found], "an issue was changed in it after it was deleted"
+    store.save(SOURCE, Page(issues=(replace(rows[1], updated_at=T0, milestones=()),)), T0)
+    assert [entry.issues for entry in store.unlisted_milestones()] == [(rows[2].key,)]
 
 
 # --- how pulls went -----------------------------------------------------------------------------------------------
