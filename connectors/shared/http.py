@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain, islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -44,6 +45,9 @@ R = TypeVar("R")
 ATTEMPTS = 4
 MAX_WAIT = 60.0
 """Seconds that a request waits for a rate limit. A longer wait raises `LimitedError` with the time of the reset."""
+
+MAX_WRITE_TIME = timedelta(seconds=30)
+"""Time after which a write is not sent again. A lease is valid for a minute or more when a write begins."""
 
 
 def pin_environment(session: requests.Session, address: str, ca_file: str | None) -> str | bool:
@@ -102,7 +106,8 @@ class Caller:
         """Send a change, one at a time and no faster than ``write_gap`` allows.
 
         A ``repeatable`` change (PUT, PATCH, deltas) is retried like a read. Any other change is sent again only after a
-        rate limit has surely refused it, and a lost answer raises `UncertainError`.
+        rate limit has surely refused it, and a lost answer raises `UncertainError`. No attempt begins later than
+        `MAX_WRITE_TIME` after the start, as the caller's lease may end.
         """
         self._limiter.refuse_nested()  # before the lock, which a write that waits for this thread's slot may hold
         with self._write_lock:
@@ -111,7 +116,8 @@ class Caller:
                 if gap > 0:
                     self._sleep(gap)
             try:
-                return self._send_again(send, project, self._is_temporary if repeatable else self._is_short_limit)
+                started = self._clock()
+                return self._send_again(send, project, partial(self._may_repeat, started, repeatable=repeatable))
             except (UnreachableError, MalformedError) as error:
                 if repeatable:
                     raise
@@ -234,8 +240,12 @@ class Caller:
             return False
         return isinstance(error, UnreachableError) or (isinstance(error, LimitedError) and until is not None)
 
-    def _is_short_limit(self, error: BaseException) -> bool:
-        return isinstance(error, LimitedError) and self._is_temporary(error)
+    def _may_repeat(self, started: datetime, error: BaseException, *, repeatable: bool) -> bool:
+        """Return whether a write may be sent again after this error, and soon enough."""
+        now = self._clock()
+        next_attempt = max(now, getattr(error, "until", None) or now)
+        is_refused = repeatable or isinstance(error, LimitedError)
+        return is_refused and self._is_temporary(error) and next_attempt - started <= MAX_WRITE_TIME
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """The seconds to wait before the next attempt."""

@@ -130,6 +130,42 @@ def test_no_more_are_under_way_than_allowed() -> None:
         Caller(setup(clock), attempts=1).read(send)
 
 
+@pytest.mark.parametrize("repeatable", [False, True])
+@pytest.mark.parametrize(
+    ("waits", "attempts", "is_sent"),
+    [
+        ([], 1, True),
+        ([2], 2, True),
+        ([30], 2, True),
+        ([31], 1, False),
+        ([20, 10], 3, True),
+        ([20, 11], 2, False),
+        ([9, 9, 9], 4, True),
+        ([2, 2, 2, 2], 4, False),
+    ],
+)
+def test_a_write_waits_for_a_limit_while_its_lease_is_surely_valid(
+    waits: list[int], attempts: int, is_sent: bool, repeatable: bool
+) -> None:
+    """A limit refuses surely, so even a create may be sent again, but not after another run may have taken over."""
+    clock, sent = Clock(), list[datetime]()
+    refusals = [Response(429, {"retry-after": str(seconds)}, "{}") for seconds in waits]
+    answers = iter([*refusals, Response(201, {}, "{}")])
+
+    def send() -> Response:
+        sent.append(clock.now)
+        return next(answers)
+
+    caller = Caller(setup(clock))
+    if is_sent:
+        assert caller.write(send, repeatable=repeatable).status == 201
+    else:
+        with pytest.raises(LimitedError):
+            caller.write(send, repeatable=repeatable)
+    assert len(sent) == attempts
+    assert sent[-1] - sent[0] <= timedelta(seconds=30)
+
+
 def test_the_published_limit_of_a_minute_is_kept() -> None:
     clock = Clock()
     caller = Caller(setup(clock), per_minute=10)
