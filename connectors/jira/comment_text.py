@@ -10,7 +10,7 @@ from sync.tracker.slash_commands import command_lines
 
 __all__ = ["lines_of"]
 
-_QUOTED = re.compile(r"\{(code|noformat|quote|panel)\b[^}]*\}.*?(?:\{\1\}|\Z)", re.DOTALL)
+_QUOTED = re.compile(r"\{(code|noformat|quote|panel)\b[^}]*\}.*?(?:\{\1\}|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def lines_of(body: Any) -> str:
@@ -18,7 +18,7 @@ def lines_of(body: Any) -> str:
     if isinstance(body, str):
         return command_lines(_QUOTED.sub(" ", body)) if "/milesync" in body else ""
     content = body.get("content") if isinstance(body, dict) else None
-    return command_lines("\n".join(_paragraphs(content)))
+    return command_lines("\n\n".join(_paragraphs(content)))
 
 
 def _paragraphs(content: Any) -> list[str]:
@@ -38,8 +38,9 @@ def _inline(node: Any) -> str:
     attributes = node.get("attrs") or {}
     match node.get("type"):
         case "text":
+            text = " ".join(str(node.get("text", "")).split("\n"))  # no line break: that is a node of its own
             is_code = any(isinstance(mark, dict) and mark.get("type") == "code" for mark in node.get("marks") or [])
-            return f"`{node.get('text', '')}`" if is_code else str(node.get("text", ""))
+            return f"`{text}`" if is_code else text
         case "hardBreak":
             return "\n"
         case "date":

@@ -17,12 +17,18 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
+from functools import cache
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from sync.model.dates import day_of
 from sync.model.health import Note, Override, Status
 from sync.tracker.observed import CommandComment
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 __all__ = [
     "MAX_NOTE_LENGTH",
@@ -48,8 +54,8 @@ NOTE_DURATION = timedelta(days=30)
 MAX_NOTE_LENGTH = 280
 """Maximum number of characters of a note that are shown."""
 
-MAX_COMMAND_LENGTH, MAX_COMMANDS = 500, 10
-"""Maximum number of characters in a command, and of commands in a comment; the rest is ignored."""
+MAX_COMMAND_LENGTH, MAX_COMMANDS, MAX_COMMENT_LENGTH = 500, 10, 65_536
+"""Maximum number of characters in a command, of commands in a comment, of characters; the rest is ignored."""
 
 _STATUS = {"on-track": Status.ON_TRACK, "at-risk": Status.AT_RISK, "off-track": Status.OFF_TRACK}
 _OVERRIDE = re.compile(
@@ -57,8 +63,13 @@ _OVERRIDE = re.compile(
 )
 _NOTE = re.compile(r"note(?: +(\S.*))?", re.IGNORECASE)
 _COMMAND = re.compile(r"/milesync(?![^ \t])")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_HIDDEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(pre|code|blockquote|kbd|samp|script|style|textarea)\b.*?(?:</\1\s*>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""HTML whose content is hidden, code, or the words of others."""
+
+_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)[^\n]*?(?<!`)\1(?!`)")
 
 
 class CommandName(StrEnum):
@@ -104,24 +115,50 @@ class CommandState(Struct, frozen=True, kw_only=True):
 def command_lines(text: str) -> str:
     """Return the lines of a comment that begin like a command, joined by newlines; empty for most comments.
 
-    Lines in code fences, quotes, indented blocks and HTML comments are no commands.
+    Only a line of a paragraph or of a heading is a command, as Markdown reads it: no line of code, of a quote (also
+    where the ``>`` is left out), of a table or of HTML.
     """
     if "/milesync" not in text:
         return ""
-    return "\n".join(line[:MAX_COMMAND_LENGTH] for line in list(_lines(_HIDDEN.sub(" ", text)))[:MAX_COMMANDS])
+    plain = text[:MAX_COMMENT_LENGTH].replace("\r\n", "\n").replace("\r", "\n")
+    return "\n".join(line[:MAX_COMMAND_LENGTH] for line in list(_lines(plain))[:MAX_COMMANDS])
 
 
 def _lines(text: str) -> Iterator[str]:
-    fence = ""
-    for line in text.splitlines():
-        mark = _FENCE.match(line)
-        if fence:
-            closes = mark is not None and mark[1].startswith(fence) and not line.strip(" `~")
-            fence = "" if closes else fence
-        elif mark:
-            fence = mark[1]
-        elif _COMMAND.match(line):
-            yield line
+    lines = text.split("\n")
+    if not any(map(_COMMAND.match, lines)):
+        return
+    paragraphs, code = _blocks(text)
+    outside_code = "\n".join("x" * len(line) if number in code else line for number, line in enumerate(lines))
+    searched = _CODE_SPAN.sub(lambda span: "x" * len(span.group()), outside_code)
+    hidden = [found.span() for found in _HIDDEN.finditer(searched)]
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    for number in sorted(paragraphs):
+        if _COMMAND.match(lines[number]) and not any(begin <= starts[number] < end for begin, end in hidden):
+            yield lines[number]
+
+
+def _blocks(text: str) -> tuple[set[int], set[int]]:
+    """Return the numbers of the lines in paragraphs and headings outside of quotes, and of those in blocks of code."""
+    paragraphs, code, quotes = set[int](), set[int](), 0
+    for token in _markdown().parse(text):
+        quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
+        lines = range(*token.map) if token.map else ()
+        if token.type in ("fence", "code_block"):
+            code.update(lines)
+        elif token.type in ("paragraph_open", "heading_open") and not quotes:
+            paragraphs.update(lines)
+    return paragraphs, code
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    """A parser of blocks alone."""
+    from markdown_it import MarkdownIt  # late: most comments hold no command, and the import takes a tenth of a second
+
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
 
 
 def parse(line: str) -> Command | None:
