@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 __all__ = [
     "Account",
@@ -54,6 +54,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+Time = Annotated[datetime, Meta(tz=True)]
+Count = Annotated[int, Meta(ge=0, lt=1 << 31)]
 
 
 class Wire(Struct, frozen=True, rename="camel"):
@@ -141,7 +144,7 @@ class Change(Wire, frozen=True):
     """Timeline event: milestoned, demilestoned (with the milestone's title only), closed or reopened."""
 
     kind: str = field(name="__typename")
-    created_at: datetime
+    created_at: Time
     actor: Actor | None = None
     milestone_title: str = ""
 
@@ -154,12 +157,12 @@ class Issue(Wire, frozen=True, tag_field="__typename", tag="Issue"):
     title: str
     url: str
     state: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     assignees: Nodes[Actor]
     timeline_items: Pages[Change]
     state_reason: str | None = None
-    closed_at: datetime | None = None
+    closed_at: Time | None = None
     milestone: Node | None = None
     labels: Nodes[Named] | None = None
     parent: Reference | None = None
@@ -210,9 +213,9 @@ class Opened(Repository, frozen=True, kw_only=True):
 
 
 class Changed(Repository, frozen=True, kw_only=True):
-    """Repository with a page of changed issues."""
+    """Repository with a page of changed issues, each undecoded."""
 
-    issues: Pages[Issue]
+    issues: Pages[Raw]
 
 
 class Opening(Struct, frozen=True):
@@ -246,8 +249,8 @@ class Comment(Wire, frozen=True):
 
     id: str
     body: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     viewer_did_author: bool
     is_minimized: bool = False
     author_association: str = "NONE"
@@ -273,7 +276,7 @@ class Account(Struct, frozen=True):
 class StateEvent(Wire, frozen=True):
     """Closing or reopening of an issue. ``actor`` is None for a deleted account."""
 
-    created_at: datetime
+    created_at: Time
     actor: Account | None = None
 
 
@@ -320,7 +323,7 @@ class Label(Wire, frozen=True):
 class NewestChange(Struct, frozen=True):
     """Issue or pull request in the list of the newest changes."""
 
-    updated_at: datetime
+    updated_at: Time
 
 
 class Milestone(Struct, frozen=True):
@@ -334,13 +337,13 @@ class Milestone(Struct, frozen=True):
     title: str
     html_url: str
     state: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     description: str | None = None
-    due_on: datetime | None = None
-    closed_at: datetime | None = None
-    open_issues: int | None = None
-    closed_issues: int | None = None
+    due_on: Time | None = None
+    closed_at: Time | None = None
+    open_issues: Count | None = None
+    closed_issues: Count | None = None
 
 
 class Permission(Struct, frozen=True):
@@ -369,7 +372,7 @@ class StatusUpdate(Wire, frozen=True):
     """Status update on a board."""
 
     id: str
-    created_at: datetime
+    created_at: Time
     body: str | None = None
     status: str | None = None
     creator: Account | None = None

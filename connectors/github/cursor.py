@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
 from connectors.github.schema import SchemaMemory
-from connectors.shared.responses import decoder
+from connectors.shared.responses import parse
 
 __all__ = ["Cursor", "decode_cursors"]
 
@@ -41,7 +40,8 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
 
     ``issues_etag`` and ``milestone_etags`` (address and ETag of each page) are set only after a complete pull.
     ``batch_state`` is the result of the batch probe under which nothing had changed. ``swept_at`` is the time of the
-    last deletion sweep. ``rules`` is the fingerprint of the rule milestones that the issues were read for.
+    last deletion sweep. ``rules`` is the fingerprint of the rule milestones that the issues were read for. ``unread``
+    are the numbers of the issues that could not be read: each pull asks for them again.
     """
 
     configured_name: str
@@ -56,6 +56,7 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     batch_state: str = ""
     swept_at: datetime | None = None
     rules: str = ""
+    unread: tuple[int, ...] = ()
 
     @property
     def lacking(self) -> frozenset[str]:
@@ -80,5 +81,6 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
 def decode_cursors(cursors: Mapping[str, str]) -> Iterator[tuple[str, Cursor]]:
     """Yield project id and cursor. Skip a cursor that this version cannot read: its repository is read again."""
     for project, text in cursors.items():
-        with suppress(msgspec.DecodeError):
-            yield project, decoder(Cursor).decode(text)
+        cursor = parse(text, Cursor)
+        if cursor is not None:
+            yield project, cursor

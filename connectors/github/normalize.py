@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Raw
+
 from connectors.github import api_types
+from connectors.shared.rows import fields_of, word_at, words_at
 from sync.model.tracker_data import (
     Event,
     EventKind,
@@ -15,10 +18,23 @@ from sync.model.tracker_data import (
     Project,
     State,
     StatusCategory,
+    UnreadKind,
+    UnreadRow,
     Visibility,
 )
 
-__all__ = ["history", "is_account", "issue", "key_of", "milestone", "parse_key", "project", "visibility"]
+__all__ = [
+    "history",
+    "is_account",
+    "issue",
+    "key_of",
+    "milestone",
+    "parse_key",
+    "project",
+    "unread_issue",
+    "unread_milestone",
+    "visibility",
+]
 
 _EVENTS = {
     "MilestonedEvent": EventKind.JOINED,
@@ -125,6 +141,33 @@ def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...
         )
         for change in changes
         if change.kind in _EVENTS
+    )
+
+
+def unread_issue(row: Raw, reason: str, project: str = "", number: int | None = None) -> UnreadRow:
+    """Describe an issue that cannot be read. ``number`` is its number if that is known without the row."""
+    fields = fields_of(row)
+    found = word_at(fields, "number") if number is None else str(number)
+    return UnreadRow(
+        project=project,
+        kind=UnreadKind.ISSUE,
+        reason=reason,
+        id=word_at(fields, "id"),
+        key=f"#{found}" if found.isdecimal() else "",
+        milestones=words_at(fields, "milestone", "id"),
+    )
+
+
+def unread_milestone(row: Raw, reason: str, project: str = "") -> UnreadRow:
+    """Describe a milestone that cannot be read."""
+    fields = fields_of(row)
+    number = word_at(fields, "number")
+    return UnreadRow(
+        project=project,
+        kind=UnreadKind.MILESTONE,
+        reason=reason,
+        id=word_at(fields, "node_id"),
+        key=f"#{number}" if number.isdecimal() else "",
     )
 
 

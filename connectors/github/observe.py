@@ -20,7 +20,7 @@ from connectors.github.normalize import is_account
 from connectors.github.project_boards import Boards
 from connectors.github.queries import visibility
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
-from connectors.shared.responses import decode
+from connectors.shared.responses import decode, decode_row
 from sync.tracker.errors import GoneError, MalformedError, RefusedError, TrackerError
 from sync.tracker.marker import claimed_target, find_marker, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
@@ -77,6 +77,7 @@ class _Search(Struct, frozen=True):
     labels: frozenset[str]
     addresses: list[_IssueAddress]
     claims: dict[str, Claim]
+    failed: dict[str, TrackerError]
 
 
 @cache
@@ -117,6 +118,7 @@ class Observer:
                 labels[group[0].project] = result.labels
                 addresses += result.addresses
                 claims |= result.claims
+                failed |= result.failed
         issues: dict[str, StatusIssue] = {}
         batches = [addresses[i : i + BATCH] for i in range(0, len(addresses), BATCH)]
         for threads in self._session.caller.map_all(self._threads, batches):
@@ -142,6 +144,7 @@ class Observer:
         """Fetch a repository's labels, and find the status issues of its milestones and the claims of others."""
         repository = targets[0].project_key
         claims: dict[str, Claim] = {}
+        failed: dict[str, TrackerError] = {}
         try:
             owner, name = self._session.split_name(repository, repository)
             variables = {"owner": owner, "name": name}
@@ -150,15 +153,17 @@ class Observer:
             )
             addresses = [_IssueAddress(t, *normalize.parse_key(t.issue, repository)) for t in targets if t.issue]
             wanted = {target.milestone: target for target in targets if not target.issue}
-            if wanted:
-                numbers, foreign = self._find_by_marker(repository, variables, wanted)
-                addresses += [_IssueAddress(wanted[uid], repository, numbers[uid]) for uid in wanted if uid in numbers]
-                claims = {uid: foreign[uid] for uid in wanted if uid in foreign and uid not in numbers}
+            try:
+                numbers, foreign = self._find_by_marker(repository, variables, wanted) if wanted else ({}, {})
+            except MalformedError as error:  # a row that cannot be read may be the status issue of any of them
+                return _Search(labels, addresses, claims, dict.fromkeys(wanted, error))
+            addresses += [_IssueAddress(wanted[uid], repository, numbers[uid]) for uid in wanted if uid in numbers]
+            claims = {uid: foreign[uid] for uid in wanted if uid in foreign and uid not in numbers}
         except PROJECT_ERRORS as error:
             return error
         except ValueError:
             return RefusedError(self._session.name, repository, "write an issue as owner/name#12")
-        return _Search(labels, addresses, claims)
+        return _Search(labels, addresses, claims, failed)
 
     def _find_by_marker(
         self, repository: str, variables: Mapping[str, str], wanted: Mapping[str, Target]
@@ -191,7 +196,7 @@ class Observer:
             reply = self._session.query(
                 partial(_threads_document, len(addresses)),
                 variables,
-                dict[str, api_types.StatusIssueRepository | None],
+                dict[str, msgspec.Raw],
                 addresses[0].target.project_key,
                 divisible=len(addresses) > 1,
             )
@@ -202,12 +207,18 @@ class Observer:
             return {address.target.milestone: error for address in addresses}
         issues: dict[str, StatusIssue | TrackerError] = {}
         for i, address in enumerate(addresses):
-            repository = (reply.data or {}).get(f"t{i}")
             errors = [error for error in reply.errors if not error.path or error.path[0] == f"t{i}"]
-            is_missing = repository is not None and repository.issue is None
-            if is_missing and all(error.type == "NOT_FOUND" for error in errors):
-                continue
             try:
+                repository = decode_row(
+                    (reply.data or {}).get(f"t{i}", msgspec.Raw(b"null")),
+                    api_types.StatusIssueRepository | None,  # type: ignore[arg-type]
+                    self._session.name,
+                    address.repository,
+                    normalize.key_of(address.number),
+                )
+                is_missing = repository is not None and repository.issue is None
+                if is_missing and all(error.type == "NOT_FOUND" for error in errors):
+                    continue
                 self._session.raise_errors(errors, address.repository)
                 if repository is None or repository.issue is None:
                     raise MalformedError(self._session.name, address.repository, "GraphQL left an issue out")

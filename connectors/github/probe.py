@@ -7,13 +7,17 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import requests
 from msgspec import Struct
 
 from connectors.github import api_types, queries
 from connectors.github.cursor import Cursor
+from connectors.github.normalize import unread_issue, unread_milestone
 from connectors.github.session import PROJECT_ERRORS, Session
-from connectors.shared.responses import Response, decode
+from connectors.shared.responses import Response, decode, decode_row
+from connectors.shared.rows import Rows, read_rows
+from sync.model.tracker_data import UnreadRow
 from sync.tracker.errors import TrackerError
 
 __all__ = ["ProbeResult", "ask_for_fields", "probe"]
@@ -25,7 +29,8 @@ There are many because changes of the same second come in any order. If more iss
 and one of them changes again right after it was read, then its change shows only with the next change.
 """
 
-PAGE_SIZE = 100
+FULL_PAGE = 10
+"""A page may be full if its number of rows is a multiple of this: a server may allow fewer rows than we ask for."""
 
 Etags = tuple[tuple[str, str], ...]
 
@@ -36,6 +41,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     ``known`` is the project id and cursor of the last pull, None before the first. ``issues_unchanged``: no issue
     changed. ``newest`` is the time (UTC) of the newest change when the probe was made, None without one.
     ``milestones`` is None when no milestone changed, else all milestones. ``milestone_etags`` are for the next cursor.
+    ``unread`` are the milestones that could not be read, without their project.
     """
 
     known: tuple[str, Cursor] | None
@@ -44,16 +50,25 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     newest: datetime | None
     milestones: tuple[api_types.Milestone, ...] | None
     milestone_etags: Etags
+    unread: tuple[UnreadRow, ...] = ()
 
     @property
     def is_unchanged(self) -> bool:
-        """Return whether the last pull was complete and nothing changed since."""
+        """Return whether the last pull was complete, every row could be read, and nothing changed since."""
         return (
             self.known is not None
             and not self.known[1].next_number
+            and not self.known[1].unread
             and self.issues_unchanged
             and self.milestones is None
         )
+
+
+class _Milestones(Struct, frozen=True):
+    """All milestones, or None if none changed, with the address and ETag of each page."""
+
+    rows: Rows[api_types.Milestone] | None
+    etags: Etags
 
 
 def probe(session: Session, name: str, known: tuple[str, Cursor] | None) -> ProbeResult | TrackerError:
@@ -66,18 +81,21 @@ def probe(session: Session, name: str, known: tuple[str, Cursor] | None) -> Prob
             lambda: session.get(f"/repos/{cursor.name}/issues", name, parameters, cursor.issues_etag),
             lambda: _changed_milestones(session, name, cursor),
         )
-        answer, (milestones, etags) = session.caller.map_all(lambda send: send(), requests_)
+        answer, milestones = session.caller.map_all(lambda send: send(), requests_)
         unchanged = answer.status == HTTPStatus.NOT_MODIFIED
-        changes = () if unchanged else decode(answer, tuple[api_types.NewestChange, ...], session.name, name)
+        rows = () if unchanged else decode(answer, tuple[msgspec.Raw, ...], session.name, name)
     except PROJECT_ERRORS as error:
         return error
+    # an unreadable row is reported where the issues are read; an earlier time only reads more again
+    changes = read_rows(rows, lambda row: decode_row(row, api_types.NewestChange, session.name, name), unread_issue)
     return ProbeResult(
         known=known,
         issues_unchanged=unchanged,
         issues_etag=cursor.issues_etag if unchanged else answer.headers.get("etag", ""),
-        newest=changes[0].updated_at if changes else None,
-        milestones=milestones,
-        milestone_etags=etags,
+        newest=changes.read[0].updated_at if changes.read else None,
+        milestones=None if milestones.rows is None else tuple(milestones.rows.read),
+        milestone_etags=milestones.etags,
+        unread=() if milestones.rows is None else tuple(milestones.rows.unread),
     )
 
 
@@ -94,10 +112,8 @@ def ask_for_fields(session: Session, repository: str, project: str) -> bool:
     return True
 
 
-def _changed_milestones(
-    session: Session, name: str, cursor: Cursor
-) -> tuple[tuple[api_types.Milestone, ...] | None, Etags]:
-    """Fetch all milestones with the address and ETag of each page; None if no page changed."""
+def _changed_milestones(session: Session, name: str, cursor: Cursor) -> _Milestones:
+    """Fetch all milestones with the address and ETag of each page, unless no page changed."""
     url, answer = f"/repos/{cursor.name}/milestones?direction=asc&per_page=100&sort=due_on&state=all", None
     for page, (address, etag) in enumerate(cursor.milestone_etags):
         conditional = session.get(address, name, etag=etag)
@@ -106,18 +122,22 @@ def _changed_milestones(
             break
     else:
         if cursor.milestone_etags:
-            return None, cursor.milestone_etags
-    milestones: list[api_types.Milestone] = []
+            return _Milestones(None, cursor.milestone_etags)
+    found, guard = Rows[api_types.Milestone](), session.caller.guard(name)
     etags: dict[str, str] = {}
-    rows: tuple[api_types.Milestone, ...] = ()
-    while url and url not in etags:
+    size = 0
+    while url:
         answer = answer or session.get(url, name)
-        rows = decode(answer, tuple[api_types.Milestone, ...], session.name, name)
-        milestones += rows
+        rows = decode(answer, tuple[msgspec.Raw, ...], session.name, name)
+        found += read_rows(rows, lambda row: decode_row(row, api_types.Milestone, session.name, name), unread_milestone)
         etags[url] = answer.headers.get("etag", "")
-        url, answer = _next_address(answer) if rows else "", None
-    is_last_page_full = len(rows) == PAGE_SIZE  # then another page could begin without a change of this one
-    return tuple(milestones), () if is_last_page_full else tuple(etags.items())
+        url, size = _next_address(answer), len(rows)
+        if url:
+            guard.check(size, answer.body, url)
+        answer = None
+    # behind a full last page, another page could begin without a change of this one
+    is_last_page_full = size > 0 and size % FULL_PAGE == 0
+    return _Milestones(found, () if is_last_page_full or found.unread else tuple(etags.items()))
 
 
 def _next_address(answer: Response) -> str:

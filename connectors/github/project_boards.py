@@ -15,6 +15,7 @@ import msgspec
 from connectors.github import api_types
 from connectors.github.normalize import is_account
 from connectors.github.session import PROJECT_ERRORS, Session
+from connectors.shared.responses import parse
 from sync.tracker.actions import PostBoardUpdate, Receipt
 from sync.tracker.errors import GoneError, RefusedError, UncertainError
 from sync.tracker.marker import find_marker, with_marker
@@ -96,7 +97,7 @@ class Boards:
         """Fetch a board's node id, and the board with the status updates of every page."""
         owner, _, number = name.partition("/")
         variables: dict[str, object] = {"owner": owner, "number": int(number)}
-        cursors = set[str]()
+        guard = self._session.caller.guard(name)
         updates: list[BoardUpdate] = []
         claims: list[BoardUpdate] = []
         while True:
@@ -113,7 +114,7 @@ class Boards:
                     claims.append(_update(update, marker))
             if not board.status_updates.page_info.has_next_page:
                 return board.id, Board(name=name, public=board.public, updates=tuple(updates), claims=tuple(claims))
-            variables["after"] = self._session.next_cursor(board.status_updates.page_info, cursors, name)
+            variables["after"] = self._session.next_cursor(board.status_updates, guard, name)
 
 
 def _update(update: api_types.StatusUpdate, marker: str) -> BoardUpdate:
@@ -126,6 +127,5 @@ def _update(update: api_types.StatusUpdate, marker: str) -> BoardUpdate:
 
 def _milestone_of(marker: str) -> str:
     """The milestone (uid) of a marker; empty if it cannot be read."""
-    with suppress(msgspec.DecodeError):
-        return msgspec.json.decode(marker, type=api_types.MarkerMilestone).milestone
-    return ""
+    decoded = parse(marker, api_types.MarkerMilestone)
+    return decoded.milestone if decoded else ""

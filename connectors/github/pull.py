@@ -16,7 +16,7 @@ The cursor's time is the newest change that GitHub showed before reading began, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -29,8 +29,11 @@ from connectors.github.probe import ProbeResult, ask_for_fields, probe
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.deletion_sweep import SweepSchedule
+from connectors.shared.pagination import MAX_PAGES_STORED
+from connectors.shared.responses import RowError, decode_row
+from connectors.shared.rows import Rows, read_rows
 from connectors.shared.rule_milestones import RuleMilestones
-from sync.model.tracker_data import Project
+from sync.model.tracker_data import Project, UnreadKind, UnreadRow
 from sync.tracker.errors import BusyError, GoneError, MalformedError, TrackerError
 from sync.tracker.protocol import Page
 
@@ -56,6 +59,8 @@ FEW_REPOSITORIES = 3
 
 MAX_NUMBERS_PER_ISSUE = 2.0
 """Issues are read by number while the repository has at most this many numbers per issue."""
+
+_NULL = msgspec.Raw(b"null")
 
 
 class Reader:
@@ -85,13 +90,17 @@ class Reader:
         for project in projects:
             owner, _, name = project.partition("/")
             try:
-                names.update(dict.fromkeys(self._owned(owner, project) if name == "*" else [project]))
+                names.update(dict.fromkeys(self._owned(owner, project, failed) if name == "*" else [project]))
             except PROJECT_ERRORS as error:
                 failed[project] = error
         return list(names), failed
 
-    def _owned(self, owner: str, project: str) -> Iterator[str]:
-        for repository in self._session.pages(queries.REPOSITORIES, {"owner": owner}, api_types.Owned, project):
+    def _owned(self, owner: str, project: str, failed: dict[str, TrackerError]) -> Iterator[str]:
+        def fail(error: MalformedError) -> None:
+            failed[project] = error
+
+        variables = {"owner": owner}
+        for repository in self._session.pages(queries.REPOSITORIES, variables, api_types.Owned, project, fail):
             if repository.has_issues_enabled and not repository.is_archived:
                 yield repository.name_with_owner
 
@@ -100,6 +109,8 @@ class Reader:
         try:
             ids = frozenset(existing_issues(self._session, cursor.name, cursor.configured_name))
             has_same_name = current_name(self._session, cursor.name, cursor.configured_name) == cursor.name
+        except RowError as error:
+            return Page(unread=(UnreadRow(project=project, kind=UnreadKind.LIST, reason=error.detail),))
         except PROJECT_ERRORS as error:
             return Page(failed={cursor.configured_name: error})
         swept = msgspec.structs.replace(cursor, swept_at=self._sweeps.now())
@@ -119,7 +130,7 @@ class Reader:
         confirmed = [
             name
             for name, state in states.items()
-            if known[name][1].batch_state == state and known[name][1].milestone_etags
+            if known[name][1].batch_state == state and known[name][1].milestone_etags and not known[name][1].unread
         ]
         results = self._probe(known, [name for name in names if name not in confirmed])
         gained = self._gained(known, [name for name in known if not isinstance(results.get(name), TrackerError)])
@@ -183,7 +194,7 @@ class _RepositoryReader:
             yield from self._everything(self._probe.known[1] if self._probe.known else None)
             return
         project, cursor = self._probe.known
-        if self._probe.issues_unchanged:
+        if self._probe.issues_unchanged and not cursor.unread:
             yield from self._milestones(project)
             yield self._last_page(project, cursor)
         else:
@@ -209,6 +220,7 @@ class _RepositoryReader:
             next_number=before.next_number if before and continues else 1,
             read_count=before.read_count if before and continues else 0,
             swept_at=before.swept_at if before else self._sweeps.now(),
+            unread=before.unread if before and continues else (),
             rules=self._rules.fingerprint(repository.name_with_owner),
         )
         project = normalize.project(repository)
@@ -219,35 +231,38 @@ class _RepositoryReader:
             yield from self._changed(msgspec.structs.replace(cursor, since=None, next_number=0), project.id)
             return
         yield from self._milestones(project.id)
-        yield from self._by_number(cursor, project, highest, total)
+        if cursor.unread:
+            page, cursor = self._page(
+                project, self._issues(cursor, cursor.unread), msgspec.structs.replace(cursor, unread=())
+            )
+            yield page
+        cursor = yield from self._by_number(cursor, project, highest, total)
         # issues read before the interruption may have changed since: without an ETag the next pull asks for changes
         yield self._last_page(project.id, cursor, issues_etag="" if before else None)
 
-    def _by_number(self, cursor: Cursor, project: Project, highest: int, total: int) -> Iterator[Page]:
-        """Read all issues by number, several requests at once, in order.
+    def _by_number(self, cursor: Cursor, project: Project, highest: int, total: int) -> Generator[Page, None, Cursor]:
+        """Read all issues by number, several requests at once, in order. Return the cursor after them.
 
         The newest issue need not have the highest number, because imported and transferred issues keep their time of
         creation. If issues are missing at the end, their numbers are listed.
         """
         chunks = [range(n, n + CHUNK) for n in range(cursor.next_number, highest + 1, CHUNK)]
-        latest = cursor
-        for page, latest in self._chunks(cursor, project, chunks):  # noqa: B007  # used after the loop
-            yield page
+        latest = yield from self._chunks(cursor, project, chunks)
         if latest.read_count < total:
-            for page, _ in self._chunks(latest, project, self._higher_numbers(latest)):
-                yield page
+            latest = yield from self._chunks(latest, project, self._higher_numbers(latest))
+        return latest
 
     def _chunks(
         self, cursor: Cursor, project: Project, chunks: Sequence[Sequence[int]]
-    ) -> Iterator[tuple[Page, Cursor]]:
-        """Yield the issues of each chunk of numbers, with the cursor after it."""
-        answers = self._session.caller.map_ahead(lambda numbers: self._issues(cursor, numbers), chunks)
-        latest = cursor
+    ) -> Generator[Page, None, Cursor]:
+        """Yield the issues of each chunk of numbers. Return the cursor after them."""
+        answers = self._session.caller.map_ahead(partial(self._issues, cursor), chunks)
         for chunk, issues in zip(chunks, answers, strict=True):
-            latest = msgspec.structs.replace(
-                latest, next_number=chunk[-1] + 1, read_count=latest.read_count + len(issues)
-            )
-            yield self._page(project, issues, latest), latest
+            count = cursor.read_count + len(issues.read) + len(issues.unread)
+            cursor = msgspec.structs.replace(cursor, next_number=chunk[-1] + 1, read_count=count)
+            page, cursor = self._page(project, issues, cursor)
+            yield page
+        return cursor
 
     def _higher_numbers(self, cursor: Cursor) -> list[list[int]]:
         """The numbers of issues that were not read yet, in chunks."""
@@ -255,9 +270,9 @@ class _RepositoryReader:
         numbers = sorted(number for number in existing if number >= cursor.next_number)
         return [numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)]
 
-    def _issues(self, cursor: Cursor, numbers: Sequence[int]) -> tuple[api_types.Issue, ...]:
+    def _issues(self, cursor: Cursor, numbers: Sequence[int]) -> Rows[api_types.Issue]:
         """Fetch the issues among these numbers, as many at once as GitHub can answer."""
-        issues: tuple[api_types.Issue, ...] = ()
+        issues = Rows[api_types.Issue]()
         while numbers:
             batch = numbers[: self._batch.size]
             try:
@@ -269,14 +284,14 @@ class _RepositoryReader:
                 numbers = numbers[len(batch) :]
         return issues
 
-    def _issue_batch(self, cursor: Cursor, numbers: Sequence[int]) -> tuple[api_types.Issue, ...]:
+    def _issue_batch(self, cursor: Cursor, numbers: Sequence[int]) -> Rows[api_types.Issue]:
         """Fetch the issues among these numbers in one request; the other numbers are pull requests or deleted."""
         owner, short = self._session.split_name(cursor.name, self._name)
         variables = {"owner": owner, "name": short} | {f"n{i}": number for i, number in enumerate(numbers)}
         reply = self._session.query(
             partial(queries.numbered, len(numbers)),
             variables,
-            dict[str, dict[str, api_types.Issue | api_types.PullRequest | None] | None],
+            dict[str, dict[str, msgspec.Raw] | None],
             self._name,
             divisible=len(numbers) > 1,
         )
@@ -286,10 +301,22 @@ class _RepositoryReader:
         repository = (reply.data or {}).get("repository")
         if repository is None:
             raise GoneError(self._session.name, self._name)
-        is_incomplete = any(issue is None and alias not in missing for alias, issue in repository.items())
-        if is_incomplete or len(repository) != len(numbers):
+        rows = {number: repository.get(f"n{i}", _NULL) for i, number in enumerate(numbers) if f"n{i}" not in missing}
+        if rows and all(row == _NULL for row in rows.values()):
             raise BusyError(self._session.name, self._name, "GraphQL left issues out")
-        return tuple(issue for issue in repository.values() if isinstance(issue, api_types.Issue))
+        issues: list[api_types.Issue] = []
+        unread: list[UnreadRow] = []
+        for number, row in rows.items():
+            found = read_rows([row], self._read_row, partial(normalize.unread_issue, number=number))
+            issues += (issue for issue in found.read if isinstance(issue, api_types.Issue))
+            unread += found.unread
+        return Rows(issues, unread)
+
+    def _read_row(self, row: msgspec.Raw) -> api_types.Issue | api_types.PullRequest:
+        return decode_row(row, api_types.Issue | api_types.PullRequest, self._session.name, self._name)  # type: ignore[arg-type]
+
+    def _read_issue(self, row: msgspec.Raw) -> api_types.Issue:
+        return decode_row(row, api_types.Issue, self._session.name, self._name)
 
     # --- changes ---------------------------------------------------------------------------------------------------
 
@@ -299,7 +326,9 @@ class _RepositoryReader:
         If the name belongs to another repository now, that repository is read completely. So is a renamed repository,
         because all addresses in it have changed.
         """
-        since, after, cursors = cursor.since, "", set[str]()
+        since, after, has_nameless = cursor.since, "", False
+        guard = self._session.caller.guard(self._name, max_pages=MAX_PAGES_STORED)
+        latest = msgspec.structs.replace(cursor, unread=())
         while True:
             repository = self._changed_page(cursor, after)
             if repository.id != project_id or (repository.name_with_owner != cursor.name and cursor.since is not None):
@@ -309,15 +338,23 @@ class _RepositoryReader:
             if not after:
                 yield from self._milestones(project_id)
             project = normalize.project(repository)
-            issues, info = repository.issues.nodes, repository.issues.page_info
-            since = max((since, *(issue.updated_at - OVERLAP for issue in issues)), key=_or_earliest)
-            latest = msgspec.structs.replace(cursor, name=repository.name_with_owner, since=since)
-            yield self._page(project, (*issues, *self._blocked_issues(cursor, project, issues)), latest)
-            if not info.has_next_page:
+            found = read_rows(repository.issues.nodes, self._read_issue, normalize.unread_issue)
+            # a row without a readable number can only be asked for again with all that changed since the last pull
+            has_nameless = has_nameless or any(not row.key for row in found.unread)
+            if not has_nameless:
+                since = max((since, *(issue.updated_at - OVERLAP for issue in found.read)), key=_or_earliest)
+            latest = msgspec.structs.replace(
+                latest, name=repository.name_with_owner, since=cursor.since if has_nameless else since
+            )
+            found += self._neighbours(cursor, project, found.read, cursor.unread if not after else ())
+            page, latest = self._page(project, found, latest)
+            yield page
+            if not repository.issues.page_info.has_next_page:
                 break
-            if not issues:
-                raise MalformedError(self._session.name, self._name, "an empty page announces another page")
-            after = self._session.next_cursor(info, cursors, self._name)
+            after = self._session.next_cursor(repository.issues, guard, self._name)
+        if has_nameless:
+            yield self._last_page(project_id, latest, issues_etag="")
+            return
         newest = self._probe.newest - OVERLAP if self._probe.newest else None
         yield self._last_page(project_id, msgspec.structs.replace(latest, since=max(since, newest, key=_or_earliest)))
 
@@ -351,52 +388,80 @@ class _RepositoryReader:
                 raise GoneError(self._session.name, self._name)
             return repository
 
-    def _blocked_issues(
-        self, cursor: Cursor, project: Project, issues: Sequence[api_types.Issue]
-    ) -> tuple[api_types.Issue, ...]:
-        """Fetch the issues of this repository that ``issues`` block: GitHub does not update them when that changes."""
-        if cursor.since is None:  # then all issues are read anyway
-            return ()
+    def _neighbours(
+        self, cursor: Cursor, project: Project, issues: Sequence[api_types.Issue], unread: Sequence[int]
+    ) -> Rows[api_types.Issue]:
+        """Fetch the issues of this repository that ``issues`` block: GitHub does not update them when that changes.
+
+        Also fetch the issues with the numbers in ``unread``, which an earlier pull could not read.
+        """
         references = [reference for issue in issues if issue.blocking for reference in issue.blocking.visible]
         numbers = {ref.number for ref in references if ref.repository.name_with_owner == project.key}
-        rest = sorted(numbers - {issue.number for issue in issues})
+        if cursor.since is None:  # then all issues are read anyway
+            numbers.clear()
+        rest = sorted((numbers | set(unread)) - {issue.number for issue in issues})
         chunks = [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)]
-        return tuple(issue for chunk in chunks for issue in self._issues(cursor, chunk))
+        return sum((self._issues(cursor, chunk) for chunk in chunks), Rows())
 
     # --- pages -----------------------------------------------------------------------------------------------------
 
-    def _page(self, project: Project, issues: Sequence[api_types.Issue], cursor: Cursor) -> Page:
-        """A page of issues with their whole histories. A timeline of more than a hundred events is read to its end."""
-        events = {issue.number: list(issue.timeline_items.nodes) for issue in issues}
-        infos = {issue.number: issue.timeline_items.page_info for issue in issues}
-        while rest := {number: info.end_cursor for number, info in infos.items() if info.has_next_page}:
-            for number, timeline in self._later_events(cursor, rest).items():
-                events[number] += timeline.nodes
-                infos[number] = timeline.page_info
-                if timeline.page_info.has_next_page and timeline.page_info.end_cursor == rest[number]:
-                    raise MalformedError(self._session.name, self._name, "a page of events leads to itself")
-        return Page(
+    def _page(self, project: Project, found: Rows[api_types.Issue], cursor: Cursor) -> tuple[Page, Cursor]:
+        """A page of issues with their whole histories, and the cursor after it. Long timelines are read to their end.
+
+        The cursor keeps the numbers of unread issues.
+        """
+        events, broken = self._timelines(cursor, found.read)
+        issues = [issue for issue in found.read if issue.number not in broken]
+        unread = [msgspec.structs.replace(row, project=project.id) for row in (*found.unread, *broken.values())]
+        numbers = {int(row.key.removeprefix("#")) for row in unread if row.key}
+        still = (set(cursor.unread) - {issue.number for issue in issues}) | numbers
+        cursor = msgspec.structs.replace(cursor, unread=tuple(sorted(still)))
+        page = Page(
             projects=(project,),
             issues=tuple(normalize.issue(issue, project) for issue in issues),
             histories={issue.id: normalize.history(issue.id, events[issue.number]) for issue in issues},
             cursors={project.id: cursor.with_schema(self._session.schema.memory).encode()},
+            unread=tuple(unread),
         )
+        return page, cursor
+
+    def _timelines(
+        self, cursor: Cursor, issues: Sequence[api_types.Issue]
+    ) -> tuple[dict[int, list[api_types.Change]], dict[int, UnreadRow]]:
+        """Fetch all events by issue number. Return also the issues whose events cannot be read."""
+        events = {issue.number: list(issue.timeline_items.nodes) for issue in issues}
+        pages = {issue.number: issue.timeline_items for issue in issues if issue.timeline_items.page_info.has_next_page}
+        guards = {number: self._session.caller.guard(self._name) for number in pages}
+        by_number = {issue.number: issue for issue in issues}
+        broken: dict[int, UnreadRow] = {}
+        while pages:
+            for number, row in self._later_events(cursor, pages).items():
+                try:
+                    self._session.next_cursor(pages.pop(number), guards[number], self._name)
+                    later = decode_row(row, api_types.Later, self._session.name, self._name).timeline_items
+                except MalformedError as error:
+                    broken[number] = _without_history(by_number[number], error.detail)
+                    continue
+                events[number] += later.nodes
+                if later.page_info.has_next_page:
+                    pages[number] = later
+        return events, broken
 
     def _later_events(
-        self, cursor: Cursor, positions: Mapping[int, str | None]
-    ) -> Mapping[int, api_types.Pages[api_types.Change]]:
-        """Fetch the next page of events of some of these issues; ``positions`` has the page's cursor by number."""
+        self, cursor: Cursor, pages: Mapping[int, api_types.Pages[api_types.Change]]
+    ) -> Mapping[int, msgspec.Raw]:
+        """Fetch the next page of events of some of these issues, undecoded; ``pages`` has the last page by number."""
         owner, short = self._session.split_name(cursor.name, self._name)
         while True:
-            batch = list(positions.items())[: self._batch.size]
+            batch = list(pages.items())[: self._batch.size]
             variables: dict[str, object] = {"owner": owner, "name": short}
-            for i, (number, after) in enumerate(batch):
-                variables |= {f"n{i}": number, f"c{i}": after}
+            for i, (number, page) in enumerate(batch):
+                variables |= {f"n{i}": number, f"c{i}": page.page_info.end_cursor}
             try:
                 reply = self._session.query(
                     queries.later(len(batch)),
                     variables,
-                    dict[str, dict[str, api_types.Later] | None],
+                    dict[str, dict[str, msgspec.Raw] | None],
                     self._name,
                     divisible=len(batch) > 1,
                 )
@@ -407,13 +472,16 @@ class _RepositoryReader:
             repository = (reply.data or {}).get("repository")
             if repository is None:
                 raise GoneError(self._session.name, self._name)
-            return {number: repository[f"n{i}"].timeline_items for i, (number, _) in enumerate(batch)}
+            return {number: repository.get(f"n{i}", _NULL) for i, (number, _) in enumerate(batch)}
 
     def _milestones(self, project_id: str) -> Iterator[Page]:
         """Yield all milestones of the repository, if any of them changed."""
         if self._probe.milestones is not None:
-            milestones = tuple(normalize.milestone(milestone, project_id) for milestone in self._probe.milestones)
-            yield Page(milestones=milestones, all_milestones=frozenset([project_id]))
+            yield Page(
+                milestones=tuple(normalize.milestone(milestone, project_id) for milestone in self._probe.milestones),
+                all_milestones=frozenset([project_id]),
+                unread=tuple(msgspec.structs.replace(row, project=project_id) for row in self._probe.unread),
+            )
 
     def _last_page(self, project_id: str, cursor: Cursor, issues_etag: str | None = None) -> Page:
         """The page that completes the repository: only its cursor holds the ETags.
@@ -439,6 +507,17 @@ def _is_missing_number(error: api_types.Failure) -> bool:
 def _relevant(errors: Sequence[api_types.Failure]) -> list[api_types.Failure]:
     """The errors without those about a neighbour of an issue: the token need not have the right to see neighbours."""
     return [error for error in errors if not NEIGHBOUR_FIELDS.intersection(error.path or ())]
+
+
+def _without_history(issue: api_types.Issue, reason: str) -> UnreadRow:
+    return UnreadRow(
+        project="",
+        kind=UnreadKind.ISSUE,
+        reason=f"its events: {reason}",
+        id=issue.id,
+        key=normalize.key_of(issue.number),
+        milestones=(issue.milestone.id,) if issue.milestone else (),
+    )
 
 
 def _or_earliest(at: datetime | None) -> datetime:

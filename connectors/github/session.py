@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -21,10 +21,11 @@ from github import Auth, Github, GithubException
 from github.InstallationAuthorization import InstallationAuthorization
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 
-from connectors.github.api_types import Failure, PageInfo, Pages, Reply
+from connectors.github.api_types import Failure, Pages, Reply
 from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fields, unknown_field
 from connectors.shared.http import Caller, origin_of, pin_environment
-from connectors.shared.responses import Response, decode, decode_created, read_body, says_limit
+from connectors.shared.pagination import PageGuard
+from connectors.shared.responses import Response, decode, decode_created, decode_row, read_body, says_limit
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
 
@@ -43,6 +44,9 @@ READS_PER_MINUTE = 800
 
 Document = str | Callable[[frozenset[str]], str]
 """A GraphQL document, or a function that makes it of the optional fields which the server lacks."""
+
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+"""Number in a header; GitHub has sent fractions."""
 
 _TOO_HEAVY = ("RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED")
 _GIVING_UP = re.compile("something went wrong|tim(ed|e) ?out", re.IGNORECASE)
@@ -92,7 +96,7 @@ class _Client:
         )
         self._connection.verify = pin_environment(self._connection.session, setup.url, setup.options.get("ca_file"))
         self._connection.session.hooks["response"] += [self._follow_redirect, self._read_body]
-        self._clock, self._count_request = setup.clock, count_request
+        self._clock, self._count_request, self._body = setup.clock, count_request, b""
         self._requester = Github(
             auth=auth,
             base_url=setup.url.rstrip("/"),
@@ -128,17 +132,24 @@ class _Client:
         return self._connection.session.send(redirected, **{**settings, "allow_redirects": False})
 
     def _read_body(self, response: requests.Response, **_: Any) -> None:
-        """Response hook: read the body with limits of size and time, which PyGithub does not have."""
-        read_body(response, self._clock)
+        """Response hook: read the body with limits of size and time, and drop limits that are no numbers.
+
+        PyGithub has no such limits, and fails on such headers. The bytes are kept, because PyGithub replaces what is
+        not UTF-8.
+        """
+        self._body, response.encoding = read_body(response, self._clock), "utf-8"
+        for name in [name for name in response.headers if name.lower().startswith("x-ratelimit-")]:
+            if not _NUMBER.fullmatch(response.headers[name]):
+                del response.headers[name]
 
     def send(
         self, verb: str, path: str, parameters: Mapping[str, Any], headers: Mapping[str, str], body: Any
     ) -> Response:
         """Send one request. An empty ``path`` is GraphQL's address."""
-        status, response_headers, text = self._requester.requestJson(
+        status, response_headers, _ = self._requester.requestJson(
             verb, path or self._requester.graphql_url, dict(parameters), dict(headers), body, cnx=self._connection
         )
-        return Response(status, response_headers, text)
+        return Response(status, response_headers, self._body)
 
     def close(self) -> None:
         """Close the connection."""
@@ -205,32 +216,45 @@ class Session:
                 continue
             return decode(response, Reply[type_], self.name, project)  # type: ignore[valid-type]
 
-    def pages(self, document: str, variables: Mapping[str, Any], node: type[T], project: str) -> Iterator[T]:
+    def pages(
+        self,
+        document: str,
+        variables: Mapping[str, Any],
+        node: type[T],
+        project: str,
+        on_error: Callable[[MalformedError], None] | None = None,
+    ) -> Iterator[T]:
         """Yield every node of a paginated GraphQL connection (``$after``), which the document asks for in one object.
 
-        Raises `GoneError` if the object does not exist.
+        Raises `GoneError` if the object does not exist, and `MalformedError` for a node that cannot be read, unless
+        ``on_error`` takes it.
         """
-        variables, cursors = dict(variables), set[str]()
+        variables, guard = dict(variables), self.caller.guard(project)
         while True:
-            reply = self.query(document, variables, dict[str, dict[str, Pages[node]] | None], project)  # type: ignore[valid-type]
+            reply = self.query(document, variables, dict[str, dict[str, Pages[msgspec.Raw]] | None], project)
             self.raise_errors(reply.errors, project)
             parent = next(iter((reply.data or {}).values()), None)
             if not parent:
                 raise GoneError(self.name, project)
             page = next(iter(parent.values()))
-            yield from page.nodes
+            for row in page.nodes:
+                try:
+                    yield decode_row(row, node, self.name, project)
+                except MalformedError as error:
+                    if on_error is None:
+                        raise
+                    on_error(error)
             if not page.page_info.has_next_page:
                 return
-            if not page.nodes:
-                raise MalformedError(self.name, project, "an empty page announces another page")
-            variables["after"] = self.next_cursor(page.page_info, cursors, project)
+            variables["after"] = self.next_cursor(page, guard, project)
 
-    def next_cursor(self, info: PageInfo, cursors: set[str], project: str) -> str:
-        """Return the cursor of the next page and add it to ``cursors``. Raises `MalformedError` if it was there."""
-        if not info.end_cursor or info.end_cursor in cursors:
-            raise MalformedError(self.name, project, "a page leads to itself")
-        cursors.add(info.end_cursor)
-        return info.end_cursor
+    def next_cursor(self, page: Pages[Any], guard: PageGuard, project: str) -> str:
+        """Return the cursor of the next page. Raises `MalformedError` without one, or if the list does not end."""
+        cursor = page.page_info.end_cursor
+        if not cursor:
+            raise MalformedError(self.name, project, "a page announces another page and has no cursor")
+        guard.check(len(page.nodes), tuple(map(_content, page.nodes)), cursor)
+        return cursor
 
     def split_name(self, repository: str, project: str) -> tuple[str, str]:
         """Split ``owner/name``. Raises `RefusedError` for any other text."""
@@ -348,9 +372,12 @@ class Session:
             self._idle.pop().close()
 
 
+def _content(node: Any) -> Hashable:
+    return bytes(node) if isinstance(node, msgspec.Raw) else repr(node)
+
+
 def _has_errors(body: bytes | str) -> bool:
-    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-    return '"errors"' in text
+    return '"errors"' in body if isinstance(body, str) else b'"errors"' in body
 
 
 def _is_limit(error: Failure) -> bool:

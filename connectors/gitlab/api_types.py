@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 __all__ = [
     "Epic",
@@ -21,6 +21,8 @@ __all__ = [
     "StateEvent",
     "User",
 ]
+
+Time = Annotated[datetime, Meta(tz=True)]
 
 
 class User(Struct, gc=False):
@@ -49,8 +51,8 @@ class Milestone(Struct):
     id: int
     title: str
     state: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     web_url: str
     group_id: int | None = None
     description: str | None = None
@@ -99,12 +101,12 @@ class Issue(Struct):
     project_id: int
     title: str
     state: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     web_url: str
     references: References
     description: str | None = None
-    closed_at: datetime | None = None
+    closed_at: Time | None = None
     labels: list[str] = []
     milestone: _Ref | None = None
     assignees: list[User] = []
@@ -157,7 +159,7 @@ class MilestoneDescription(Struct):
 class MilestoneEvent(Struct):
     """Change of an issue's milestone. ``action`` is ``add`` or ``remove``; ``milestone`` is None after its deletion."""
 
-    created_at: datetime
+    created_at: Time
     action: str
     milestone: EventMilestone | None = None
     user: User | None = None
@@ -166,7 +168,7 @@ class MilestoneEvent(Struct):
 class StateEvent(Struct):
     """Change of an issue's state to ``closed`` or ``reopened``."""
 
-    created_at: datetime
+    created_at: Time
     state: str
     user: User | None = None
 
@@ -180,8 +182,8 @@ class Note(Struct):
     internal: bool = False
     confidential: bool = False
     author: User | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
     commands_changes: dict[str, Any] = {}
 
 

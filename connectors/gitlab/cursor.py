@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from connectors.gitlab import api_types
-from connectors.shared.responses import decoder
+from connectors.shared.responses import parse
 
 __all__ = ["OVERLAP", "Cursor"]
 
@@ -39,7 +39,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     While a walk over many pages is under way, ``newest`` is the newest update at its start and ``created_until`` the
     creation of the last row read: rows are walked in the order of creation, which no edit changes. ``swept_at`` is the
     time of the last deletion sweep, at first the beginning of the first pull. ``scope`` is the project's path and the
-    fingerprint of its rules: under another path all keys and addresses differ, so everything is read again.
+    fingerprint of its rules: under another path all keys and addresses differ, so everything is read again. ``unread``
+    are the numbers of the issues that could not be read: each pull asks for them again.
     """
 
     since: datetime | None = None
@@ -48,13 +49,13 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     created_until: datetime | None = None
     swept_at: datetime | None = None
     scope: str = ""
+    unread: tuple[int, ...] = ()
 
     @classmethod
     def decode(cls, text: str) -> Cursor:
         """Decode a cursor. A text that this version cannot read yields the beginning."""
-        try:
-            cursor = decoder(cls).decode(text or "{}")
-        except msgspec.MsgspecError:
+        cursor = parse(text or "{}", cls)
+        if cursor is None:
             return cls()
         return cursor if (cursor.newest is None) is (cursor.created_until is None) else cls()
 

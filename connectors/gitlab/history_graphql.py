@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from contextlib import suppress
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Raw, Struct, field
 
 from connectors.gitlab import api_types
+from connectors.shared.responses import decode_row
+from sync.tracker.errors import MalformedError
 
 __all__ = ["BATCH", "LINKS", "QUERY", "QUERY_WITH_LINKS", "Activity", "Answer", "MilestoneIndex", "read_activities"]
 
@@ -80,7 +82,7 @@ class _Metadata(Struct, gc=False):
 
 class _Note(Struct, rename="camel"):
     body: str
-    created_at: datetime
+    created_at: api_types.Time
     system_note_metadata: _Metadata | None = None
     author: _User | None = None
 
@@ -108,12 +110,16 @@ class _Widget(Struct, rename="camel"):
 
 
 class _Item(Struct):
-    iid: str
+    number: Annotated[str, Meta(pattern="^[0-9]{1,18}$")] = field(name="iid")
     widgets: list[_Widget] | None = None
+
+    @property
+    def iid(self) -> int:
+        return int(self.number)
 
 
 class _Items(Struct):
-    nodes: list[_Item | None] = []
+    nodes: list[Raw] = []
 
 
 class _Project(Struct, rename="camel"):
@@ -141,15 +147,16 @@ class Answer(Struct):
         return self.is_refused and any(word in str(self.errors) for word in ("LinkedItems", "blockedByCount"))
 
     def items(self) -> Iterator[_Item]:
-        """The issues of the answer."""
+        """The issues of the answer, without those that cannot be read: REST is asked for them."""
         project = self.data.project if self.data else None
-        nodes = project.work_items.nodes if project and project.work_items else []
-        return (item for item in nodes if item is not None)
+        for node in project.work_items.nodes if project and project.work_items else ():
+            with suppress(MalformedError):
+                yield decode_row(node, _Item, "")
 
     def blocker_counts(self) -> Mapping[int, int]:
         """The number of open blockers by issue number in the project, for issues where GitLab gave it."""
         return {
-            int(item.iid): widget.blocked_by_count
+            item.iid: widget.blocked_by_count
             for item in self.items()
             for widget in item.widgets or ()
             if widget.blocked_by_count is not None
@@ -198,7 +205,7 @@ def read_activities(answer: Answer, milestones: MilestoneIndex) -> Mapping[int, 
             notes = [note for discussion in widgets[0].nodes for note in discussion.notes.nodes]
             activity = _activity(notes, milestones)
             if activity is not None:
-                activities[int(item.iid)] = activity
+                activities[item.iid] = activity
     return activities
 
 
@@ -224,4 +231,5 @@ def _activity(notes: Sequence[_Note], milestones: MilestoneIndex) -> Activity | 
 def _user(author: _User | None) -> api_types.User | None:
     if author is None:
         return None
-    return api_types.User(int(author.id.rpartition("/")[2]), author.name, author.username)
+    number = author.id.rpartition("/")[2]
+    return api_types.User(int(number), author.name, author.username) if number.isdecimal() else None

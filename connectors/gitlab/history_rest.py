@@ -27,9 +27,10 @@ from connectors.gitlab.history_graphql import (
     MilestoneIndex,
     read_activities,
 )
-from connectors.gitlab.normalize import events_of
+from connectors.gitlab.normalize import events_of, unread_issue
 from connectors.gitlab.session import Session, TooHeavyError
 from connectors.shared.responses import decode
+from connectors.shared.rows import Rows
 from sync.model.tracker_data import Event, EventKind, Issue, State
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
 from sync.tracker.marker import find_marker
@@ -51,12 +52,16 @@ _REFUSALS = (AuthError, GoneError, MalformedError, RefusedError)
 
 
 class IssueHistory(Struct, frozen=True):
-    """An issue's events and the keys of its blockers. ``is_deleted``: the issue was deleted."""
+    """An issue's events and the keys of its blockers. ``is_deleted``: the issue was deleted.
+
+    ``fault``: the reason for which its events or blockers cannot be read.
+    """
 
     issue: str
     events: tuple[Event, ...] = ()
     is_deleted: bool = False
     blocked_by: tuple[str, ...] = ()
+    fault: str = ""
 
 
 class HistoryRequest(Struct, frozen=True):
@@ -93,6 +98,8 @@ class Histories:
 
     def __init__(self, session: Session, project: str, milestones: Iterable[api_types.Milestone]) -> None:
         self._session, self._project = session, project
+        self.faults: dict[int, str] = {}
+        """Reason for each issue, by number, whose links to other issues cannot be read."""
         self._milestones = MilestoneIndex(project, milestones)
 
     def fetch(self, requests: Sequence[HistoryRequest]) -> list[IssueHistory]:
@@ -112,9 +119,13 @@ class Histories:
         by_rest = iter(self._session.caller.map_all(self._fetch_by_rest, rest))
         blockers = self._blockers(requests, counts)
         return [
-            structs.replace(history or next(by_rest), blocked_by=blockers.get(request.number, ()))
+            self._with_links(history or next(by_rest), request.number, blockers)
             for request, history in zip(requests, histories, strict=True)
         ]
+
+    def _with_links(self, history: IssueHistory, number: int, blockers: Mapping[int, tuple[str, ...]]) -> IssueHistory:
+        fault = history.fault or self.faults.get(number, "")
+        return structs.replace(history, blocked_by=blockers.get(number, ()), fault=fault)
 
     def fetch_blockers(self, requests: Sequence[HistoryRequest]) -> Mapping[str, tuple[str, ...]]:
         """Fetch the keys of the blockers by issue id, without histories."""
@@ -125,7 +136,7 @@ class Histories:
         blockers = self._blockers(candidates, counts)
         return {request.issue.id: blockers[request.number] for request in candidates if request.number in blockers}
 
-    def fetch_blocked(self, project: str, blockers: Sequence[api_types.Issue]) -> list[api_types.Issue]:
+    def fetch_blocked(self, project: str, blockers: Sequence[api_types.Issue]) -> Rows[api_types.Issue]:
         """Fetch the issues of the project (id) that ``blockers`` block: GitLab does not update them with a blocker."""
         links = self._session.caller.map_all(lambda issue: self._links(issue.iid, project), blockers)
         blocked = {
@@ -134,11 +145,15 @@ class Histories:
             for link in issue_links
             if link.link_type == "blocks" and str(link.project_id) == project
         }
-        numbers = sorted(blocked - {issue.iid for issue in blockers})
-        rows: list[api_types.Issue] = []
+        return self.fetch_issues(project, sorted(blocked - {issue.iid for issue in blockers}))
+
+    def fetch_issues(self, project: str, numbers: Sequence[int]) -> Rows[api_types.Issue]:
+        """Fetch the issues of the project (id) with these numbers."""
+        path = f"/projects/{project}/issues"
+        rows = Rows[api_types.Issue]()
         for n in range(0, len(numbers), BATCH):
             parameters = {"iids[]": numbers[n : n + BATCH], "state": "all", "scope": "all"}
-            rows += self._session.rows(api_types.Issue, f"/projects/{project}/issues", self._project, **parameters)
+            rows += self._session.readable_rows(api_types.Issue, path, self._project, unread_issue, **parameters)
         return rows
 
     def _blockers(self, requests: Sequence[HistoryRequest], counts: Mapping[int, int]) -> Mapping[int, tuple[str, ...]]:
@@ -158,6 +173,9 @@ class Histories:
         try:
             return self._session.rows(api_types.Linked, f"/projects/{project}/issues/{number}/links", self._project)
         except (GoneError, RefusedError):
+            return []
+        except MalformedError as error:
+            self.faults[number] = f"its links: {error.detail}"
             return []
 
     def _query(
@@ -203,6 +221,8 @@ class Histories:
             except GoneError:
                 return IssueHistory(issue.id, is_deleted=True)
             return IssueHistory(issue.id)
+        except MalformedError as error:
+            return IssueHistory(issue.id, fault=f"its events: {error.detail}")
         return IssueHistory(issue.id, events_of(issue, moves, states))
 
 

@@ -15,15 +15,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from connectors.gitlab import api_types
-from connectors.gitlab.session import PER_PAGE, Session
-from connectors.shared.responses import Response, decode
+from connectors.gitlab.normalize import unread_issue
+from connectors.gitlab.session import PER_PAGE, Session, has_next, page_count, row_count
+from connectors.shared.pagination import MAX_PAGES_STORED, PageGuard
+from connectors.shared.responses import decode, decode_row
+from connectors.shared.rows import Rows, read_rows
 from sync.model.tracker_data import Project
 from sync.tracker.errors import MalformedError
 
-__all__ = ["ALL_ISSUES", "MAX_COUNTED", "format_time", "page_count", "walk"]
+__all__ = ["ALL_ISSUES", "MAX_COUNTED", "format_time", "walk"]
 
 ALL_ISSUES = {"state": "all", "scope": "all"}
 """Parameters that select issues of every state and author."""
@@ -40,18 +43,18 @@ def format_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def page_count(answer: Response) -> int | None:
-    """The number of pages of a list; None if GitLab did not count them."""
-    count = answer.headers.get("x-total-pages", "")
-    return int(count) if count.isdigit() else None
-
-
 class _Page(Struct):
-    """Page of a window, with the numbers of pages and rows of the whole list; None if GitLab did not count them."""
+    """Page of a window, with the numbers of pages and rows of the whole list; None if GitLab did not count them.
 
-    rows: list[api_types.Issue]
+    ``size`` is its number of rows, with those that cannot be read.
+    """
+
+    rows: Rows[api_types.Issue]
+    size: int
+    content: bytes | str
     pages: int | None
     total: int | None
+    has_next: bool
 
 
 def walk(
@@ -61,25 +64,27 @@ def walk(
     created: datetime | None,
     batch_size: int,
     pages: int = 1,
-) -> Iterator[list[api_types.Issue]]:
+) -> Iterator[Rows[api_types.Issue]]:
     """Yield issues updated at or after ``since`` and created at or after ``created``, each once, in batches.
 
     ``pages`` is the number of pages that the list had a moment ago: they are requested at the same time. Raises
     `MalformedError` when the pages repeat.
     """
-    ids: set[int] = set()
+    ids: set[str] = set()
+    guard = session.caller.guard(project.key, max_pages=MAX_PAGES_STORED)
     window: _Window | None = _Window(session, project, since, created, pages)
     while window is not None:
         before = len(ids)
-        batch: list[api_types.Issue] = []
-        for page in window.pages():
-            new = [issue for issue in page if issue.id not in ids]
-            batch += new
-            ids |= {issue.id for issue in new}
-            if len(batch) >= batch_size:
+        batch = Rows[api_types.Issue]()
+        for page in window.pages(guard):
+            new = [issue for issue in page.read if str(issue.id) not in ids]
+            unread = [row for row in page.unread if row.id not in ids]
+            batch += Rows(new, unread)
+            ids |= {*(str(issue.id) for issue in new), *(row.id for row in unread)}
+            if len(batch.read) >= batch_size:
                 yield batch
-                batch = []
-        if batch:
+                batch = Rows()
+        if batch.read or batch.unread:
             yield batch
         if window.is_last:
             return
@@ -105,25 +110,25 @@ class _Window:
             self._parameters["created_after"] = format_time(start)
         self.end, self.is_last = start, False
 
-    def pages(self) -> Iterator[list[api_types.Issue]]:
+    def pages(self, guard: PageGuard) -> Iterator[Rows[api_types.Issue]]:
         """Yield the pages in order, several requested at the same time.
 
         A falling total means that an issue was deleted and later issues moved up, perhaps from one page to another.
-        The window then stops before that page. It also stops at a page with fewer rows than were counted.
+        The window then stops before that page. It also stops where fewer rows came than were counted.
         """
         total: int | None = None
-        count: int | None = None
-        for number, page in enumerate(self._fetch_pages()):
+        size = 0
+        for page in self._fetch_pages():
             if page.total is not None and total is not None and page.total < total:
                 return
-            total, count = page.total, page.pages
+            total, size = page.total, size + page.size
             yield page.rows
-            if page.rows:
-                self.end = page.rows[-1].created_at
-            if len(page.rows) < PER_PAGE:
-                self.is_last = page.total is None or page.total <= number * PER_PAGE + len(page.rows)
+            if page.rows.read:
+                self.end = page.rows.read[-1].created_at
+            if not page.has_next:
+                self.is_last = total is None or total <= size
                 return
-        self.is_last = count is not None and count <= WINDOW
+            guard.check(page.size, page.content)
 
     def _fetch_pages(self) -> Iterator[_Page]:
         """Fetch the known pages, then the pages after them."""
@@ -138,6 +143,14 @@ class _Window:
     def _fetch(self, number: int) -> _Page:
         path = f"/projects/{self._project.id}/issues"
         answer = self._session.get(path, self._project.key, page=number, **self._parameters)
-        rows = decode(answer, list[api_types.Issue], self._session.name, self._project.key)
-        total = answer.headers.get("x-total", "")
-        return _Page(rows, page_count(answer), int(total) if total.isdigit() else None)
+        name, key = self._session.name, self._project.key
+        raw = decode(answer, list[Raw], name, key)
+        rows = read_rows(raw, lambda row: decode_row(row, api_types.Issue, name, key), unread_issue)
+        return _Page(
+            rows=rows,
+            size=len(raw),
+            content=answer.body,
+            pages=page_count(answer),
+            total=row_count(answer),
+            has_next=has_next(answer, number, len(raw)),
+        )

@@ -6,7 +6,10 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from msgspec import Raw
+
 from connectors.gitlab import api_types
+from connectors.shared.rows import fields_of, word_at, words_at
 from sync.model.tracker_data import (
     Event,
     EventKind,
@@ -17,14 +20,29 @@ from sync.model.tracker_data import (
     Project,
     State,
     StatusCategory,
+    UnreadKind,
+    UnreadRow,
     Visibility,
 )
 
-__all__ = ["events_of", "group_of", "issue_of", "milestone_of", "project_of", "visibility_of"]
+__all__ = [
+    "events_of",
+    "group_of",
+    "issue_of",
+    "milestone_of",
+    "number_of",
+    "project_of",
+    "unread_issue",
+    "unread_milestone",
+    "visibility_of",
+]
 
 _TOKEN_OWNER = re.compile(r"(project|group)_\d+_bot|service_account_")
 """Beginning of the username of a project's or group's access token, and of a service account."""
 
+
+_REFERENCE = re.compile(r"#([0-9]{1,18})$")
+"""Number at the end of an issue's key."""
 
 _GROUP = re.compile(r"/groups/(.+?)/-/milestones/")
 """Path of the group in the address of its milestone."""
@@ -181,3 +199,29 @@ def _move_event(
     return Event(
         issue=issue.id, at=at, kind=kind, milestone=str(milestone.id), milestone_title=milestone.title, actor=actor
     )
+
+
+def unread_issue(row: Raw, reason: str) -> UnreadRow:
+    """Describe an issue that cannot be read. ``project`` is empty if that cannot be read either."""
+    fields = fields_of(row)
+    number, reference = word_at(fields, "iid"), word_at(fields, "references", "full")
+    return UnreadRow(
+        project=word_at(fields, "project_id"),
+        kind=UnreadKind.ISSUE,
+        reason=reason,
+        id=word_at(fields, "id"),
+        key=reference if _REFERENCE.search(reference) else f"#{number}" if number.isdecimal() else "",
+        milestones=words_at(fields, "milestone", "id"),
+    )
+
+
+def number_of(row: UnreadRow) -> int | None:
+    """Return the number in the project of an issue that cannot be read; None without one."""
+    match = _REFERENCE.search(row.key)
+    return int(match[1]) if match else None
+
+
+def unread_milestone(row: Raw, reason: str, project: str) -> UnreadRow:
+    """Describe a milestone that cannot be read."""
+    number = word_at(fields_of(row), "id")
+    return UnreadRow(project=project, kind=UnreadKind.MILESTONE, reason=reason, id=number, key=number)

@@ -14,9 +14,9 @@ from urllib.parse import quote
 from msgspec import UNSET
 
 from connectors.gitlab import api_types
-from connectors.gitlab.normalize import project_of, visibility_of
+from connectors.gitlab.normalize import number_of, project_of, unread_issue, visibility_of
 from connectors.gitlab.session import PROJECT_ERRORS, Session
-from connectors.shared.responses import decode
+from connectors.shared.responses import RowError, decode
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.marker import claimed_target, find_marker, notes_closing, status_issue_of
@@ -73,7 +73,7 @@ class Observer:
         for project, group in by_project.items():
             try:
                 labels[project] = self._labels(project, group[0].project_key)
-                rows = self._fetch_known(group, failed) | self._find_by_marker(group, claims)
+                rows = self._fetch_known(group, failed) | self._find_by_marker(group, claims, failed)
                 for target, result in zip(rows, self._status_issues(rows), strict=True):
                     if isinstance(result, TrackerError):
                         failed[target.milestone] = result
@@ -115,24 +115,31 @@ class Observer:
             key = by_number[batch[0]][0].project_key
             parameters: dict[str, Any] = {"iids[]": batch, "state": "all", "scope": "all"}
             try:
-                rows = self._session.rows(api_types.Issue, f"{path}/issues", key, **parameters)
+                rows = self._session.readable_rows(api_types.Issue, f"{path}/issues", key, unread_issue, **parameters)
             except PROJECT_ERRORS as error:
                 failed |= {target.milestone: error for number in batch for target in by_number[number]}
                 continue
-            existing = {row.iid: row for row in rows}
+            existing = {row.iid: row for row in rows.read}
+            unread = {number_of(row): row.reason for row in rows.unread}
             for number in batch:
                 for target in by_number[number]:
                     if number in existing:
                         found[target] = existing[number]
+                    elif rows.unread and (number in unread or None in unread):
+                        detail = f"the status issue #{number}: {unread.get(number, unread.get(None))}"
+                        failed[target.milestone] = RowError(self._session.name, target.project_key, detail)
                     else:
                         detail = f"the status issue #{number} does not exist"
                         failed[target.milestone] = GoneError(self._session.name, target.project_key, detail)
         return found
 
-    def _find_by_marker(self, targets: Sequence[Target], claims: dict[str, Claim]) -> dict[Target, api_types.Issue]:
+    def _find_by_marker(
+        self, targets: Sequence[Target], claims: dict[str, Claim], failed: dict[str, Exception]
+    ) -> dict[Target, api_types.Issue]:
         """Find the status issues without a known key by label and marker. The oldest of our own issues wins.
 
-        Where no issue is ours, an issue of another account goes into ``claims``.
+        Where no issue is ours, an issue of another account goes into ``claims``. An issue that cannot be read may be
+        the status issue of any of them: then all go into ``failed``.
         """
         wanted = {target.milestone: target for target in targets if not target.issue}
         found: dict[Target, api_types.Issue] = {}
@@ -141,7 +148,12 @@ class Observer:
         path, key = f"/projects/{targets[0].project}/issues", targets[0].project_key
         for label in self._status_labels:
             parameters: dict[str, Any] = {"labels": label, "state": "all", "scope": "all", "sort": "asc"}
-            for issue in self._session.rows(api_types.Issue, path, key, order_by="created_at", **parameters):
+            try:
+                issues = self._session.rows(api_types.Issue, path, key, order_by="created_at", **parameters)
+            except RowError as error:
+                failed |= dict.fromkeys(wanted, error)
+                return {}
+            for issue in issues:
                 marker = find_marker(issue.description or "")
                 target = status_issue_of(marker, wanted)
                 claimed = target or claimed_target(marker, wanted)

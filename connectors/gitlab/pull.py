@@ -15,19 +15,20 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from msgspec import Struct, structs
+from msgspec import Raw, Struct, structs
 
 from connectors.gitlab import api_types
 from connectors.gitlab.cursor import OVERLAP, Cursor
 from connectors.gitlab.history_rest import HISTORY, Histories, HistoryRequest, IssueHistory, needs_history
-from connectors.gitlab.issue_pages import ALL_ISSUES, MAX_COUNTED, format_time, page_count, walk
-from connectors.gitlab.normalize import issue_of, milestone_of, project_of
-from connectors.gitlab.session import PER_PAGE, PROJECT_ERRORS, Session
+from connectors.gitlab.issue_pages import ALL_ISSUES, MAX_COUNTED, format_time, walk
+from connectors.gitlab.normalize import issue_of, milestone_of, number_of, project_of, unread_issue, unread_milestone
+from connectors.gitlab.session import PER_PAGE, PROJECT_ERRORS, Session, has_next, page_count
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
-from connectors.shared.responses import decode
+from connectors.shared.responses import RowError, decode, decode_row
+from connectors.shared.rows import Rows, fields_of, read_rows, word_at
 from connectors.shared.rule_milestones import RuleMilestones
-from sync.model.tracker_data import Issue, Project
+from sync.model.tracker_data import Issue, Project, UnreadKind, UnreadRow
 from sync.tracker.errors import GoneError, TrackerError
 from sync.tracker.protocol import Page
 
@@ -47,10 +48,14 @@ either name and refuses both. An older GitLab ignores the new name and leaves th
 
 
 class _ProjectGroup(Struct, frozen=True):
-    """Projects that are pulled together: the projects of a group, or (with an empty ``group``) single projects."""
+    """Projects that are pulled together: the projects of a group, or (with an empty ``group``) single projects.
+
+    ``error`` is that of a project of the group that cannot be read.
+    """
 
     projects: list[Project]
     group: str = ""
+    error: TrackerError | None = None
 
 
 class _NewestIssues(Struct, frozen=True):
@@ -59,14 +64,14 @@ class _NewestIssues(Struct, frozen=True):
     ``is_complete``: these are all issues asked for. Otherwise there are ``pages`` pages (1 if GitLab did not count).
     """
 
-    rows: list[api_types.Issue] = []
+    rows: Rows[api_types.Issue] = Rows()
     is_complete: bool = False
     pages: int = 1
 
     @property
     def updated_at(self) -> datetime | None:
         """The newest update (UTC), None without issues."""
-        return max((issue.updated_at for issue in self.rows), default=None)
+        return max((issue.updated_at for issue in self.rows.read), default=None)
 
 
 class _ProjectStart(Struct, frozen=True):
@@ -75,9 +80,17 @@ class _ProjectStart(Struct, frozen=True):
     ``newest_issues`` is empty where a walk continues. ``newest`` is the newest update (UTC) when reading began.
     """
 
-    milestones: list[api_types.Milestone]
+    milestones: Rows[api_types.Milestone]
     newest_issues: _NewestIssues
     newest: datetime | None
+
+
+class _Batch(Struct, frozen=True):
+    """Issues with their histories, and the issues that cannot be read."""
+
+    issues: list[Issue]
+    histories: list[IssueHistory]
+    unread: list[UnreadRow]
 
 
 class _Options(Struct, frozen=True):
@@ -132,6 +145,8 @@ class Reader:
                 yield Page(failed={key: answer})
                 order += [] if isinstance(answer, GoneError) else [key]
                 continue
+            if answer.error is not None:
+                yield Page(failed={key: answer.error})
             new = [project for project in answer.projects if project.id not in ids]
             ids |= {project.id for project in new}
             order += [project.key for project in new]
@@ -183,9 +198,10 @@ class Reader:
         path = f"/groups/{quote(group.group, safe='')}/issues"
         pages = FEW_PAGES if since else 1
         try:
-            return _newest_issues(self._session, path, group.group, min(since, default=None), pages)
+            newest = _newest_issues(self._session, path, group.group, min(since, default=None), pages)
         except PROJECT_ERRORS:
             return None
+        return newest if all(row.project for row in newest.rows.unread) else None
 
     def _start(
         self, project: str, key: str, cursor: Cursor, shared: _NewestIssues | None = None
@@ -196,10 +212,14 @@ class Reader:
         if cursor.created_until is not None:
             newest = _NewestIssues()
         elif shared is not None and shared.is_complete and since is not None:
-            own = [row for row in shared.rows if str(row.project_id) == project and row.updated_at >= since]
-            newest = _NewestIssues(own, is_complete=True)
+            own = [row for row in shared.rows.read if str(row.project_id) == project and row.updated_at >= since]
+            unread = [row for row in shared.rows.unread if row.project == project]
+            newest = _NewestIssues(Rows(own, unread), is_complete=True)
+        describe = partial(unread_milestone, project=project)
         calls: list[Callable[[], Any]] = [
-            lambda: self._session.rows(api_types.Milestone, f"{path}/milestones", key, **WITH_GROUPS),
+            lambda: self._session.readable_rows(
+                api_types.Milestone, f"{path}/milestones", key, describe, **WITH_GROUPS
+            ),
             lambda: newest or _newest_issues(self._session, f"{path}/issues", key, since),
         ]
         try:
@@ -248,8 +268,16 @@ def _resolve_group(session: Session, key: str, path: str) -> _ProjectGroup:
         "order_by": "id",
         "sort": "asc",
     }
-    rows = session.rows(api_types.Project, f"/groups/{quote(path, safe='')}/projects", key, **parameters)
-    return _ProjectGroup([project_of(row) for row in rows], path)
+    errors: list[TrackerError] = []
+
+    def describe(row: Raw, reason: str) -> UnreadRow:
+        number = word_at(fields_of(row), "id")
+        errors.append(RowError(session.name, key, f"project {number}: {reason}" if number else reason))
+        return UnreadRow(project=number, kind=UnreadKind.LIST, reason=reason)
+
+    address = f"/groups/{quote(path, safe='')}/projects"
+    rows = session.readable_rows(api_types.Project, address, key, describe, **parameters)
+    return _ProjectGroup([project_of(row) for row in rows.read], path, next(iter(errors), None))
 
 
 def _newest_issues(
@@ -259,12 +287,12 @@ def _newest_issues(
     parameters: dict[str, Any] = {"order_by": "updated_at", "sort": "desc", "per_page": PER_PAGE, **ALL_ISSUES}
     if since is not None:
         parameters["updated_after"] = format_time(since)
-    rows: list[api_types.Issue] = []
+    rows = Rows[api_types.Issue]()
     for number in range(1, max_pages + 1):
         answer = session.get(path, key, page=number, **parameters)
-        page, pages = decode(answer, list[api_types.Issue], session.name, key), page_count(answer)
-        rows += page
-        if len(page) < PER_PAGE or number == pages:
+        page, pages = decode(answer, list[Raw], session.name, key), page_count(answer)
+        rows += read_rows(page, lambda row: decode_row(row, api_types.Issue, session.name, key), unread_issue)
+        if not has_next(answer, number, len(page)):
             return _NewestIssues(rows, is_complete=True)
         if pages is None or pages > max_pages:
             break
@@ -281,10 +309,15 @@ class _ProjectReader:
         self, session: Session, options: _Options, project: Project, start: _ProjectStart, cursor: Cursor
     ) -> None:
         self._session, self._options, self._project, self._start = session, options, project, start
-        self._histories = Histories(session, project.key, start.milestones)
+        self._histories = Histories(session, project.key, start.milestones.read)
         self._is_first_pull = cursor.since is None
         needs_sweep_time = self._is_first_pull and cursor.swept_at is None
         self._cursor = cursor.after_sweep(options.sweeps.now()) if needs_sweep_time else cursor
+        self._unread = set(cursor.unread)
+        """Numbers of the issues that could not be read so far."""
+        self._has_nameless = False
+        """One of them has no readable number: only a pull from the same cursor asks for it again."""
+        self._reached: datetime | None = None
 
     def pages(self, order: Sequence[str]) -> Iterator[Page]:
         """Yield the project's pages: milestones on the first page, a cursor on each, completeness on the last.
@@ -293,12 +326,19 @@ class _ProjectReader:
         even if some projects fail.
         """
         project, newest, issues = self._project.id, self._start.newest, self._start.newest_issues
+        rows = self._start.milestones.read
         base = Page(
             projects=(self._project,),
-            milestones=tuple(milestone_of(row, project) for row in self._start.milestones if self._owns(row, order)),
+            milestones=tuple(milestone_of(row, project) for row in rows if self._owns(row, order)),
             all_milestones=frozenset({project}),
+            unread=tuple(self._start.milestones.unread),
         )
-        late = issues.rows if issues.is_complete else []
+        if self._cursor.unread:
+            before = self._with_histories(self._histories.fetch_issues(project, self._cursor.unread))
+            self._unread.clear()  # what is still unread comes back with the page; the others were deleted
+            yield self._page(before, self._cursor, base)
+            base = Page()
+        late = list(issues.rows.read) if issues.is_complete else []
         if newest is not None and not issues.is_complete:
             has_histories = self._options.history != "none"
             size = BATCH_WITH_HISTORIES if has_histories else BATCH
@@ -306,15 +346,24 @@ class _ProjectReader:
             batches = walk(self._session, self._project, since, created, size, issues.pages)
             # without histories no requests follow, so the rows need not wait in memory
             apply = self._session.caller.map_ahead if has_histories else map
-            for rows, batch in apply(lambda rows: (rows, self._with_histories(rows)), batches):
-                late += (row for row in rows if row.updated_at >= newest - OVERLAP)
-                yield self._page(*batch, self._cursor.during_walk(newest, rows[-1].created_at), base)
+            for found, batch in apply(lambda rows: (rows, self._with_histories(rows)), batches):
+                late += (row for row in found.read if row.updated_at >= newest - OVERLAP)
+                if found.read:
+                    self._reached = found.read[-1].created_at
+                yield self._page(batch, self._during_walk(newest), base)
                 base = Page()
-        end = self._cursor.after_pull(newest, late)
-        batch = self._with_histories(issues.rows if issues.is_complete else [])
-        yield structs.replace(self._page(*batch, end, base), complete=frozenset({project}))
+        last = self._with_histories(issues.rows if issues.is_complete else Rows())
+        page = self._page(last, self._cursor, base)
+        end = self._cursor if self._has_nameless else self._cursor.after_pull(newest, late)
+        yield structs.replace(page, complete=frozenset({project}), cursors={project: self._encode(end)})
         if self._options.sweeps.is_due(end.swept_at):
             yield from self._sweep(end)
+
+    def _during_walk(self, newest: datetime) -> Cursor:
+        """The cursor in the middle of a walk; behind a row without a readable number it stays where it was."""
+        if self._has_nameless or self._reached is None:
+            return self._cursor
+        return self._cursor.during_walk(newest, self._reached)
 
     def _sweep(self, cursor: Cursor) -> Iterator[Page]:
         """Read all issues again without histories, to find deleted issues and changes without a new ``updated_at``.
@@ -323,17 +372,22 @@ class _ProjectReader:
         count, and a deletion meanwhile may hide a row between two pages. There an issue counts as deleted only if two
         walks miss it.
         """
-        ids: set[int] = set()
+        ids: set[str] = set()
         for _ in range(2):
             for rows in walk(self._session, self._project, None, None, BATCH):
-                ids.update(row.id for row in rows)
-                old = [row for row in rows if cursor.since is not None and row.updated_at < cursor.since]
+                ids.update(str(row.id) for row in rows.read)
+                ids.update(row.id for row in rows.unread)
+                old = [row for row in rows.read if cursor.since is not None and row.updated_at < cursor.since]
                 yield Page(issues=tuple(self._with_blockers(old)))
             if len(ids) < MAX_COUNTED:
                 break
+        if "" in ids:
+            reason = "an issue without a readable id"
+            yield Page(unread=(UnreadRow(project=self._project.id, kind=UnreadKind.LIST, reason=reason),))
+            return
         swept = cursor.after_sweep(self._options.sweeps.now())
         yield Page(
-            all_issues={self._project.id: frozenset(map(str, ids))},
+            all_issues={self._project.id: frozenset(ids)},
             cursors={self._project.id: self._encode(swept)},
         )
 
@@ -341,7 +395,9 @@ class _ProjectReader:
         issues = {row.id: issue_of(row, self._project, self._session.base_url) for row in rows}
         requests = self._history_requests(rows, issues, first_milestone=None, first=False)
         blockers = self._histories.fetch_blockers(requests)
-        return (_add_blockers(issue, blockers) for issue in issues.values())
+        faulty = {row.id for row in rows if row.iid in self._histories.faults}
+        known = (issue for id_, issue in issues.items() if id_ not in faulty)
+        return (_add_blockers(issue, blockers) for issue in known)
 
     def _owns(self, milestone: api_types.Milestone, order: Sequence[str]) -> bool:
         if milestone.group_id is None:
@@ -350,19 +406,28 @@ class _ProjectReader:
         owner = next((key for key in order if key.startswith(f"{group}/")), self._project.key)
         return owner == self._project.key
 
-    def _with_histories(self, rows: Sequence[api_types.Issue]) -> tuple[list[Issue], list[IssueHistory]]:
+    def _with_histories(self, rows: Rows[api_types.Issue]) -> _Batch:
         """Convert the rows that are new, and the issues that they block. Fetch the histories that are needed."""
-        new = [row for row in rows if not self._cursor.has_read(row)]
+        new = [row for row in rows.read if not self._cursor.has_read(row)]
+        unread = list(rows.unread)
         if not self._is_first_pull and self._options.history != "none":
             blockers = [row for row in new if row.blocking_issues_count]
             ids = {row.id for row in new}
-            new += [row for row in self._histories.fetch_blocked(self._project.id, blockers) if row.id not in ids]
+            blocked = self._histories.fetch_blocked(self._project.id, blockers)
+            new += [row for row in blocked.read if row.id not in ids]
+            unread += blocked.unread
         issues = {row.id: issue_of(row, self._project, self._session.base_url) for row in new}
-        first_milestone = min((row.created_at for row in self._start.milestones), default=None)
+        first_milestone = min((row.created_at for row in self._start.milestones.read), default=None)
         requests = self._history_requests(new, issues, first_milestone, first=self._is_first_pull)
         histories = self._histories.fetch(requests)
         blocked_by = {history.issue: history.blocked_by for history in histories}
-        return [_add_blockers(issue, blocked_by) for issue in issues.values()], histories
+        faults = {history.issue: history.fault for history in histories if history.fault}
+        unread += (_without_history(issue, faults[issue.id]) for issue in issues.values() if issue.id in faults)
+        return _Batch(
+            [_add_blockers(issue, blocked_by) for issue in issues.values() if issue.id not in faults],
+            [history for history in histories if not history.fault],
+            unread,
+        )
 
     def _history_requests(
         self,
@@ -379,19 +444,37 @@ class _ProjectReader:
             if needs_history(row, first_milestone, labels, history, first=first)
         ]
 
-    def _page(self, issues: list[Issue], histories: list[IssueHistory], cursor: Cursor, base: Page) -> Page:
-        """``base`` with these issues and histories, and with the cursor."""
-        deleted = frozenset(history.issue for history in histories if history.is_deleted)
+    def _page(self, batch: _Batch, cursor: Cursor, base: Page) -> Page:
+        """``base`` with these issues, histories and unread rows, and with the cursor."""
+        unread = [structs.replace(row, project=self._project.id) for row in batch.unread]
+        self._unread -= {int(issue.key.rpartition("#")[2]) for issue in batch.issues}
+        self._unread |= {number for row in unread if (number := number_of(row)) is not None}
+        self._has_nameless = self._has_nameless or any(number_of(row) is None for row in unread)
+        deleted = frozenset(history.issue for history in batch.histories if history.is_deleted)
         return structs.replace(
             base,
-            issues=tuple(issue for issue in issues if issue.id not in deleted),
-            histories={history.issue: history.events for history in histories if not history.is_deleted},
+            issues=tuple(issue for issue in batch.issues if issue.id not in deleted),
+            histories={history.issue: history.events for history in batch.histories if not history.is_deleted},
             gone=deleted,
             cursors={self._project.id: self._encode(cursor)},
+            unread=(*base.unread, *unread),
         )
 
     def _encode(self, cursor: Cursor) -> str:
-        return cursor.encode(self._options.scope(self._project.key))
+        return structs.replace(cursor, unread=tuple(sorted(self._unread))).encode(
+            self._options.scope(self._project.key)
+        )
+
+
+def _without_history(issue: Issue, reason: str) -> UnreadRow:
+    return UnreadRow(
+        project=issue.project,
+        kind=UnreadKind.ISSUE,
+        reason=reason,
+        id=issue.id,
+        key=issue.key,
+        milestones=issue.milestones,
+    )
 
 
 def _add_blockers(issue: Issue, blocked_by: Mapping[str, tuple[str, ...]]) -> Issue:

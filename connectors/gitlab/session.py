@@ -7,22 +7,35 @@ serves two threads at the same time and open connections are reused.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import gitlab
 import requests
 from gitlab.exceptions import GitlabError, RedirectError
+from msgspec import Raw
 
 from connectors.shared.http import Caller, origin_of, pin_environment
-from connectors.shared.responses import Response, decode, read_body
+from connectors.shared.responses import Response, decode, decode_row, read_body
+from connectors.shared.rows import Rows, read_rows
+from sync.model.tracker_data import UnreadRow
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError
 from sync.tracker.protocol import Setup
 
-__all__ = ["PER_PAGE", "PROJECT_ERRORS", "Session", "TooHeavyError", "base_url_of"]
+__all__ = [
+    "PER_PAGE",
+    "PROJECT_ERRORS",
+    "Session",
+    "TooHeavyError",
+    "base_url_of",
+    "has_next",
+    "page_count",
+    "row_count",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,6 +60,31 @@ def base_url_of(url: str) -> str:
     """The base URL that identifies a GitLab: no ``/api/v4``, no slash at the end, host in lower case."""
     parts = urlsplit(url.rstrip("/").removesuffix("/api/v4").rstrip("/"))
     return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, "", ""))
+
+
+def page_count(answer: Response) -> int | None:
+    """The number of pages of a list; None if GitLab did not count them."""
+    return _number(answer.headers.get("x-total-pages", ""))
+
+
+def row_count(answer: Response) -> int | None:
+    """The number of rows of a list; None if GitLab did not count them."""
+    return _number(answer.headers.get("x-total", ""))
+
+
+def _number(text: str) -> int | None:
+    return int(text[:9]) if text.isdecimal() else None
+
+
+def has_next(answer: Response, number: int, rows: int) -> bool:
+    """Return whether a page follows page ``number``, of ``rows`` rows, by what GitLab says in any way.
+
+    Some lists have no pages and say nothing; a list that says nothing is read on behind a full page.
+    """
+    pages, following, link = page_count(answer), answer.headers.get("x-next-page"), answer.headers.get("link")
+    if following or 'rel="next"' in (link or "") or (pages or 0) > number:
+        return True
+    return pages is None and following is None and link is None and rows == PER_PAGE
 
 
 class TooHeavyError(Exception):
@@ -102,29 +140,47 @@ class Session:
         return self.caller.read(send, project)
 
     def rows(self, type_: type[T], path: str, project: str = "", **params: Any) -> list[T]:
-        """Fetch every row of a list: page 1, then the other pages, several at the same time.
+        """Fetch every row of a list. Raises `MalformedError` for a row that cannot be read.
 
         Use it for lists that do not change meanwhile: a deletion would move rows between pages.
+        """
+        pages = self._row_pages(path, project, params)
+        return [decode_row(row, type_, self.name, project) for rows in pages for row in rows]
+
+    def readable_rows(
+        self, type_: type[T], path: str, project: str, describe: Callable[[Raw, str], UnreadRow], **params: Any
+    ) -> Rows[T]:
+        """Fetch every row of a list, as `rows` does; ``describe`` names a row that cannot be read."""
+        return Rows[T]().join(
+            read_rows(rows, lambda row: decode_row(row, type_, self.name, project), describe)
+            for rows in self._row_pages(path, project, params)
+        )
+
+    def _row_pages(self, path: str, project: str, params: Params) -> Iterator[list[Raw]]:
+        """Yield the undecoded rows of each page: page 1, then the other pages, several requested at the same time.
+
+        Without a number of pages they are requested one after the other.
         """
 
         def page(number: int) -> Response:
             return self.get(path, project, page=number, per_page=PER_PAGE, **params)
 
-        first = page(1)
-        rows = decode(first, list[type_], self.name, project)  # type: ignore[valid-type]
-        last = first.headers.get("x-total-pages", "")
-        if last.isdigit():
-            for answer in self.caller.map_all(page, range(2, int(last) + 1)):
-                rows += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
-            return rows
-        number, answer = 1, first
-        while len(rows) == number * PER_PAGE:
-            number, before = number + 1, answer
-            answer = page(number)
-            if answer.body == before.body:
-                raise MalformedError(self.name, project, "the pages of a list repeat")
-            rows += decode(answer, list[type_], self.name, project)  # type: ignore[valid-type]
-        return rows
+        answer, guard = page(1), self.caller.guard(project)
+        answers = self._following(page, page_count(answer))
+        for number in count(1):
+            rows = decode(answer, list[Raw], self.name, project)
+            yield rows
+            if not has_next(answer, number, len(rows)):
+                answers.close()
+                return
+            guard.check(len(rows), answer.body)
+            answer = next(answers)
+
+    def _following(self, page: Callable[[int], Response], pages: int | None) -> Generator[Response, None, None]:
+        """Fetch page 2 and so on, without end: the ``pages`` that are known, at the same time."""
+        last = pages or 1
+        yield from self.caller.map_ahead(page, range(2, last + 1))
+        yield from map(page, count(last + 1))
 
     def change(self, verb: str, path: str, project: str, body: Params | None = None, *, repeatable: bool) -> Response:
         """Send a write. ``repeatable``: sending it twice has the same effect as once. See `Caller.write`."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Annotated, Any, cast
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 __all__ = [
     "AgilePage",
@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 
-T = TypeVar("T")
+Time = Annotated[datetime, Meta(tz=True)]
 
 
 class TenantInfo(Struct):
@@ -116,10 +116,10 @@ class Field(Struct):
     schema: FieldSchema | None = None
 
 
-class AgilePage(Struct, Generic[T]):
-    """Page of the Agile API."""
+class AgilePage(Struct):
+    """Page of the Agile API, with undecoded rows."""
 
-    values: list[T]
+    values: list[Raw]
     isLast: bool = True
 
 
@@ -136,10 +136,10 @@ class Sprint(Struct):
     id: int
     name: str
     state: str
-    startDate: datetime | None = None
-    endDate: datetime | None = None
-    completeDate: datetime | None = None
-    createdDate: datetime | None = None
+    startDate: Time | None = None
+    endDate: Time | None = None
+    completeDate: Time | None = None
+    createdDate: Time | None = None
     goal: str | None = None
 
 
@@ -156,18 +156,18 @@ class Version(Struct):
 
 
 class Project(Struct):
-    """Project. ``versions`` is None in a list of projects."""
+    """Project. ``versions``, undecoded, is None in a list of projects."""
 
     id: str
     key: str
     name: str = ""
-    versions: list[Version] | None = None
+    versions: list[Raw] | None = None
 
 
 class ProjectPage(Struct):
-    """Page of ``/project/search``."""
+    """Page of ``/project/search``, with undecoded projects."""
 
-    values: list[Project]
+    values: list[Raw]
     isLast: bool = True
 
 
@@ -226,13 +226,13 @@ class Fields(Struct, kw_only=True):
     summary: str
     status: Status
     project: IdRef
-    created: datetime
-    updated: datetime
+    created: Time
+    updated: Time
     issuetype: NameRef | None = None
     priority: NameRef | None = None
     resolution: NameRef | None = None
-    resolutiondate: datetime | None = None
-    statuscategorychangedate: datetime | None = None
+    resolutiondate: Time | None = None
+    statuscategorychangedate: Time | None = None
     fixVersions: list[IdRef] | None = None
     labels: list[str] | None = None
     assignee: User | None = None
@@ -259,7 +259,7 @@ class Change(Struct, rename={"from_": "from", "to_string": "toString"}):
 class History(Struct):
     """Changelog entry. The bulk API may send ``created`` in milliseconds since 1970."""
 
-    created: datetime | int
+    created: Time | int
     items: list[Change]
     author: User | None = None
 
@@ -292,7 +292,7 @@ def issue_type(points: tuple[str, ...], epic: str, sprint: str = "") -> type[Iss
 
 
 class SearchPage(Struct):
-    """Page of a search. The issues stay undecoded, so that an unreadable issue fails only its own project."""
+    """Page of a search, with undecoded issues."""
 
     issues: list[Raw]
     maxResults: int = 0
@@ -308,9 +308,9 @@ class IssueHistory(Struct):
 
 
 class ChangelogPage(Struct):
-    """Page of ``/changelog/bulkfetch``."""
+    """Page of ``/changelog/bulkfetch``, with undecoded histories (`IssueHistory`)."""
 
-    issueChangeLogs: list[IssueHistory]
+    issueChangeLogs: list[Raw]
     nextPageToken: str | None = None
 
 
@@ -329,7 +329,7 @@ class Attachment(Struct):
 
     id: str
     filename: str
-    created: datetime
+    created: Time
     author: User | None = None
 
 
@@ -358,7 +358,7 @@ class StatusIssueFields(Struct, kw_only=True):
     status: Status
     labels: list[str] | None = None
     resolution: NameRef | None = None
-    resolutiondate: datetime | None = None
+    resolutiondate: Time | None = None
     creator: User | None = None
     security: IdRef | None = None
     attachment: list[Attachment] | None = None
@@ -387,8 +387,8 @@ class Comment(Struct):
     """Comment. ``body`` is wiki markup (Data Center) or an ADF document (Cloud)."""
 
     id: str
-    created: datetime
-    updated: datetime
+    created: Time
+    updated: Time
     body: Any = ""
     author: User | None = None
     properties: list[Property] | None = None

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from connectors.jira import api_types
-from connectors.shared.responses import decoder
+from connectors.shared.responses import parse
 
 __all__ = ["OVERLAP", "Cursor", "Discovery"]
 
@@ -57,7 +57,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     the next pull skips them; it is empty when they are too many. ``swept_at`` is the time of the last deletion sweep,
     at first the beginning of the first pull. ``discovery`` is set in one of a connection's cursors. ``scope`` is the
     project's key and the fingerprint of its rules: under another key all issue keys differ, so everything is read
-    again. ``query_matches`` maps the id of a rule milestone to the issues that its query found.
+    again. ``query_matches`` maps the id of a rule milestone to the issues that its query found. ``unread`` are the ids,
+    or else the keys, of the issues that could not be read: each pull asks for them again.
     """
 
     newest: datetime
@@ -67,14 +68,12 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     discovery: Discovery | None = None
     scope: str = ""
     query_matches: dict[str, tuple[str, ...]] = {}
+    unread: tuple[str, ...] = ()
 
     @classmethod
     def decode(cls, text: str) -> Cursor | None:
         """Decode a cursor; None if this version cannot read it, so that the pull begins again."""
-        try:
-            return decoder(cls).decode(text)
-        except msgspec.DecodeError:
-            return None
+        return parse(text, cls)
 
     @classmethod
     def after_pull(cls, newest: datetime, updates: Mapping[str, datetime], swept_at: datetime | None = None) -> Cursor:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Raw, Struct, structs
 
 from connectors.jira import api_types, jql
 from connectors.jira.issue_milestones import KINDS, MilestoneFields, epic_id, sprint_id
-from connectors.jira.normalize import is_done, milestone_of, person_of, project_of, to_utc
+from connectors.jira.normalize import is_done, milestone_of, person_of, project_of, to_utc, unread_milestone
 from connectors.jira.search import Search
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
+from connectors.shared.responses import decode_row
+from connectors.shared.rows import Rows, read_rows
 from connectors.shared.rule_milestones import Rule, RuleMilestones
 from sync.model.dates import day_of
-from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State
+from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State, UnreadKind, UnreadRow
 from sync.tracker.errors import RefusedError, TrackerError
 
 __all__ = ["MilestoneReader", "container_kinds", "due_dates"]
@@ -40,13 +43,15 @@ def container_kinds(option: Sequence[str]) -> frozenset[str]:
 class MilestoneReader(Struct):
     """Milestones and errors by project id, and the fields that make an issue a member.
 
-    ``query_matches`` maps project id and the id of a rule milestone to the issues that its query finds.
+    ``query_matches`` maps project id and the id of a rule milestone to the issues that its query finds. ``unread`` are
+    the milestones that could not be read.
     """
 
     milestones: dict[str, list[Milestone]]
     failed: dict[str, TrackerError]
     fields: MilestoneFields
     query_matches: dict[str, dict[str, tuple[str, ...]]] = {}
+    unread: list[UnreadRow] = []
 
     @classmethod
     def read(
@@ -78,11 +83,11 @@ class MilestoneReader(Struct):
         self,
         session: Session,
         projects: Sequence[api_types.Project],
-        fetch: Callable[[Session, api_types.Project], list[Milestone]],
+        fetch: Callable[[Session, api_types.Project], Rows[Milestone]],
     ) -> None:
         """Fetch milestones of all projects at the same time, and add them."""
 
-        def fetch_or_error(project: api_types.Project) -> list[Milestone] | TrackerError:
+        def fetch_or_error(project: api_types.Project) -> Rows[Milestone] | TrackerError:
             try:
                 return fetch(session, project)
             except PROJECT_ERRORS as error:
@@ -93,7 +98,8 @@ class MilestoneReader(Struct):
             if isinstance(result, TrackerError):
                 self.failed[project.id] = result
             else:
-                self.milestones[project.id] += result
+                self.milestones[project.id] += result.read
+                self.unread += result.unread
 
     def _drop_duplicates(self) -> None:
         """Keep each milestone in its first project only: a board may show several projects."""
@@ -112,12 +118,21 @@ class MilestoneReader(Struct):
                 query = rule.text if rule.sign == "?" else f"labels = {jql.literal(rule.text)}"
                 by_query.setdefault(query, []).append((project, rule))
         for query, pairs in by_query.items():
-            where = f"({query}) AND {jql.any_of('project', [project.key for project, _ in pairs])}"
-            try:
-                issues = search.keys(where)
-            except PROJECT_ERRORS as error:
-                self.failed |= {project.id: for_project(error, project.key) for project, _ in pairs}
-                continue
+            self._add_matches(session, search, query, pairs)
+
+    def _add_matches(
+        self, session: Session, search: Search, query: str, pairs: Sequence[tuple[api_types.Project, Rule]]
+    ) -> None:
+        """Run a rule's query for these projects; if that fails, for each of them alone."""
+        where = f"({query}) AND {jql.any_of('project', [project.key for project, _ in pairs])}"
+        try:
+            issues = search.keys(where)
+        except PROJECT_ERRORS as error:
+            if len(pairs) == 1:
+                self.failed[pairs[0][0].id] = for_project(error, pairs[0][0].key)
+            for pair in pairs if len(pairs) > 1 else ():
+                self._add_matches(session, search, query, [pair])
+        else:
             for project, rule in pairs:
                 matches = tuple(sorted(issue.id for issue in issues if issue.key.rpartition("-")[0] == project.key))
                 milestone = rule.milestone(project_of(project, session.site))
@@ -142,9 +157,19 @@ class MilestoneReader(Struct):
         try:
             issues = search.without_histories(where)
         except PROJECT_ERRORS as error:
-            self.failed |= {project.id: for_project(error, project.key) for project in readable}
+            if len(readable) > 1:
+                for project in readable:
+                    ids |= self._add_epics(session, search, [project])
+            else:
+                self.failed[readable[0].id] = for_project(error, readable[0].key)
             return ids
-        for issue in issues:
+        keys = {project.key: project.id for project in readable}
+        for row in issues.unread:
+            project_id = row.project or keys.get(row.key.rpartition("-")[0], readable[0].id)
+            self.unread.append(
+                structs.replace(row, project=project_id, kind=UnreadKind.MILESTONE, id=row.id and epic_id(row.id))
+            )
+        for issue in issues.read:
             ids[issue.key] = issue.id
             if issue.fields.project.id in self.milestones:
                 self.milestones[issue.fields.project.id].append(_epic(issue, session.site))
@@ -154,24 +179,34 @@ class MilestoneReader(Struct):
 # --- versions and sprints -------------------------------------------------------------------------------------------
 
 
-def _versions(session: Session, project: api_types.Project) -> list[Milestone]:
+def _versions(session: Session, project: api_types.Project) -> Rows[Milestone]:
     versions = project.versions
     if versions is None:
-        versions = session.read(list[api_types.Version], f"project/{project.id}/versions", project=project.key)
-    return [milestone_of(version, project, session.site) for version in versions]
+        versions = session.read(list[Raw], f"project/{project.id}/versions", project=project.key)
+
+    def read(row: Raw) -> Milestone:
+        version = decode_row(row, api_types.Version, session.name, project.key)
+        return milestone_of(version, project, session.site)
+
+    return read_rows(versions, read, partial(unread_milestone, project=project.id))
 
 
-def _sprints(session: Session, project: api_types.Project) -> list[Milestone]:
+def _sprints(session: Session, project: api_types.Project) -> Rows[Milestone]:
     sprints: dict[int, Milestone] = {}
+    unread: list[UnreadRow] = []
+
+    def skip(row: Raw, reason: str) -> None:
+        unread.append(unread_milestone(row, reason, project.id, sprint_id("")))
+
     for board in session.pages(api_types.Board, "board", {"projectKeyOrId": project.key}, project.key):
         if board.type not in _BOARDS:
             continue
         try:
-            for sprint in session.pages(api_types.Sprint, f"board/{board.id}/sprint", {}, project.key):
+            for sprint in session.pages(api_types.Sprint, f"board/{board.id}/sprint", {}, project.key, skip):
                 sprints.setdefault(sprint.id, _sprint(sprint, board, project, session))
         except RefusedError:  # Jira answers 400 for a board of a team-managed project without sprints
             continue
-    return list(sprints.values())
+    return Rows(list(sprints.values()), unread)
 
 
 def _sprint(

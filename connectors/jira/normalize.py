@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from msgspec import Raw
+
 from connectors.jira import api_types
 from connectors.jira.issue_milestones import MilestoneFields
+from connectors.shared.rows import fields_of, word_at
 from sync.model.tracker_data import (
     Event,
     EventKind,
@@ -18,6 +21,8 @@ from sync.model.tracker_data import (
     Project,
     State,
     StatusCategory,
+    UnreadKind,
+    UnreadRow,
     Visibility,
 )
 
@@ -31,6 +36,8 @@ __all__ = [
     "person_of",
     "project_of",
     "to_utc",
+    "unread_issue",
+    "unread_milestone",
 ]
 
 _KNOWN_CATEGORIES = frozenset({"new", "indeterminate", "done"})
@@ -260,3 +267,30 @@ def _blockers(links: Sequence[Any], blocked_link: str) -> Iterator[str]:
         status = other.fields.status if other.fields else None
         if status is None or status.statusCategory.key != "done":
             yield other.key
+
+
+# --- rows that cannot be read ----------------------------------------------------------------------------------------
+
+
+def unread_issue(row: Raw, reason: str) -> UnreadRow:
+    """Describe an issue that cannot be read. Its project (native id) is empty if that cannot be read either."""
+    fields = fields_of(row)
+    content = fields.get("fields")
+    versions = content.get("fixVersions") if isinstance(content, Mapping) else None
+    found = (word_at(version, "id") for version in (versions if isinstance(versions, list) else ()))
+    return UnreadRow(
+        project=word_at(content, "project", "id"),
+        kind=UnreadKind.ISSUE,
+        reason=reason,
+        id=word_at(fields, "id"),
+        key=word_at(fields, "key"),
+        milestones=tuple(filter(None, found)),
+    )
+
+
+def unread_milestone(row: Raw, reason: str, project: str, prefix: str = "") -> UnreadRow:
+    """Describe a version, or a sprint with the ``prefix`` of its id, that cannot be read."""
+    number = word_at(fields_of(row), "id")
+    return UnreadRow(
+        project=project, kind=UnreadKind.MILESTONE, reason=reason, id=number and f"{prefix}{number}", key=number
+    )

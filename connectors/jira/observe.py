@@ -21,7 +21,7 @@ from connectors.jira.permissions import shows_permissions
 from connectors.jira.search import ORDER, token_pages
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
-from connectors.shared.responses import decoder
+from connectors.shared.responses import decode_row, reading
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.marker import claimed_target, notes_closing, status_issue_of
@@ -74,6 +74,17 @@ class Observer:
         fetched = dict(zip(keys, map_all(self._fetch, keys), strict=True))
         found = [row for key in candidates if isinstance(row := fetched[key], api_types.StatusIssue)]
         by_milestone, claims = self._match(found, {target.milestone: target for target in unknown})
+        # a candidate that cannot be read may be the status issue of any milestone of its project without another
+        unread = {
+            _project_of(key): row
+            for key in candidates
+            if isinstance(row := fetched[key], TrackerError) and not isinstance(row, GoneError)
+        }
+        failed |= {
+            target.milestone: unread[target.project_key]
+            for target in unknown
+            if target.milestone not in by_milestone and target.project_key in unread
+        }
         chosen: dict[str, api_types.StatusIssue] = {}
         for target in targets:
             result = fetched.get(target.issue) if target.issue else by_milestone.get(target.milestone)
@@ -95,7 +106,8 @@ class Observer:
                 obstacle = why.get(project_keys.get(milestone, ""), "")
                 files = files_of(self._session, row.fields.attachment, obstacle)
                 try:
-                    issues[milestone] = msgspec.structs.replace(self._status_issue(row, thread), files=files)
+                    with reading(self._session.name, _project_of(row.key), row.key):
+                        issues[milestone] = msgspec.structs.replace(self._status_issue(row, thread), files=files)
                 except PROJECT_ERRORS as error:
                     failed[milestone] = error
         absent = {target.milestone for target in targets} - issues.keys() - failed.keys()
@@ -157,18 +169,20 @@ class Observer:
         query = f"{jql.any_of('project', projects)} AND {labels}{ORDER}"
         is_cloud = self._session.is_cloud
         pages = token_pages(self._session, query, ["key"], _KEYS) if is_cloud else self._offset_pages(query)
-        keys = [decoder(api_types.IssueKey).decode(raw).key for page in pages for raw in page.issues]
+        rows = (decode_row(raw, api_types.IssueKey, self._session.name) for page in pages for raw in page.issues)
+        keys = [row.key for row in rows]
         return list(dict.fromkeys(keys))
 
     def _offset_pages(self, query: str) -> Iterator[api_types.SearchPage]:
-        start = 0
+        start, guard = 0, self._session.caller.guard("")
         while True:
             body = {"jql": query, "startAt": start, "maxResults": _KEYS, "fields": ["key"]}
             page = self._session.read(api_types.SearchPage, "search", body=body)
             yield page
             start += len(page.issues)
-            if not page.issues or start >= page.total:
+            if start >= page.total:
                 return
+            guard.check(len(page.issues), tuple(map(bytes, page.issues)), start)
 
     def _fetch(self, key: str) -> api_types.StatusIssue | TrackerError:
         query = {
@@ -187,7 +201,7 @@ class Observer:
         """Find the status issue of each milestone (uid) by marker: our oldest issue, and claims of other accounts."""
         found: dict[str, api_types.StatusIssue] = {}
         claims: dict[str, Claim] = {}
-        for row in sorted(rows, key=lambda row: int(row.id) if row.id.isdigit() else 0):
+        for row in sorted(rows, key=lambda row: int(row.id) if row.id.isdecimal() else 0):
             marker, author = marker_in(row.properties), row.fields.creator
             target = status_issue_of(marker, wanted)
             claimed = target or claimed_target(marker, wanted)
@@ -205,7 +219,7 @@ class Observer:
 
     def _fetch_thread(self, row: api_types.StatusIssue) -> Thread | TrackerError:
         thread: list[tuple[api_types.Comment, bool]] = []
-        start = 0
+        start, guard = 0, self._session.caller.guard(_project_of(row.key))
         try:
             while True:
                 query = {"startAt": start, "maxResults": _COMMENTS, "orderBy": "created", "expand": "properties"}
@@ -215,12 +229,17 @@ class Observer:
                 thread += [
                     (comment, self._is_us(comment.author))
                     for comment in page.comments
-                    if marker_in(comment.properties) or lines_of(comment.body)
+                    if marker_in(comment.properties) or self._lines(row.key, comment)
                 ]
-                if not page.comments or start >= page.total:
+                if start >= page.total:
                     return thread
+                guard.check(len(page.comments), tuple(comment.id for comment in page.comments), start)
         except PROJECT_ERRORS as error:
             return error
+
+    def _lines(self, key: str, comment: api_types.Comment) -> str:
+        with reading(self._session.name, _project_of(key), f"comment {comment.id} of {key}"):
+            return lines_of(comment.body)
 
     def _status_issue(self, row: api_types.StatusIssue, thread: Thread) -> StatusIssue:
         fields = row.fields

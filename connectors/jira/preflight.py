@@ -17,7 +17,7 @@ from connectors.jira.permissions import shows_permissions
 from connectors.jira.projects import resolve
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
-from connectors.shared.responses import clock_ahead, decode, decoder, rate_limit
+from connectors.shared.responses import clock_ahead, decode, decode_row, rate_limit, reading
 from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import AuthError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
@@ -174,7 +174,7 @@ def _workflow_obstacles(session: Session, project: api_types.Project) -> Iterato
         path = "search/jql" if session.is_cloud else "search"
         page = session.read(api_types.SearchPage, path, body=body, project=project.key)
         for raw in page.issues:
-            key = decoder(api_types.IssueKey).decode(raw).key
+            key = decode_row(raw, api_types.IssueKey, session.name, project.key).key
             path = f"issue/{key}/transitions"
             transitions = session.read(api_types.Transitions, path, project=project.key).transitions
             setting = transition_setting(closed=closed)
@@ -237,7 +237,8 @@ def _expiry(session: Session) -> tuple[datetime | None, list[Unread]]:
         tokens = decode(session.get(f"{session.base_url}/rest/pat/latest/tokens"), list[_Token], session.name)
         if len(tokens) == 1:
             expiry = tokens[0].expiring_at
-            return (msgspec.convert(_with_colon(expiry), datetime) if expiry else None), []
+            with reading(session.name):
+                return (msgspec.convert(_with_colon(expiry), api_types.Time) if expiry else None), []
     return None, unknown
 
 

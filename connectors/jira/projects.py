@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
+from msgspec import Raw
+
 from connectors.jira import api_types, jql
 from connectors.jira.search import first_keys
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
+from connectors.shared.responses import decode_row
 from sync.tracker.errors import GoneError, MalformedError, TrackerError
 
 __all__ = ["resolve"]
@@ -44,13 +47,7 @@ def resolve(session: Session, words: Sequence[str]) -> tuple[Resolved, dict[str,
         except PROJECT_ERRORS as error:
             failed[query] = for_project(error, query)
     configured = {word.upper() for word in words}
-    every: list[api_types.Project] = []
-    try:
-        if patterns:
-            every = _list_projects(session)
-    except PROJECT_ERRORS as error:
-        failed |= {pattern: for_project(error, pattern) for pattern in patterns}
-        patterns = []
+    every = _list_projects(session, patterns, failed) if patterns else []
     by_key = {project.key.upper(): project for project in every}
 
     def project_of(key: str) -> api_types.Project | TrackerError:
@@ -63,7 +60,7 @@ def resolve(session: Session, words: Sequence[str]) -> tuple[Resolved, dict[str,
             failed[key] = result
     for pattern in patterns:
         matches = [project for project in every if fnmatchcase(project.key.upper(), pattern.upper())]
-        if not matches:
+        if not matches and pattern not in failed:
             failed[pattern] = GoneError(session.name, pattern, "no project key matches this pattern")
         for project in matches:
             projects.setdefault(project.id, (project, project.key))
@@ -76,23 +73,41 @@ def _projects_of(session: Session, query: str) -> Iterator[str]:
     remaining, known = f"({where})", list[str]()
     while keys := first_keys(session, remaining):
         new = sorted({key.rpartition("-")[0] for key in keys})
+        if not set(new).isdisjoint(known):
+            raise MalformedError(session.name, "", "a search returned issues of projects that it excludes")
         yield from new
         known += new
         remaining = f"({where}) AND NOT {jql.any_of('project', known)}"
 
 
-def _list_projects(session: Session) -> list[api_types.Project]:
-    if not session.is_cloud:
-        return session.read(list[api_types.Project], "project")
+def _list_projects(
+    session: Session, patterns: Sequence[str], failed: dict[str, TrackerError]
+) -> list[api_types.Project]:
+    """List all projects. Every pattern fails with an error of the list, or of a project that cannot be read."""
     projects: list[api_types.Project] = []
-    page = api_types.ProjectPage([], isLast=False)
-    while not page.isLast:
-        query = {"startAt": len(projects), "maxResults": _PAGE_SIZE}
-        page = session.read(api_types.ProjectPage, "project/search", query)
-        projects += page.values
-        if not page.values and not page.isLast:
-            raise MalformedError(session.name, "", "an empty page announces another page")
+    try:
+        for row in _project_rows(session):
+            try:
+                projects.append(decode_row(row, api_types.Project, session.name))
+            except MalformedError as error:
+                failed |= {pattern: for_project(error, pattern) for pattern in patterns}
+    except PROJECT_ERRORS as error:
+        failed |= {pattern: for_project(error, pattern) for pattern in patterns}
     return projects
+
+
+def _project_rows(session: Session) -> Iterator[Raw]:
+    if not session.is_cloud:
+        yield from session.read(list[Raw], "project")
+        return
+    start, guard = 0, session.caller.guard("")
+    while True:
+        page = session.read(api_types.ProjectPage, "project/search", {"startAt": start, "maxResults": _PAGE_SIZE})
+        yield from page.values
+        if page.isLast:
+            return
+        start += len(page.values)
+        guard.check(len(page.values), tuple(map(bytes, page.values)), start)
 
 
 def _fetch(session: Session, key: str) -> api_types.Project | TrackerError:

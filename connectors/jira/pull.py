@@ -19,9 +19,10 @@ from connectors.jira.search import Batch, Search, SearchStart
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
+from connectors.shared.responses import RowError, reading
 from connectors.shared.rule_milestones import RuleMilestones
-from sync.model.tracker_data import DueDate, Event, Issue
-from sync.tracker.errors import RefusedError, TrackerError
+from sync.model.tracker_data import DueDate, Event, Issue, UnreadKind, UnreadRow
+from sync.tracker.errors import BusyError, MalformedError, RefusedError, TrackerError
 from sync.tracker.protocol import Page
 
 __all__ = ["Reader"]
@@ -41,7 +42,8 @@ class _Progress(Struct):
 
     ``configured`` is the word in the configuration that named it. ``newest`` is where the next pull begins;
     ``updates`` are the times of update of recent issues by id. ``swept_at``, ``scope`` and ``query_matches`` are for
-    its next `Cursor`.
+    its next `Cursor`. ``unread`` are the issues that could not be read, by id or else by key; ``has_nameless``: one of
+    them has neither, so that only a pull from the same cursor asks for it again.
     """
 
     project: api_types.Project
@@ -52,6 +54,8 @@ class _Progress(Struct):
     query_matches: dict[str, tuple[str, ...]] = {}
     newest: datetime | None = None
     updates: dict[str, datetime] = {}
+    unread: dict[str, UnreadRow] = {}
+    has_nameless: bool = False
     has_failed: bool = False
 
 
@@ -120,6 +124,8 @@ class Reader:
         """List the ids of all issues of a project."""
         try:
             ids = search.ids(jql.any_of("project", [key]))
+        except RowError as error:
+            return Page(unread=(UnreadRow(project=project, kind=UnreadKind.LIST, reason=error.detail),))
         except PROJECT_ERRORS as error:
             return Page(failed={key: for_project(error, key)})
         swept = structs.replace(cursor, swept_at=self._sweeps.now())
@@ -160,6 +166,7 @@ class Reader:
             milestones=tuple(row for entry in progress for row in milestones.milestones[entry.project.id]),
             all_milestones=frozenset(entry.project.id for entry in progress),
             failed=failed,
+            unread=tuple(milestones.unread),
         )
         for n in range(0, len(progress), _PROJECTS):
             batch = progress[n : n + _PROJECTS]
@@ -215,16 +222,25 @@ class _IssueReader:
                 progress.newest = _newest(progress, start.newest, start.first.issues)
             yield from self._walk(start.first, start.rest)
         except PROJECT_ERRORS as error:
-            failed = {}
-            for progress in self._running():
-                progress.has_failed = True
-                failed[progress.configured] = for_project(error, progress.project.key)
-            yield Page(failed=failed)
+            if len(self._by_id) == 1 or isinstance(error, BusyError):
+                failed = {}
+                for progress in self._running():
+                    progress.has_failed = True
+                    failed[progress.configured] = for_project(error, progress.project.key)
+                yield Page(failed=failed)
+            else:
+                yield from self._each_alone()
+
+    def _each_alone(self) -> Iterator[Page]:
+        """Read each project by a query of its own: an answer for several projects does not say whose fault it has."""
+        for progress in self._running():
+            yield from _IssueReader(self._session, self._search, self._fields, [progress], {}).pages()
 
     def _walk(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
+        yield from self._unread_before()
         if rest is None:
             new = [issue for issue in first.issues if self._is_new(issue)]
-            page = self._page(Batch(new, self._search.histories(new), first.errors), received=first.issues)
+            page = self._page(Batch(new, self._search.histories(new), first.unread), received=first.issues)
             yield from self._blocked_issues(new)
             yield from self._changed_matches()
             yield self._last_page(page)
@@ -233,7 +249,7 @@ class _IssueReader:
         for batch in rest:
             self._correct_projects(batch)
             new = [issue for issue in batch.issues if self._is_new(issue)]
-            page = self._page(Batch(new, batch.histories, batch.errors), received=batch.issues)
+            page = self._page(Batch(new, batch.histories, batch.unread), received=batch.issues)
             yield from self._blocked_issues(new)
             yield self._with_cursors(page, batch)
         yield self._last_page(Page())
@@ -254,6 +270,12 @@ class _IssueReader:
                 ids |= set(issues) ^ set(before.get(milestone, ()))
         yield from self._read_again("id", sorted(ids))
 
+    def _unread_before(self) -> Iterator[Page]:
+        """Read the issues that earlier pulls could not read."""
+        words = {word for progress in self._running() if progress.cursor for word in progress.cursor.unread}
+        yield from self._read_again("id", sorted(word for word in words if word.isdecimal()))
+        yield from self._read_again("key", sorted(word for word in words if not word.isdecimal()))
+
     def _read_again(self, field: str, values: Sequence[str]) -> Iterator[Page]:
         """Read issues by key or id. If one was deleted meanwhile, Jira refuses the query: then read each half."""
         if len(values) > _KEYS:
@@ -269,7 +291,7 @@ class _IssueReader:
                 return
             self._correct_projects(batch)
             histories = self._search.histories(batch.issues)
-            yield self._page(Batch(batch.issues, histories, batch.errors), received=())
+            yield self._page(Batch(batch.issues, histories, batch.unread), received=())
 
     def _correct_projects(self, batch: Batch) -> None:
         """Set the project of each issue by its key: a merged or imported Jira may name another project id."""
@@ -284,15 +306,7 @@ class _IssueReader:
         return cursor is None or cursor.seen_updates.get(issue.id) != to_utc(issue.fields.updated)
 
     def _page(self, batch: Batch, received: Sequence[api_types.Issue]) -> Page:
-        """The page of a batch. A project with an unreadable issue fails from here on.
-
-        ``received`` are all issues that Jira sent, the batch holds only the new ones.
-        """
-        failed: dict[str, TrackerError] = {}
-        for progress in self._running():
-            if progress.project.key in batch.errors:
-                progress.has_failed = True
-                failed[progress.configured] = batch.errors[progress.project.key]
+        """The page of a batch. ``received`` are all issues that Jira sent, the batch holds only the new ones."""
         running = {progress.project.id: progress for progress in self._running()}
         for row in received:
             owner = running.get(row.fields.project.id)
@@ -303,16 +317,48 @@ class _IssueReader:
         issues: list[Issue] = []
         histories: dict[str, tuple[Event, ...]] = {}
         dates: dict[str, tuple[DueDate, ...]] = {}
+        unread = [*batch.unread]
         for row in batch.issues:
-            if row.fields.project.id in running:
+            if row.fields.project.id not in running:
+                continue
+            try:
                 issue, events = self._issue(row, batch)
-                issues.append(issue)
-                if batch.histories is not None:
-                    histories[issue.id] = events
-                    if row.id in self._fields.epic_ids:
-                        entries = batch.histories.get(row.id, [])
-                        dates[epic_id(row.id)] = due_dates(issue.created_at, issue.due, entries)
-        return Page(issues=tuple(issues), histories=histories, failed=failed, due_dates=dates)
+            except MalformedError as error:
+                unread.append(self._without_history(row, error.detail))
+                continue
+            issues.append(issue)
+            if batch.histories is not None:
+                histories[issue.id] = events
+                if row.id in self._fields.epic_ids:
+                    entries = batch.histories.get(row.id, [])
+                    dates[epic_id(row.id)] = due_dates(issue.created_at, issue.due, entries)
+        named = tuple(self._with_owner(row) for row in unread)
+        return Page(issues=tuple(issues), histories=histories, due_dates=dates, unread=named)
+
+    def _with_owner(self, row: UnreadRow) -> UnreadRow:
+        """Note a row that cannot be read in its project, and return it with that project.
+
+        Raises `MalformedError` if the row does not say its project.
+        """
+        owner = self._by_id.get(row.project) or self._by_key.get(row.key.rpartition("-")[0])
+        if owner is None:
+            if len(self._by_id) > 1:
+                raise MalformedError(self._session.name, "", row.reason)
+            (owner,) = self._by_id.values()
+        row = structs.replace(row, project=owner.project.id)
+        owner.unread[row.id or row.key] = row
+        owner.has_nameless = owner.has_nameless or not (row.id or row.key)
+        return row
+
+    def _without_history(self, row: api_types.Issue, reason: str) -> UnreadRow:
+        return UnreadRow(
+            project=row.fields.project.id,
+            kind=UnreadKind.ISSUE,
+            reason=reason,
+            id=row.id,
+            key=row.key,
+            milestones=self._fields.now(row.fields, row.id),
+        )
 
     def _refresh_categories(self, batch: Batch) -> None:
         """Read the status categories again if a history names an unknown status."""
@@ -323,18 +369,23 @@ class _IssueReader:
             self._categories = dict(self._session.refresh_categories())
 
     def _issue(self, row: api_types.Issue, batch: Batch) -> tuple[Issue, tuple[Event, ...]]:
+        """Convert an issue. Raises `MalformedError` if its changelog or its values cannot be used."""
         status = row.fields.status
         if self._categories:
             self._categories.setdefault(status.id, status.statusCategory.key)
-        return issue_of(
-            row,
-            None if batch.histories is None else batch.histories.get(row.id, []),
-            self._categories,
-            self._session.site,
-            points=self._points,
-            blocked_link=self._blocked_link,
-            milestone_fields=self._fields,
-        )
+        broken = batch.histories.broken.get(row.id) if batch.histories is not None else None
+        if broken is not None:
+            raise MalformedError(self._session.name, "", f"its changelog: {broken}")
+        with reading(self._session.name):
+            return issue_of(
+                row,
+                None if batch.histories is None else batch.histories.get(row.id, []),
+                self._categories,
+                self._session.site,
+                points=self._points,
+                blocked_link=self._blocked_link,
+                milestone_fields=self._fields,
+            )
 
     def _running(self) -> list[_Progress]:
         return [progress for progress in self._by_id.values() if not progress.has_failed]
@@ -345,9 +396,9 @@ class _IssueReader:
             return page
         created = max(to_utc(issue.fields.created) for issue in batch.issues)
         cursors = {
-            p.project.id: Cursor(p.newest, created, swept_at=p.swept_at).encode(p.scope)
+            p.project.id: Cursor(p.newest, created, swept_at=p.swept_at, unread=_handles(p)).encode(p.scope)
             for p in self._running()
-            if p.newest is not None and (p.cursor is None or p.cursor.created_until is not None)
+            if p.newest is not None and (p.cursor is None or p.cursor.created_until is not None) and not p.has_nameless
         }
         return structs.replace(page, cursors=cursors, complete=frozenset())
 
@@ -355,7 +406,9 @@ class _IssueReader:
         """The page with the final cursors, completing the projects that did not fail."""
         running = self._running()
         ends = {
-            p.project.id: Cursor.after_pull(p.newest, p.updates, p.swept_at) for p in running if p.newest is not None
+            p.project.id: structs.replace(Cursor.after_pull(p.newest, p.updates, p.swept_at), unread=_handles(p))
+            for p in running
+            if p.newest is not None and not p.has_nameless
         }
         if ends:
             first = min(ends)
@@ -365,6 +418,11 @@ class _IssueReader:
             for project, cursor in ends.items()
         }
         return structs.replace(page, cursors=cursors, complete=frozenset(p.project.id for p in running))
+
+
+def _handles(progress: _Progress) -> tuple[str, ...]:
+    """The ids or keys by which the next pull asks for unread issues again."""
+    return tuple(sorted(progress.unread))
 
 
 def _newest(progress: _Progress, newest: datetime | None, issues: Sequence[api_types.Issue]) -> datetime | None:

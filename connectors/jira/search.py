@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from contextvars import copy_context
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from connectors.jira import api_types, jql
-from connectors.jira.normalize import to_utc
+from connectors.jira.normalize import to_utc, unread_issue
 from connectors.jira.session import Session
-from connectors.shared.responses import decoder
+from connectors.shared.pagination import MAX_PAGES_STORED
+from connectors.shared.responses import decode_row
+from connectors.shared.rows import Rows, fields_of, read_rows, word_at
+from sync.model.tracker_data import UnreadRow
 from sync.tracker.errors import BusyError, MalformedError, RefusedError
 
 __all__ = ["ORDER", "Batch", "Search", "SearchStart", "first_keys", "token_pages"]
 
 T = TypeVar("T")
 
-Histories = dict[str, list[api_types.History]]
-"""Changelog entries by issue id."""
+
+class Histories(dict[str, list[api_types.History]]):
+    """Changelog entries by issue id. ``broken`` has the reason for each issue whose entries cannot be read."""
+
+    def __init__(self, ids: Iterable[str] = ()) -> None:
+        super().__init__((id_, []) for id_ in ids)
+        self.broken: dict[str, str] = {}
+
 
 ORDER = " ORDER BY created ASC, key ASC"
 _NEWEST_FIRST = " ORDER BY updated DESC, key ASC"
@@ -47,15 +56,11 @@ _LARGE_PAGES_AHEAD = 3
 
 
 class Batch(Struct, frozen=True):
-    """Issues with their histories (None: not read).
-
-    ``errors`` holds, by project key, the error of an unreadable issue. ``total`` is Data Center's number of matches.
-    """
+    """Issues with their histories (None: not read), and the issues that cannot be read."""
 
     issues: list[api_types.Issue]
-    histories: Histories | None
-    errors: dict[str, MalformedError]
-    total: int = 0
+    histories: Histories | None = None
+    unread: Sequence[UnreadRow] = ()
 
 
 class SearchStart(Struct, frozen=True):
@@ -76,7 +81,7 @@ class Search:
     def __init__(self, session: Session, *, history: bool) -> None:
         self._session, self.history = session, history
         custom, containers = session.custom_fields, session.list_option("containers")
-        self._decoder = decoder(api_types.issue_type(custom.points, custom.epic_link, custom.sprint))
+        self._type = api_types.issue_type(custom.points, custom.epic_link, custom.sprint)
         sprint = [custom.sprint] if custom.sprint and "sprints" in containers else []
         self._history_fields = [*_HISTORY_FIELDS, *sprint]
         self._fields = [*_FIELDS, *custom.points, *([custom.epic_link] if custom.epic_link else []), *sprint]
@@ -92,11 +97,11 @@ class Search:
             calls: list[Callable[[], Any]] = [lambda: self.newest(where), lambda: next(pages)]
             newest, ids = self._session.caller.map_all(lambda call: call(), calls)
             return SearchStart(first, newest, self._bulk(first, chain([ids], pages)))
-        first = self._offset_page(where, 0)
-        size = len(first.issues) + len(first.errors)
-        if size >= first.total:
+        page = self._offset_page(where, 0)
+        first = self._batch(page)
+        if len(page.issues) >= page.total:
             return SearchStart(first)
-        rest = chain([self._with_histories(first)], self._offsets(where, first, size, _RESTARTS))
+        rest = chain([self._with_histories(first)], self._offsets(where, page, first, _RESTARTS))
         return SearchStart(first, self.newest(where), rest)
 
     def begin_newest(self, where: str) -> SearchStart:
@@ -112,85 +117,72 @@ class Search:
             return SearchStart(first)
         newest = max((to_utc(issue.fields.updated) for issue in first.issues), default=None)
         others = f"({where}) AND NOT {jql.any_of('id', [issue.id for issue in first.issues])}"
-        try:
-            page = next(token_pages(self._session, others + _NEWEST_FIRST, self._fields, _PAGE))
-        except RefusedError:  # an issue of the first page was deleted
-            page = api_types.SearchPage([])
+        page = api_types.SearchPage([])
+        if first.issues:
+            with suppress(RefusedError):  # then an issue of the first page was deleted
+                page = next(token_pages(self._session, others + _NEWEST_FIRST, self._fields, _PAGE))
         if not page.issues:  # although the first page announced more
             return SearchStart(first, newest, self._bulk(first, self._ids(where)))
-        second = self._batch(page, None)
-        both = Batch(first.issues + second.issues, None, first.errors | second.errors)
+        second = self._batch(page)
+        both = Batch(first.issues + second.issues, None, [*first.unread, *second.unread])
         return SearchStart(both, newest, self._bulk(both, self._ids(where)) if page.nextPageToken else None)
 
-    def without_histories(self, where: str) -> list[api_types.Issue]:
+    def without_histories(self, where: str) -> Rows[api_types.Issue]:
         """Search issues, without their histories."""
-        return [issue for page in self._plain_pages(where) for issue in self._batch(page, None).issues]
-
-    def _plain_pages(self, where: str) -> Iterator[api_types.SearchPage]:
         if self._session.is_cloud:
-            yield from token_pages(self._session, where + ORDER, self._fields, _PAGE)
-            return
-        start, total = 0, 1
-        while start < total:
-            page = self._search_offset(where + ORDER, start, _PAGE_WITHOUT_HISTORY, history=False)
-            yield page
-            start, total = start + len(page.issues), page.total if page.issues else 0
+            pages = list(token_pages(self._session, where + ORDER, self._fields, _PAGE))
+        else:
+            pages = self._all_pages(
+                lambda start: self._search_offset(where + ORDER, start, _PAGE_WITHOUT_HISTORY, history=False)
+            )
+        return Rows[api_types.Issue]().join(self._rows(page) for page in pages)
 
     def newest(self, where: str) -> datetime | None:
-        """The newest update (UTC) of the matching issues; None without any."""
+        """The newest update (UTC) of the matching issues; None without any, or if it cannot be read."""
         query = f"{where} ORDER BY updated DESC"
         page = (
             next(token_pages(self._session, query, self._fields, 1))
             if self._session.is_cloud
             else self._search_offset(query, 0, 1, history=False)
         )
-        return max((to_utc(issue.fields.updated) for issue in self._batch(page, None).issues), default=None)
+        return max((to_utc(issue.fields.updated) for issue in self._rows(page).read), default=None)
 
     def ids(self, where: str) -> frozenset[str]:
-        """The ids of all matching issues. Raises `BusyError` if issues were deleted during every attempt."""
+        """The ids of all matching issues.
+
+        Raises `BusyError` if issues were deleted during every attempt, and `MalformedError` for an unreadable row.
+        """
         if self._session.is_cloud:
             return frozenset(chain.from_iterable(self._ids(where)))
-        for _ in range(_RESTARTS):
-            first = self._id_page(where, 0)
-            starts = range(len(first.issues), first.total, len(first.issues) or 1)
-            rest = self._session.caller.map_ahead(lambda start: self._id_page(where, start), starts)
-            pages = [first, *rest]
-            if all(page.total >= first.total for page in pages):  # else a deletion moved issues between the pages
-                if sum(len(page.issues) for page in pages) < first.total:
-                    raise MalformedError(self._session.name, "", "a search returned fewer issues than it counted")
-                return frozenset(decoder(_IssueId).decode(raw).id for page in pages for raw in page.issues)
-        raise BusyError(self._session.name, "", "issues were deleted while they were counted")
+        pages = self._all_pages(lambda start: _search_ids(self._session, where, start))
+        return frozenset(self._key(raw).id for page in pages for raw in page.issues)
 
     def keys(self, where: str) -> list[api_types.IssueKey]:
-        """The ids and keys of all matching issues, page after page: for searches with few matches."""
-        keys: list[api_types.IssueKey] = []
+        """The ids and keys of all matching issues. Raises `MalformedError` for an unreadable row."""
         if self._session.is_cloud:
-            for page in token_pages(self._session, where + ORDER, ["id", "key"], _ID_PAGE):
-                keys += (decoder(api_types.IssueKey).decode(raw) for raw in page.issues)
-            return keys
-        total = 1
-        while len(keys) < total:
-            page = self._id_page(where, len(keys))
-            keys += (decoder(api_types.IssueKey).decode(raw) for raw in page.issues)
-            total = page.total if page.issues else 0
-        return keys
+            pages = list(token_pages(self._session, where + ORDER, ["id", "key"], _ID_PAGE))
+        else:
+            pages = self._all_pages(lambda start: _search_ids(self._session, where, start))
+        return [self._key(raw) for page in pages for raw in page.issues]
 
-    def _id_page(self, where: str, start: int) -> api_types.SearchPage:
-        return _search_ids(self._session, where, start)
+    def _key(self, raw: Raw) -> api_types.IssueKey:
+        return decode_row(raw, api_types.IssueKey, self._session.name)
 
     def histories(self, issues: Sequence[api_types.Issue]) -> Histories | None:
         """The relevant changelogs of these issues, by issue id; None if histories are not read."""
         if not self.history:
             return None
         if not self._session.is_cloud:
-            return {issue.id: issue.changelog.histories for issue in issues if issue.changelog}
+            histories = Histories()
+            histories.update((issue.id, issue.changelog.histories) for issue in issues if issue.changelog)
+            return histories
         return self._fetch_histories([issue.id for issue in issues])
 
     # --- Data Center ----------------------------------------------------------------------------------------------
 
-    def _offset_page(self, where: str, start: int) -> Batch:
+    def _offset_page(self, where: str, start: int) -> api_types.SearchPage:
         size = _PAGE if self.history else _PAGE_WITHOUT_HISTORY
-        return self._batch(self._search_offset(where + ORDER, start, size, history=self.history), None)
+        return self._search_offset(where + ORDER, start, size, history=self.history)
 
     def _search_offset(self, query: str, start: int, size: int, *, history: bool) -> api_types.SearchPage:
         body: dict[str, Any] = {"jql": query, "startAt": start, "maxResults": size, "fields": self._fields}
@@ -198,48 +190,77 @@ class Search:
             body["expand"] = ["changelog"]
         return _search(self._session, body)
 
-    def _offsets(self, where: str, first: Batch, size: int, restarts: int) -> Iterator[Batch]:
-        """Yield the pages after the first, several at the same time.
+    def _all_pages(self, fetch: Callable[[int], api_types.SearchPage]) -> list[api_types.SearchPage]:
+        """Fetch all pages of a search by offset. Raises `BusyError` if issues were deleted during every attempt."""
+        for _ in range(_RESTARTS):
+            first = fetch(0)
+            pages = [first, *self._pages_after(first, fetch)]
+            if all(page.total >= first.total for page in pages):  # else a deletion moved issues between the pages
+                return pages
+        raise BusyError(self._session.name, "", "issues were deleted while they were counted")
+
+    def _pages_after(
+        self, first: api_types.SearchPage, fetch: Callable[[int], api_types.SearchPage], limit: int = 0
+    ) -> Iterator[api_types.SearchPage]:
+        """Yield the pages after the first, several requested at the same time, up to one whose total has fallen.
+
+        The size of the first page is that of the server. A shorter page before the end is followed by what comes after
+        its last issue.
+        """
+        guard = self._session.caller.guard("", max_pages=MAX_PAGES_STORED)
+        total, start, size = first.total, len(first.issues), len(first.issues)
+        guard.check(size, tuple(map(bytes, first.issues)))
+        while start < total:
+            with closing(self._session.caller.map_ahead(fetch, range(start, total, size), limit)) as pages:
+                for page in pages:
+                    yield page
+                    if page.total < total:
+                        return
+                    total, start = page.total, start + len(page.issues)
+                    guard.check(len(page.issues), tuple(map(bytes, page.issues)))
+                    if len(page.issues) != size:
+                        break
+
+    def _offsets(self, where: str, first: api_types.SearchPage, last: Batch, restarts: int) -> Iterator[Batch]:
+        """Yield the pages after the first as batches; ``last`` is the batch of the first.
 
         New issues come last in this order, but a deletion moves all later issues into pages already read. It shows in
         the total. The walk then begins again at the creation of the last issue of the last good page.
         """
-        total, start, last = first.total, size, first
-        limit = 0 if self.history else _LARGE_PAGES_AHEAD
-        while start < total:
-            starts = range(start, total, size)
-            for page in self._session.caller.map_ahead(lambda start: self._offset_page(where, start), starts, limit):
-                if page.total < total:
-                    yield from self._restart(where, last, restarts)
-                    return
-                total, start, last = page.total, start + size, page if page.issues else last
-                yield self._with_histories(page)
+        total, limit = first.total, 0 if self.history else _LARGE_PAGES_AHEAD
+        for page in self._pages_after(first, lambda start: self._offset_page(where, start), limit):
+            if page.total < total:
+                yield from self._restart(where, last, restarts)
+                return
+            batch = self._batch(page)
+            total, last = page.total, batch if batch.issues else last
+            yield self._with_histories(batch)
 
     def _restart(self, where: str, last: Batch, restarts: int) -> Iterator[Batch]:
         if restarts < 1 or not last.issues:
             raise BusyError(self._session.name, "", "issues were deleted while they were read")
         created = to_utc(last.issues[-1].fields.created)
         where = f"({where}) AND {jql.since('created', created, self._session.time_zone)}"
-        first = self._offset_page(where, 0)
+        page = self._offset_page(where, 0)
+        first = self._batch(page)
         yield self._with_histories(first)
-        size = len(first.issues) + len(first.errors)
-        if 0 < size < first.total:
-            yield from self._offsets(where, first, size, restarts - 1)
+        if 0 < len(page.issues) < page.total:
+            yield from self._offsets(where, page, first, restarts - 1)
 
     def _with_histories(self, batch: Batch) -> Batch:
-        return Batch(batch.issues, self.histories(batch.issues), batch.errors, batch.total)
+        return Batch(batch.issues, self.histories(batch.issues), batch.unread)
 
     # --- Cloud ----------------------------------------------------------------------------------------------------
 
     def _token_page(self, query: str) -> tuple[Batch, bool]:
         """Fetch the first page, and return whether there are more."""
         page = next(token_pages(self._session, query, self._fields, _PAGE))
-        return self._batch(page, None), bool(page.nextPageToken)
+        return self._batch(page), bool(page.nextPageToken)
 
     def _ids(self, where: str) -> Iterator[list[str]]:
         """Yield the ids of all matching issues, 5,000 per request."""
         for page in token_pages(self._session, where + ORDER, ["id"], _ID_PAGE):
-            yield [decoder(_IssueId).decode(raw).id for raw in page.issues]
+            yield [decode_row(raw, _IssueId, self._session.name).id for raw in page.issues]
 
     def _bulk(self, first: Batch, ids: Iterator[list[str]]) -> Iterator[Batch]:
         """Yield all issues in groups, the first batch first. Issues and histories of a group are read in parallel."""
@@ -254,30 +275,45 @@ class Search:
                 ("end", []),
             )
         )
-        issues, errors = list(first.issues), dict(first.errors)
+        issues, unread = list(first.issues), list(first.unread)
         histories: Histories | None = None
         for answer in self._session.caller.map_ahead(self._run_task, tasks):
             if isinstance(answer, Batch):
                 issues += answer.issues
-                errors |= answer.errors
+                unread += answer.unread
             elif answer is not None:
                 histories = answer
             else:
-                yield Batch(issues, histories, errors)
-                issues, errors, histories = [], {}, None
+                yield Batch(issues, histories, unread)
+                issues, unread, histories = [], [], None
 
     def _run_task(self, task: tuple[str, list[str]]) -> Batch | Histories | None:
         kind, ids = task
         if kind == "histories":
             return self._fetch_histories(ids)
-        if kind == "issues":
-            body = {"issueIdsOrKeys": ids, "fields": self._fields}
-            return self._batch(self._session.read(api_types.SearchPage, "issue/bulkfetch", body=body), None)
-        return None
+        return self._fetch_issues(ids) if kind == "issues" else None
+
+    def _fetch_issues(self, ids: Sequence[str]) -> Batch:
+        """Fetch issues by id. Those that an answer leaves out are asked for again, until an answer has none of them."""
+        found, rest = Rows[api_types.Issue](), list(ids)
+        while rest:
+            body = {"issueIdsOrKeys": rest, "fields": self._fields}
+            page = self._rows(self._session.read(api_types.SearchPage, "issue/bulkfetch", body=body))
+            ids_of_answer = {*(row.id for row in page.read), *(row.id for row in page.unread)}
+            answered = ids_of_answer.intersection(rest)
+            nameless = [row for row in page.unread if not row.id]
+            rest = [id_ for id_ in rest if id_ not in answered]
+            if len(nameless) == len(rest):
+                named = [structs.replace(row, id=id_) for row, id_ in zip(nameless, rest, strict=True)]
+                page, rest = Rows(page.read, [*(row for row in page.unread if row.id), *named]), []
+            found += page
+            if not answered:
+                break
+        return Batch(list(found.read), None, found.unread)
 
     def _fetch_histories(self, ids: Sequence[str]) -> Histories:
-        histories: Histories = {id_: [] for id_ in ids}
-        token, tokens = "", {""}
+        histories, guard = Histories(ids), self._session.caller.guard("")
+        token = ""
         while ids:
             body: dict[str, Any] = {"issueIdsOrKeys": ids, "maxResults": 10000}
             if not self._needs_all_changes:  # the field that holds a change of parent differs between sites
@@ -285,34 +321,33 @@ class Search:
             if token:
                 body["nextPageToken"] = token
             page = self._session.read(api_types.ChangelogPage, "changelog/bulkfetch", body=body)
-            for entry in page.issueChangeLogs:
-                histories.setdefault(entry.issueId, []).extend(entry.changeHistories)
+            for row in page.issueChangeLogs:
+                self._add_history(row, histories)
             token = page.nextPageToken or ""
             if not token:
                 break
-            if token in tokens:
-                raise MalformedError(self._session.name, "", "the changelog pages repeat")
-            tokens.add(token)
+            guard.check(len(page.issueChangeLogs), tuple(map(bytes, page.issueChangeLogs)), token)
         return histories
+
+    def _add_history(self, row: Raw, histories: Histories) -> None:
+        try:
+            entry = decode_row(row, api_types.IssueHistory, self._session.name)
+        except MalformedError as error:
+            issue = word_at(fields_of(row), "issueId")
+            if not issue:
+                raise
+            histories.broken[issue] = error.detail
+        else:
+            histories.setdefault(entry.issueId, []).extend(entry.changeHistories)
 
     # --- both -----------------------------------------------------------------------------------------------------
 
-    def _batch(self, page: api_types.SearchPage, histories: Histories | None) -> Batch:
-        issues: list[api_types.Issue] = []
-        errors: dict[str, MalformedError] = {}
-        for raw in page.issues:
-            try:
-                issues.append(self._decoder.decode(raw))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                project = self._project_key(raw, str(error))
-                errors[project] = MalformedError(self._session.name, project, f"an issue cannot be read: {error}")
-        return Batch(issues, histories, errors, page.total)
+    def _rows(self, page: api_types.SearchPage) -> Rows[api_types.Issue]:
+        return read_rows(page.issues, lambda row: decode_row(row, self._type, self._session.name), unread_issue)
 
-    def _project_key(self, raw: Raw, detail: str) -> str:
-        try:
-            return decoder(api_types.IssueKey).decode(raw).key.rpartition("-")[0]
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise MalformedError(self._session.name, "", detail) from None
+    def _batch(self, page: api_types.SearchPage) -> Batch:
+        rows = self._rows(page)
+        return Batch(list(rows.read), None, rows.unread)
 
 
 def first_keys(session: Session, where: str) -> list[str]:
@@ -321,7 +356,7 @@ def first_keys(session: Session, where: str) -> list[str]:
         page = next(token_pages(session, where + ORDER, ["key"], _ID_PAGE))
     else:
         page = _search_ids(session, where, start=0)
-    return [decoder(api_types.IssueKey).decode(raw).key for raw in page.issues]
+    return [decode_row(raw, api_types.IssueKey, session.name).key for raw in page.issues]
 
 
 def _search_ids(session: Session, where: str, start: int) -> api_types.SearchPage:
@@ -330,26 +365,26 @@ def _search_ids(session: Session, where: str, start: int) -> api_types.SearchPag
 
 
 def _search(session: Session, body: Mapping[str, Any]) -> api_types.SearchPage:
-    """Fetch a page of a search by offset. Raises `MalformedError` for an empty page before the end."""
+    """Fetch a page of a search by offset. Raises `MalformedError` if it has fewer or more issues than were counted."""
     page = session.read(api_types.SearchPage, "search", body=body)
     if not page.issues and body["startAt"] < page.total:
         raise MalformedError(session.name, "", "a search counted issues and returned none")
+    if page.issues and body["startAt"] + len(page.issues) > page.total:
+        raise MalformedError(session.name, "", "a search returned more issues than it counted")
     return page
 
 
 def token_pages(session: Session, query: str, fields: Sequence[str], size: int) -> Iterator[api_types.SearchPage]:
-    """Yield the pages of a Cloud search. Raises `MalformedError` for a repeated token or an empty page with a token."""
+    """Yield the pages of a Cloud search. Raises `MalformedError` if it does not end."""
     body: dict[str, Any] = {"jql": query, "maxResults": size, "fields": list(fields)}
-    tokens = set()
+    guard = session.caller.guard("", max_pages=MAX_PAGES_STORED)
     while True:
         page = session.read(api_types.SearchPage, "search/jql", body=body)
         yield page
         token = page.nextPageToken
         if not token:
             return
-        if token in tokens or not page.issues:
-            raise MalformedError(session.name, "", "the search pages repeat")
-        tokens.add(token)
+        guard.check(len(page.issues), tuple(map(bytes, page.issues)), token)
         body["nextPageToken"] = token
 
 

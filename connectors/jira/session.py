@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -20,7 +20,7 @@ import requests
 from connectors.jira import api_types
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
-from connectors.shared.responses import Response, decode, read_body
+from connectors.shared.responses import Response, decode, decode_row, read_body
 from sync.tracker.errors import (
     AuthError,
     BusyError,
@@ -120,20 +120,37 @@ class Session:
         response = self.caller.read(lambda: self._send(verb, address, query, body), project)
         return decode(response, type_, self.name, project)
 
-    def pages(self, type_: type[T], path: str, query: Query, project: str = "") -> Iterator[T]:
-        """Yield every row of a list of the Agile API, which marks the last page."""
+    def pages(
+        self,
+        type_: type[T],
+        path: str,
+        query: Query,
+        project: str = "",
+        on_error: Callable[[msgspec.Raw, str], None] | None = None,
+    ) -> Iterator[T]:
+        """Yield every row of a list of the Agile API, which marks the last page.
+
+        Raises `MalformedError` for a row that cannot be read, unless ``on_error`` takes it with the reason.
+        """
         address, start, is_last = f"{self.base_url}/rest/agile/1.0/{path}", 0, False
+        guard = self.caller.guard(project)
         while not is_last:
             parameters = {**query, "startAt": start, "maxResults": _PAGE_SIZE}
             response = self.caller.read(
                 lambda parameters=parameters: self._send("GET", address, parameters, None),  # type: ignore[misc]
                 project,
             )
-            page = decode(response, api_types.AgilePage[type_], self.name, project)  # type: ignore[valid-type]
-            if not page.values and not page.isLast:
-                raise MalformedError(self.name, project, "an empty page announces another page")
-            yield from page.values
+            page = decode(response, api_types.AgilePage, self.name, project)
+            for row in page.values:
+                try:
+                    yield decode_row(row, type_, self.name, project)
+                except MalformedError as error:
+                    if on_error is None:
+                        raise
+                    on_error(row, error.detail)
             start, is_last = start + len(page.values), page.isLast
+            if not is_last:
+                guard.check(len(page.values), tuple(map(bytes, page.values)), start)
 
     def get(self, address: str) -> Response:
         """Read a whole address, and return the answer with its headers. Raises a `TrackerError`."""

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.sandbox.stale_lists import Lag
 from connectors.sandbox.versions import absent
-from connectors.sandbox.world import Fault, Tracker
+from connectors.sandbox.world import Answer, Fault, Tracker
 
 __all__ = ["Wire", "wired"]
 
@@ -69,7 +69,30 @@ class Wire:
         if absent(self.tracker, scope["path"]):
             await Response('{"message": "404 Not Found"}', 404, media_type="application/json")(scope, receive, logged)
             return
-        await self.app(scope, receive, logged)
+        await self.app(scope, receive, logged if self.tracker.alter is None else self._altered(method, path, logged))
+
+    def _altered(self, method: str, path: str, send: Send) -> Send:
+        """Collect an answer and send it as `Tracker.alter` changes it."""
+        start: Message = {}
+        body = b""
+
+        async def collected(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+            answer = Answer(start["status"], headers, body)
+            answer = self.tracker.alter(method, path, answer) if self.tracker.alter else answer
+            answer.headers["content-length"] = str(len(answer.body))
+            raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+            await send({**start, "status": answer.status, "headers": raw})
+            await send({"type": "http.response.body", "body": answer.body})
+
+        return collected
 
     def _dated(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return headers with the date of the world's clock, unless they have one."""

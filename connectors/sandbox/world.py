@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
+    "Answer",
     "Change",
     "Comment",
     "Fault",
@@ -248,6 +249,14 @@ class Board:
     read_only: bool = False
 
 
+class Answer(NamedTuple):
+    """Answer of a tracker: status, headers (names in lower case), body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Tracker:
     """One tracker: its projects, users, token and faults; the lock makes each request atomic."""
 
@@ -284,6 +293,8 @@ class Tracker:
         self.moved: dict[str, str] = {}
         """Old path of a renamed project -> its new one (GitHub and GitLab answer 301)."""
         self.latency = 0.0
+        self.alter: Callable[[str, str, Answer], Answer] | None = None
+        """Changes each answer, by method and path with query, before it is sent; None: answers are sent as they are."""
         self.limit, self.used = 5000, 0
         self.bot = self.user("milesync-bot", "milesync", bot=True)
 

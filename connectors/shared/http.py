@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import datetime, timedelta
@@ -21,8 +21,10 @@ from urllib.parse import urlsplit
 import requests
 import structlog
 import tenacity
+import urllib3
 
 from connectors.shared.concurrency import ConcurrencyLimiter
+from connectors.shared.pagination import MAX_PAGES, PageGuard
 from connectors.shared.responses import EndlessError, Response, clock_ahead, error_of, rate_limit
 from sync.telemetry.traces import span
 from sync.tracker.errors import (
@@ -48,6 +50,9 @@ MAX_WAIT = 60.0
 
 MAX_WRITE_TIME = timedelta(seconds=30)
 """Time after which a write is not sent again. A lease is valid for a minute or more when a write begins."""
+
+_SDK_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
+"""Errors that the SDKs raise for headers and bodies against the API. Our own errors are none of these."""
 
 
 def pin_environment(session: requests.Session, address: str, ca_file: str | None) -> str | bool:
@@ -132,7 +137,7 @@ class Caller:
         """
         return list(self.map_ahead(work, items))
 
-    def map_ahead(self, work: Callable[[T], R], items: Iterable[T], limit: int = 0) -> Iterator[R]:
+    def map_ahead(self, work: Callable[[T], R], items: Iterable[T], limit: int = 0) -> Generator[R, None, None]:
         """Apply ``work`` to the items ahead of the consumer and yield the results in order.
 
         At most ``limit`` items are started whose results were not consumed; 0 means twice the concurrency. When the
@@ -158,6 +163,10 @@ class Caller:
                     started.extend(submit(item) for item in islice(remaining, 1))
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+    def guard(self, project: str, *, max_pages: int = MAX_PAGES) -> PageGuard:
+        """Return the guard of a list that is read page by page."""
+        return PageGuard(self._name, project, self._clock, max_pages=max_pages)
 
     def add_requests(self, number: int = 1) -> None:
         """Add to the request count, also for requests that the SDK sends by itself (the hops of a redirect)."""
@@ -218,8 +227,11 @@ class Caller:
             raise UnreachableError(self._name, project, "the request timed out") from None
         except EndlessError:
             raise MalformedError(self._name, project, "the response body does not end") from None
-        except (requests.exceptions.RequestException, OSError) as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise UnreachableError(self._name, project, type(error).__name__) from None
+        except _SDK_FAULTS as error:
+            detail = f"the client library cannot read the answer ({type(error).__name__})"
+            raise MalformedError(self._name, project, detail) from None
 
     def _wait_for_limit(self, project: str) -> None:
         """Wait until the tracker's rate limit ends, in every thread. Raise `LimitedError` beyond `MAX_WAIT`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -30,13 +32,18 @@ __all__ = [
     "MAX_LIMIT",
     "EndlessError",
     "Response",
+    "RowError",
     "clock_ahead",
     "decode",
     "decode_created",
+    "decode_row",
     "decoder",
     "error_of",
+    "parse",
+    "parse_number",
     "rate_limit",
     "read_body",
+    "reading",
     "says_limit",
 ]
 
@@ -50,6 +57,10 @@ LARGEST_BODY = 64 << 20
 
 MAX_BODY_TIME = timedelta(minutes=2)
 """Longest time for reading one body, however slowly it arrives."""
+
+
+class RowError(MalformedError):
+    """A row of the tracker's answer does not match its API."""
 
 
 class EndlessError(Exception):
@@ -94,7 +105,7 @@ class Response(msgspec.Struct, frozen=True):
         """The tracker's error message, not redacted; empty if the body is not JSON with a message."""
         try:
             body = msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             return ""
         if not isinstance(body, dict):
             return ""
@@ -135,7 +146,7 @@ def _retry_time(headers: Mapping[str, str], now: datetime) -> datetime:
     before now and never after `MAX_LIMIT`, for any value that a tracker or a proxy may send.
     """
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset")
-    seconds = _parse_number(after)
+    seconds = parse_number(after)
     if seconds is not None:
         return now + min(timedelta(seconds=seconds), MAX_LIMIT)
     until = _parse_time(after)
@@ -145,8 +156,8 @@ def _retry_time(headers: Mapping[str, str], now: datetime) -> datetime:
     return max(now, min(until, now + MAX_LIMIT))
 
 
-def _parse_number(text: str) -> int | None:
-    """Parse a number of seconds or requests; None if the text is not one."""
+def parse_number(text: str) -> int | None:
+    """Parse a header's number of seconds, requests, rows or pages; None if the text is not one, or is too large."""
     return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
@@ -161,7 +172,13 @@ def _parse_time(text: str) -> datetime | None:
             return datetime.fromtimestamp(number / 1000 if number > 100_000_000_000 else number, UTC)
         at = datetime.fromisoformat(text) if text[:4].isdecimal() else parsedate_to_datetime(text)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+    except (
+        ValueError,
+        OverflowError,
+        TypeError,
+        IndexError,
+        AttributeError,
+    ):
         return None
 
 
@@ -170,29 +187,47 @@ def clock_ahead(response: Response, now: datetime) -> timedelta | None:
 
     ``Age`` is the time in seconds that the answer spent in a cache.
     """
-    age = response.headers.get("age", "")
-    try:
-        date = parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
-        return date + timedelta(seconds=int(age) if age.isdecimal() else 0) - now.replace(microsecond=0)
-    except (KeyError, ValueError, OverflowError):
-        return None
+    at, age = _parse_time(response.headers.get("date", "")), parse_number(response.headers.get("age", ""))
+    return None if at is None else at - now.replace(microsecond=0) + timedelta(seconds=age or 0)
 
 
 def rate_limit(response: Response, name: str) -> RequestBudget | None:
     """Read the rate limit from the headers, under this name; None without those headers."""
     headers = {key.removeprefix("x-"): value for key, value in response.headers.items()}
     limit, left = (
-        _parse_number(headers.get("ratelimit-limit", "")),
-        _parse_number(headers.get("ratelimit-remaining", "")),
+        parse_number(headers.get("ratelimit-limit", "")),
+        parse_number(headers.get("ratelimit-remaining", "")),
     )
     if limit is None or left is None:
         return None
     return RequestBudget(name=name, limit=limit, left=left, resets=_parse_time(headers.get("ratelimit-reset", "")))
 
 
+# --- JSON: the only place that decodes what a tracker sent -----------------------------------------------------------
+
 _decoder_lock = threading.Lock()
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+_UNREADABLE = (msgspec.DecodeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""Errors of decoding and converting that mean an answer against its API."""
+
+_DEEPEST = 200
+"""Levels of nesting that are kept of a body which is nested too deeply for the decoder."""
+
+_CUT = b"[[[]]]"
+"""Replacement of what is nested deeper: it fits no field, so that the row with the field cannot be read."""
+
+_NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
+_EXTREME = re.compile(rb'"(?:0\d|1[0-8])\d\d-\d\d-\d\d|"9999-\d\d-\d\d[Tt ]|\d{17}')
+"""Times and numbers that may be outside of `_EARLIEST` to `_LATEST` and of 64 bits."""
+
+_EARLIEST, _LATEST, _LARGEST = 1900, 9998, 1 << 63
+"""Years of times (days may have any later year), and the limit of integers, that the rest of the program can use."""
+
+_VALUE = re.compile(r"^Invalid (enum )?value .*?(?=( - at `[^`]*`)?$)", re.DOTALL)
+"""Start of the decoder's messages that quote a value."""
 
 
 def decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
@@ -208,15 +243,105 @@ def decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
     return cached
 
 
+@contextmanager
+def reading(name: str, project: str = "", item: str = "") -> Iterator[None]:
+    """Raise `MalformedError` for an error of decoding or converting inside. It names the field, never its value.
+
+    ``item`` is the id or key of the row that is read; empty for a whole answer.
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        words = _words_of(error)
+        raise MalformedError(name, project, f"{item}: {words}" if item else words) from None
+
+
 def decode(response: Response, type_: type[T], name: str, project: str = "") -> T:
     """Decode the body. Raises `MalformedError` that names the wrong field, never its value."""
+    body = response.body.encode() if isinstance(response.body, str) else response.body
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    with reading(name, project):
+        if body[:64].lstrip().startswith(b"<"):
+            raise msgspec.DecodeError("HTML instead of JSON")
+        try:
+            return _decode(body, type_)
+        except RecursionError:
+            return _decode(_without_depth(body), type_)
+
+
+def decode_row(row: msgspec.Raw, type_: type[T], name: str, project: str = "", item: str = "") -> T:
+    """Decode a row that was left undecoded in its page. Raises `RowError`, which names the wrong field."""
     try:
-        return decoder(type_).decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        start = response.body[:64].lstrip()
-        head = start.decode("latin-1") if isinstance(start, bytes) else start
-        detail = "HTML instead of JSON" if head.startswith("<") else str(error)
-        raise MalformedError(name, project, detail) from None
+        with reading(name, project, item):
+            return _decode(bytes(row), type_)
+    except MalformedError as error:
+        raise RowError(name, project, error.detail) from None
+
+
+def parse(text: str, type_: type[T]) -> T | None:
+    """Decode JSON that milesync wrote; None if this version cannot read it."""
+    try:
+        return decoder(type_).decode(text)
+    except _UNREADABLE:
+        return None
+
+
+def _decode(body: bytes, type_: type[T]) -> T:
+    value = decoder(type_).decode(body)
+    if _EXTREME.search(body):
+        _check_range(value, "$")
+    return value
+
+
+def _check_range(value: Any, path: str) -> None:
+    """Raise ValueError for a time or a number that later computations could not represent."""
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _check_range(getattr(value, name), f"{path}.{name}")
+    elif isinstance(value, date):
+        is_late = isinstance(value, datetime) and value.year > _LATEST
+        if value.year < _EARLIEST or is_late:
+            raise ValueError(f"Date out of range - at `{path}`")
+    elif isinstance(value, int):
+        if abs(value) >= _LARGEST:
+            raise ValueError(f"Number out of range - at `{path}`")
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            _check_range(entry, f"{path}[...]")
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            _check_range(entry, f"{path}[...]")
+
+
+def _without_depth(body: bytes) -> bytes:
+    """Replace everything that is nested deeper than `_DEEPEST` levels."""
+    parts: list[bytes] = []
+    depth = start = 0
+    for match in _NESTING.finditer(body):
+        sign = match[0]
+        if sign in (b"[", b"{"):
+            depth += 1
+            if depth == _DEEPEST + 1:
+                parts.append(body[start : match.start()])
+        elif sign in (b"]", b"}"):
+            if depth == _DEEPEST + 1:
+                parts.append(_CUT)
+                start = match.end()
+            depth -= 1
+    return b"".join((*parts, body[start:]))
+
+
+def _words_of(error: Exception) -> str:
+    """Describe an error of decoding or converting, without a value of the answer."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeError):
+        return "a text is not UTF-8"
+    if isinstance(error, msgspec.DecodeError):
+        return _VALUE.sub(lambda match: f"Invalid {match[1] or ''}value", str(error))
+    if isinstance(error, ValueError) and str(error).endswith("`") and " out of range - at `$" in str(error):
+        return str(error)
+    return f"a value cannot be converted ({type(error).__name__})"
 
 
 def decode_created(response: Response, type_: type[T], name: str, project: str) -> T:

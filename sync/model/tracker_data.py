@@ -39,6 +39,8 @@ __all__ = [
     "Project",
     "State",
     "StatusCategory",
+    "UnreadKind",
+    "UnreadRow",
     "Visibility",
     "matches_pattern",
     "uid",
@@ -265,3 +267,35 @@ class DueDate(Struct, frozen=True, omit_defaults=True):
     due: date | None
     by: Person | None = None
     after: datetime | None = None
+
+
+class UnreadKind(StrEnum):
+    """Kind of a row that could not be read. LIST: the list of the ids of all issues."""
+
+    ISSUE = "issue"
+    MILESTONE = "milestone"
+    LIST = "list"
+
+
+class UnreadRow(Struct, frozen=True, kw_only=True):
+    """A row of a tracker's answer that could not be read.
+
+    ``project``: native id. ``id`` and ``key``: of the issue or milestone; empty if they could not be read. ``reason``:
+    the field and its fault, never a value. ``milestones``: the milestones (native ids) that the row itself names.
+    """
+
+    project: str
+    kind: UnreadKind
+    reason: str
+    id: str = ""
+    key: str = ""
+    milestones: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The row as people can find it: ``issue #12``, ``milestone 7``, ``an issue without a readable key``."""
+        if self.kind is UnreadKind.LIST:
+            return "the list of all issues"
+        written = self.key or self.id
+        article = "an" if self.kind is UnreadKind.ISSUE else "a"
+        return f"{self.kind} {written}" if written else f"{article} {self.kind} without a readable key"

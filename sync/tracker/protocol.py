@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
-from sync.model.tracker_data import DueDate, Event, Issue, Markup, Milestone, Project
+from sync.model.tracker_data import DueDate, Event, Issue, Markup, Milestone, Project, UnreadRow
 from sync.tracker.actions import (
     Action,
     Receipt,
@@ -92,6 +92,8 @@ class Page(Struct, frozen=True, kw_only=True):
     ``all_issues``: the ids of all issues of a swept project, by its id. Other stored issues have been deleted. If an id
     is not stored, or is stored as deleted, the project's cursor is deleted, and the next pull reads the whole project.
     ``failed``: the error that ended the pull of a project, by its path in the configuration.
+    ``unread``: the rows of this page that could not be read. The next pull asks for them again, so that a complete pull
+    names all of them, also those of earlier pulls.
     """
 
     projects: tuple[Project, ...] = ()
@@ -105,6 +107,7 @@ class Page(Struct, frozen=True, kw_only=True):
     gone: frozenset[str] = frozenset()
     all_issues: Mapping[str, frozenset[str]] = field(default_factory=dict)
     failed: Mapping[str, TrackerError] = field(default_factory=dict)
+    unread: tuple[UnreadRow, ...] = ()
 
 
 class Connector(Protocol):

@@ -80,15 +80,24 @@ class TestReading:
         ],
         ids=str,
     )
-    def test_a_malformed_issue_ends_its_project(self, side: Side, changes: dict[str, Any]) -> None:
+    def test_a_malformed_issue_costs_itself_alone(self, side: Side, changes: dict[str, Any]) -> None:
+        """It is named with its field, and read as soon as it can be."""
         side.filled("acme/bad", 2)
         body = altered(side, **changes)
         side.filled("acme/app", 2)
         side.tracker.faults.append(Fault("status", "updated_at&sort=desc", status=200, body=body))
-        got = Mirror().pull(side.connect(concurrency=1), "acme/bad", "acme/app")
-        assert isinstance(got.failed["acme/bad"], MalformedError)
-        assert len(got.complete) == 1
-        assert {row.key.partition("#")[0] for row in got.issues.values()} == {"acme/app"}
+        connector, got = side.connect(concurrency=1), Mirror()
+        pages = list(connector.pull(["acme/bad", "acme/app"], {}))
+        for page in pages:
+            got.take(page)
+        assert got.failed == {}
+        assert len(got.complete) == 2
+        assert len(got.issues) == 3
+        [row] = [row for page in pages for row in page.unread]
+        assert (row.kind, row.key) == ("issue", "acme/bad#1" if "references" not in changes else "#1")
+        [field] = changes
+        assert field in row.reason
+        assert len(got.pull(connector, "acme/bad", "acme/app").issues) == 4
 
     @pytest.mark.parametrize(
         "changes",

@@ -412,16 +412,16 @@ def test_a_sweep_of_several_pages_while_issues_vanish(monkeypatch: pytest.Monkey
         project = served.fill("PAY", 230)
         state = pulled(served.connector(), ["PAY"])
         served.clock.on(days=8)
-        real, pages = search.Search._id_page, []
+        real, pages = search._search_ids, []
 
-        def vanishing(self: search.Search, where: str, start: int) -> Any:
-            found = real(self, where, start)
+        def vanishing(session: Any, where: str, start: int) -> Any:
+            found = real(session, where, start)
             pages.append(start)
             if len(pages) == 1:
                 del project.issues[3]
             return found
 
-        monkeypatch.setattr(search.Search, "_id_page", vanishing)
+        monkeypatch.setattr(search, "_search_ids", vanishing)
         pulled(served.connector(), ["PAY"], state)
         assert set(state.issues) == {native(issue) for issue in project.issues.values()}
         assert len(pages) == 2 * 5
