@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,7 +13,7 @@ from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
 from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.descriptions import changed_description
-from connectors.shared.responses import Response, decode_created
+from connectors.shared.responses import Response, decode_created, parse
 from sync.tracker.actions import (
     Action,
     Attach,
@@ -163,7 +162,13 @@ class Writer:
         return {"body": self._text(body), "properties": _properties(marker)}
 
     def _text(self, body: str) -> Any:
-        return json.loads(body) if self._session.is_cloud else body
+        """The body as Jira takes it: an ADF document on Cloud, else wiki markup."""
+        if not self._session.is_cloud:
+            return body
+        document = parse(body, dict[str, Any])
+        if document is None:
+            raise RefusedError(self._session.name, "", "the text is no document; make a new plan")
+        return document
 
     def _ensure_marker(self, answer: Response, comment: str, marker: str, project: str) -> None:
         """Set the marker separately if the server stored the comment without its properties.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
@@ -16,6 +17,8 @@ from connectors.sandbox.versions import absent
 from connectors.sandbox.world import Answer, Fault, Tracker
 
 __all__ = ["Wire", "wired"]
+
+_PAGE_SIZE = re.compile(rb"""(per_page=|maxResults=|"maxResults": ?|"first": ?|first: )([0-9]+)""")
 
 
 class Wire:
@@ -69,6 +72,8 @@ class Wire:
         if absent(self.tracker, scope["path"]):
             await Response('{"message": "404 Not Found"}', 404, media_type="application/json")(scope, receive, logged)
             return
+        if self.tracker.page_limit is not None:
+            scope, receive = await _with_smaller_pages(scope, receive, self.tracker.page_limit)
         await self.app(scope, receive, logged if self.tracker.alter is None else self._altered(method, path, logged))
 
     def _altered(self, method: str, path: str, send: Send) -> Send:
@@ -147,9 +152,7 @@ class Wire:
         """Answer a read from the state of some seconds ago; execute a write normally."""
         body = await Request(scope, receive).body()
 
-        async def again() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
+        again = _replayed(body)
         if not self.tracker.reads(scope["method"], scope["path"]) or b"mutation" in body:
             await self.app(scope, again, send)
             return
@@ -157,6 +160,26 @@ class Wire:
         asked = " ".join([scope["path"], *numbers, body.decode("utf-8", "replace")])
         with self.lag.shown(asked):
             await self.app(scope, again, send)
+
+
+def _replayed(body: bytes) -> Receive:
+    """Return the channel of a request with this body."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+async def _with_smaller_pages(scope: Scope, receive: Receive, most: int) -> tuple[Scope, Receive]:
+    """Return the request with each page size in its query, JSON or GraphQL document limited to ``most`` rows."""
+
+    def smaller(match: re.Match[bytes]) -> bytes:
+        return match[1] + str(min(most, int(match[2]))).encode()
+
+    body = await Request(scope, receive).body()
+    limited = {**scope, "query_string": _PAGE_SIZE.sub(smaller, scope["query_string"])}
+    return limited, _replayed(_PAGE_SIZE.sub(smaller, body))
 
 
 async def _endless(receive: Receive, send: Send) -> None:

@@ -293,6 +293,8 @@ class Tracker:
         self.moved: dict[str, str] = {}
         """Old path of a renamed project -> its new one (GitHub and GitLab answer 301)."""
         self.latency = 0.0
+        self.page_limit: int | None = None
+        """Maximum number of rows in a page, whatever a request asks for; None: the tracker's own."""
         self.alter: Callable[[str, str, Answer], Answer] | None = None
         """Changes each answer, by method and path with query, before it is sent; None: answers are sent as they are."""
         self.limit, self.used = 5000, 0

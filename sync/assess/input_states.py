@@ -67,7 +67,7 @@ class InputStates:
         name, key = other.connection.name, other.project.key
         if isinstance(other, RemovedMilestone):
             return _missing(name, key, other.outage)
-        outage = self._snapshot.outages.get((other.connection.source, key))
+        outage = self._snapshot.outage_of(other.connection.source, key, other.uid)
         if outage is not None:
             return _missing(name, key, outage)
         return Input(connection=name, project=key, state=InputState.READ, since=other.read_at)

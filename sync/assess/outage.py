@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sync.assess.issue_names import issue_names
-from sync.health.missing_input import Outage
+from sync.health.missing_input import Outage, worst_outage
 from sync.model.milestone_ids import plain_id
-from sync.model.tracker_data import Milestone, Project, State, uid
+from sync.model.tracker_data import Milestone, Project, State, UnreadKind, uid
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 
-__all__ = ["GRACE", "GRACE_RUNS", "RemovedMilestone", "RemovedProjects", "find_outages", "find_removed"]
+__all__ = ["GRACE", "GRACE_RUNS", "RemovedMilestone", "RemovedProjects", "find_outages", "find_removed", "find_unread"]
 
 GRACE = timedelta(hours=24)
 """Time from the first failed pull for which the last verdict is kept."""
@@ -27,6 +27,11 @@ GRACE_RUNS = 3
 
 _HTTP_STATUS = re.compile(r"\bHTTP \d{3}\b")
 _NOT_CONFIGURED = "not configured"
+_UNREAD = {
+    UnreadKind.ISSUE: "an item cannot be read",
+    UnreadKind.MILESTONE: "the milestone cannot be read",
+    UnreadKind.LIST: "",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +70,34 @@ def find_outages(store: Store, now: datetime) -> Mapping[tuple[str, str], Outage
     return {
         key: Outage(
             since=pull.good_at,
-            is_short=now - pull.failed_at < GRACE or sum(at > pull.failed_at for at in started) + 1 < GRACE_RUNS,
+            is_short=_is_short(pull.failed_at, started, now),
             failure=found[0] if (found := _HTTP_STATUS.search(pull.error)) else "",
         )
         for key, pull in failed.items()
     }
+
+
+def find_unread(store: Store, now: datetime) -> Mapping[str, Outage]:
+    """Return the outages at ``now`` (UTC) of milestones (uid) with an item that cannot be read, or that cannot be read
+    themselves.
+    """
+    states = store.unread_rows()
+    if not states:
+        return {}
+    started = store.runs_since(min(state.failed_at for state in states) - GRACE)
+    outages: dict[str, Outage] = {}
+    for state in states:
+        is_short = _is_short(state.failed_at, started, now)
+        outage = Outage(since=state.good_at, is_short=is_short, failure=_UNREAD[state.row.kind])
+        for milestone in state.milestones:
+            name = uid(state.source, "milestone", milestone)
+            outages[name] = worst_outage(outages.get(name), outage) or outage
+    return outages
+
+
+def _is_short(failed_at: datetime, started: Sequence[datetime], now: datetime) -> bool:
+    """Return whether the grace period after a failure is not over; ``started`` are the starts of runs."""
+    return now - failed_at < GRACE or sum(at > failed_at for at in started) + 1 < GRACE_RUNS
 
 
 def find_removed(store: Store, connections: Sequence[Connection], now: datetime) -> RemovedProjects:

@@ -108,7 +108,7 @@ class _PortfolioBuilder:
         for uid, outage in (*missing, *self.never_read):
             outages[uid] = worst_outage(outages.get(uid), outage) or outage
         for uid, milestone in self.alone.items():
-            own = self.snapshot.outages.get((milestone.connection.source, milestone.project.key))
+            own = self.snapshot.outage_of(milestone.connection.source, milestone.project.key, uid)
             if own is not None and milestone.health.stale_since is not None:
                 outages[uid] = own
                 unread.add(uid)

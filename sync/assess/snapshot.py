@@ -13,7 +13,7 @@ import msgspec
 from sync.assess.history_size import FinishedMilestones
 from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
-from sync.assess.outage import RemovedProjects, find_outages, find_removed
+from sync.assess.outage import RemovedProjects, find_outages, find_removed, find_unread
 from sync.assess.rows import ConnectionRows, load_rows
 from sync.assess.track_record import forecasts_of_last_week, recent_forecasts, track_record
 from sync.forecast.history_tables import HistoryTables
@@ -23,7 +23,7 @@ from sync.forecast.track_record import StreamScore
 from sync.forecast.waiting import WaitingBatch
 from sync.health.advice import Advisor
 from sync.health.assess import AssessmentInputs, assess, explain, has_enough_data
-from sync.health.missing_input import Outage, health_without_data
+from sync.health.missing_input import Outage, health_without_data, worst_outage
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
@@ -99,7 +99,7 @@ class Snapshot:
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
         for uid in rows.containers:
             project = rows.project_of(uid)
-            outage = self._runs.outages.get((rows.source, project.key))
+            outage = self._runs.outage_of(rows.source, project.key, uid)
             known_until = None if outage is None else outage.since or _NEVER
             if project.id in rows.removed:
                 known_until = self._runs.read_at.get((rows.source, project.key))
@@ -117,6 +117,10 @@ class Snapshot:
     def outages(self) -> Mapping[tuple[str, str], Outage]:
         """The projects whose data is missing, by source and project key; empty in a replay."""
         return self._runs.outages
+
+    def outage_of(self, source: str, project_key: str, uid: str) -> Outage | None:
+        """Return the outage of a milestone's own data: of its project, or of one of its items; None without one."""
+        return self._runs.outage_of(source, project_key, uid)
 
     @property
     def previous(self) -> Mapping[str, Health]:
@@ -230,11 +234,12 @@ class _PreviousRuns:
     """Results of earlier runs: the last health of each container, outages, milestones with a status issue.
 
     ``outages`` and ``read_at`` (times in UTC) are by source and project key, ``forecasts`` and ``last_week`` by
-    container.
+    container. ``unread``: the outages of milestones (uid) with an item that cannot be read.
     """
 
     healths: Mapping[str, Health] = field(default_factory=dict)
     outages: Mapping[tuple[str, str], Outage] = field(default_factory=dict)
+    unread: Mapping[str, Outage] = field(default_factory=dict)
     read_at: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
     forecasts: Mapping[str, tuple[PublishedForecast, ...]] = field(default_factory=dict)
@@ -249,6 +254,10 @@ class _PreviousRuns:
             if health.clock is not None
         }
 
+    def outage_of(self, source: str, project_key: str, uid: str) -> Outage | None:
+        """Return the outage of a milestone's own data; None without one."""
+        return worst_outage(self.outages.get((source, project_key)), self.unread.get(uid))
+
     @classmethod
     def load(
         cls, store: Store, audience: Audience, at: datetime, reported: frozenset[str], method: int
@@ -256,6 +265,7 @@ class _PreviousRuns:
         return cls(
             healths=store.last_health(audience.name),
             outages=find_outages(store, at),
+            unread=find_unread(store, at),
             read_at=store.last_pulls(),
             reported=reported,
             forecasts=recent_forecasts(store, audience.name, at, method),
@@ -305,7 +315,7 @@ def _assessed(
         milestone, project = rows.milestones[uid], rows.project_of(uid)
         container, overrides = rows.containers[uid], rows.overrides(milestone)
         key = (rows.source, project.key)
-        outage = runs.outages.get(key)
+        outage = runs.outage_of(*key, uid)
         if outage is not None:
             today = day_of(health.at, rows.connection.zone)
             health = health_without_data(health, runs.healths.get(uid), outage, today)

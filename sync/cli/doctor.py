@@ -162,9 +162,12 @@ def _database_findings(settings: Settings, environ: Mapping[str, str]) -> Iterat
 
 
 def _stored_findings(url: str) -> Iterator[DoctorFinding]:
-    """Milestones that no list names, and series that never finish, by the last assessments."""
+    """Rows that cannot be read, milestones that no list names, and series that never finish."""
     try:
         with Store.open(url, create=False, clock=wiring.clock) as store:
+            for state in store.unread_rows():
+                remedy = "correct it in the tracker, or report the fault; each run asks for it again"
+                yield _database_finding(Level.WARNING, state.words, remedy)
             yield from unlisted_findings(store.unlisted_milestones())
             yield from series_findings(store.last_health().values())
     except StoreError as error:

@@ -35,6 +35,7 @@ from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.actions import Action
 from sync.tracker.connection import Connection
+from sync.tracker.errors import UnreadError
 
 __all__ = ["Engine"]
 
@@ -147,7 +148,8 @@ class Engine:
             return None
         self.share = replace(self.share, projects=configured)
         result = self.run()
-        if not self.failures and not result.lease_held:
+        is_read = all(isinstance(failure.cause, UnreadError) for failure in self.failures)
+        if is_read and not result.lease_held:
             self.store.clear_changed(connection.name, marked_projects)
         return result
 

@@ -31,7 +31,8 @@ class ReadState(Struct, frozen=True, kw_only=True):
     """The time (UTC) at which a connection's tracker was last read to the end, by its newest project; None: never.
 
     ``stale`` has the projects whose last pull failed, with the time of their last good pull. ``unlisted`` has the keys
-    of the issues in milestones that the tracker does not list, by project.
+    of the issues in milestones that the tracker does not list, by project. ``unread`` has a line for each row that
+    cannot be read.
     """
 
     connection: str
@@ -39,6 +40,7 @@ class ReadState(Struct, frozen=True, kw_only=True):
     seen: datetime | None
     stale: dict[str, datetime | None]
     unlisted: dict[str, tuple[str, ...]] = {}
+    unread: list[str] = []
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -71,6 +73,7 @@ def read_states(engine: Engine) -> list[ReadState]:
     unlisted: dict[tuple[str, str], list[str]] = {}
     for milestone in engine.store.unlisted_milestones():
         unlisted.setdefault((milestone.source, milestone.project_key), []).extend(milestone.issues)
+    unread = engine.store.unread_rows()
     states = []
     for connection in engine.connections:
         origin = connection.source
@@ -84,6 +87,7 @@ def read_states(engine: Engine) -> list[ReadState]:
                 seen=max((at for (url, key), at in last_pulls.items() if url == origin and key in keys), default=None),
                 stale={key: at for (url, key), at in sorted(stale.items()) if url == origin and key in named},
                 unlisted={key: tuple(unlisted[origin, key]) for key in sorted(named) if (origin, key) in unlisted},
+                unread=[row.words for row in unread if row.source == origin and row.row.project in watched],
             )
         )
     return states

@@ -15,7 +15,7 @@ from typing import Self
 
 import structlog
 
-from sync.model.tracker_data import matches_pattern
+from sync.model.tracker_data import UnreadRow, matches_pattern
 from sync.pull.identify import identify, recall_identity
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress, silent
@@ -23,12 +23,15 @@ from sync.store.database import StoreError
 from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
-from sync.tracker.errors import TrackerError, failure_words
+from sync.tracker.errors import TrackerError, UnreadError, failure_words
 from sync.tracker.protocol import Page
 
 __all__ = ["Puller", "RoundShare", "selected_connections"]
 
 log = structlog.get_logger("milesync")
+
+UNREAD_SHOWN = 5
+"""Maximum number of unreadable rows that an error names; the others are counted."""
 
 HEAD_START = 0.05
 """Seconds in which the first requests are sent; a tracker takes longer to answer."""
@@ -144,6 +147,7 @@ class Puller:
             is_complete = not state.failed and self.share is None
             self.store.watch(connection.name, origin, state.seen, only=is_complete)
             self._note_patterns(connection, projects, state, now)
+            self._record_unread(connection, state)
         except StoreError:
             raise  # the database is lost: no connection can go on
         except Exception as error:
@@ -170,10 +174,20 @@ class Puller:
                 key = state.keys.get(project, project)
                 state.read.add(key)
                 self.store.note_pull(origin, key, now, None)
+            for row in page.unread:
+                state.unread.setdefault(row.project, {})[row.name] = row
             for project, error in page.failed.items():
                 state.failed[project] = error
                 self.record_failure(connection, project, error)
                 self.store.note_pull(origin, project, now, failure_words(connection.name, error))
+
+    def _record_unread(self, connection: Connection, state: _PullState) -> None:
+        """Add a failure for each project with rows that could not be read."""
+        for project, rows in state.unread.items():
+            key = state.keys.get(project, project)
+            self.record_failure(
+                connection, key, UnreadError(connection.name, key, describe_unread(list(rows.values())))
+            )
 
     def _note_patterns(self, connection: Connection, projects: Sequence[str], state: _PullState, now: datetime) -> None:
         """Store the outcome of configured patterns, which are no projects, and of the projects behind failed ones.
@@ -215,6 +229,15 @@ class _PullState:
     """Keys of the projects that were read to the end."""
     failed: dict[str, TrackerError] = field(default_factory=dict)
     """Failed entries of the configuration, or keys of projects."""
+    unread: dict[str, dict[str, UnreadRow]] = field(default_factory=dict)
+    """Rows that could not be read, by project id and name."""
+
+
+def describe_unread(rows: Sequence[UnreadRow]) -> str:
+    """Return the number of rows, and the names and faults of the first of them."""
+    named = [f"{row.name}: {row.reason}" for row in rows[:UNREAD_SHOWN]]
+    more = f"; and {len(rows) - UNREAD_SHOWN} more" if len(rows) > UNREAD_SHOWN else ""
+    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}: {'; '.join(named)}{more}"
 
 
 def _projects_behind(entry: str, unread: Collection[str], entries: Sequence[str]) -> set[str]:

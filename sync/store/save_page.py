@@ -13,10 +13,22 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import Connection, Row, Table, delete, func, select, update
 
-from sync.model.tracker_data import RULE_ID_PREFIX, DueDate, Event, EventKind, Issue, Milestone, State, Visibility
+from sync.model.tracker_data import (
+    RULE_ID_PREFIX,
+    DueDate,
+    Event,
+    EventKind,
+    Issue,
+    Milestone,
+    State,
+    UnreadKind,
+    Visibility,
+)
 from sync.store import tables as schema
 from sync.store.pull_requests import count_pull_requests
+from sync.store.pulls import good_pulls
 from sync.store.tables import EventOrigin
+from sync.store.unread import save_unread
 from sync.store.upsert import chunks, upsert
 from sync.tracker.protocol import Page
 
@@ -43,6 +55,7 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
     missing, unknown = _swept(connection, source, page.all_issues)
     gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at, touched)
     _forget_blockers(connection, source, page.all_issues.keys() - unknown)
+    save_unread(connection, source, page, gone, at)
     count_pull_requests(connection, source, page.complete)
     _next_edition(connection, source, touched)
     forgotten = {**page.cursors, **dict.fromkeys(unknown, "")}
@@ -102,7 +115,7 @@ def _due_dates(
         query = select(table.c.milestone, table.c.due).where(table.c.source == source, table.c.milestone.in_(ids))
         last.update((row.milestone, row.due) for row in connection.execute(query.order_by(table.c.seen)))
     moved = {row.id: row.project for row in fresh if row.id in last and last[row.id] != row.due}
-    before = _good_pulls(connection, source, frozenset(moved.values()))
+    before = good_pulls(connection, source, frozenset(moved.values()))
     notes = [
         {
             "source": source,
@@ -118,24 +131,12 @@ def _due_dates(
     upsert(connection, table, notes)
 
 
-def _good_pulls(connection: Connection, source: int, projects: Collection[str]) -> dict[str, datetime]:
-    """Return the time (UTC) of the last complete pull of each project (id)."""
-    project, pull = schema.project, schema.pull
-    times: dict[str, datetime] = {}
-    for ids in chunks(projects):
-        query = (
-            select(project.c.id, pull.c.good_at)
-            .join(pull, (pull.c.source == project.c.source) & (pull.c.project_key == project.c.key))
-            .where(project.c.source == source, project.c.id.in_(ids), pull.c.good_at.is_not(None))
-        )
-        times.update((row.id, row.good_at) for row in connection.execute(query))
-    return times
-
-
 def _missing_milestones(connection: Connection, source: int, page: Page, rows: Collection[str], at: datetime) -> None:
-    """Mark the milestones that a complete list lacks as deleted."""
+    """Mark the milestones that a complete list lacks as deleted, except those that could not be read."""
     table = schema.milestone
-    for projects in chunks(page.all_milestones):
+    unread = [row for row in page.unread if row.kind is UnreadKind.MILESTONE]
+    rows = {*rows, *(row.id for row in unread)}
+    for projects in chunks(page.all_milestones - {row.project for row in unread if not row.id}):
         mine = (table.c.source == source) & table.c.project.in_(projects) & table.c.deleted_at.is_(None)
         known = connection.scalars(select(table.c.id).where(mine)).all()
         for ids in chunks([key for key in known if key not in rows]):

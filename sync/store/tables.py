@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy import event as events
 
 from sync.model.health import Status
-from sync.model.tracker_data import EventKind, MilestoneKind, Person, State, StatusCategory, Visibility
+from sync.model.tracker_data import EventKind, MilestoneKind, Person, State, StatusCategory, UnreadKind, Visibility
 from sync.tracker.actions import OwnContent
 
 __all__ = [
@@ -52,7 +52,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0011"
+HEAD = "0012"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -236,6 +236,27 @@ pull = _table(
     Column("error", TrackerText),
 )
 """``good_at`` is the last complete pull, ``failed_at`` the first failure since then."""
+
+unread = _table(
+    "unread",
+    ("source", "project", "kind", "item"),
+    _source(),
+    Column("project", TrackerText, nullable=False),
+    Column("kind", EnumText(UnreadKind), nullable=False),
+    Column("item", TrackerText, nullable=False),
+    Column("id", TrackerText, nullable=False),
+    Column("key", TrackerText, nullable=False),
+    Column("reason", TrackerText, nullable=False),
+    Column("milestones", Json(tuple[str, ...]), nullable=False),
+    Column("failed_at", UtcMicroseconds, nullable=False),
+    Column("seen_at", UtcMicroseconds, nullable=False),
+    Column("good_at", UtcMicroseconds),
+)
+"""Rows that cannot be read; ``item`` is the id, else the key, else empty.
+
+``milestones`` are those that the row or the stored issue is in. ``failed_at`` is the first pull that could not read the
+row, ``seen_at`` the last one, ``good_at`` the last complete pull of the project before.
+"""
 
 watch = _table(
     "watch",

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Table, delete, func, literal, select, update
 
-from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Person, Project
+from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Person, Project, UnreadRow
 from sync.store import tables as schema
 from sync.store.database import writing
 from sync.store.repository import Repository, rows_of
@@ -19,7 +19,7 @@ from sync.store.unlisted_milestones import UnlistedMilestone, unlisted_milestone
 from sync.store.upsert import chunks, reader, upsert
 from sync.tracker.protocol import Page
 
-__all__ = ["FailedPull", "TrackerData"]
+__all__ = ["FailedPull", "TrackerData", "UnreadState"]
 
 BATCH = 1000
 """Number of issues in one read."""
@@ -40,6 +40,27 @@ class FailedPull(Struct, frozen=True):
     failed_at: datetime
     good_at: datetime | None
     error: str
+
+
+class UnreadState(Struct, frozen=True, kw_only=True):
+    """A stored row that cannot be read.
+
+    ``project``: key. ``milestones``: native ids of the milestones that it concerns. ``failed_at``: the first pull (UTC)
+    that could not read it; ``good_at``: the last complete pull of the project before, None without one.
+    """
+
+    source: str
+    project: str
+    row: UnreadRow
+    milestones: tuple[str, ...]
+    failed_at: datetime
+    good_at: datetime | None
+
+    @property
+    def words(self) -> str:
+        """The row, the time and the fault: ``acme/app: issue #12 cannot be read since 2026-03-02 09:00 UTC (...)``."""
+        since = f"{self.failed_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.project}: {self.row.name} cannot be read since {since} ({self.row.reason})"
 
 
 class TrackerData(Repository):
@@ -148,6 +169,27 @@ class TrackerData(Repository):
         """Return the time (UTC) of the last good pull of each project, by (source, project key)."""
         rows = self._pulls(schema.pull.c.good_at.is_not(None))
         return {(row.source_url, row.project_key): row.good_at for row in rows}
+
+    def unread_rows(self) -> list[UnreadState]:
+        """Return the rows that the last pulls could not read, by source and project key."""
+        unread, source, project = schema.unread, schema.source, schema.project
+        query = (
+            select(unread, source.c.url.label("source_url"), project.c.key.label("project_key"))
+            .join(source, source.c.n == unread.c.source)
+            .outerjoin(project, (project.c.source == unread.c.source) & (project.c.id == unread.c.project))
+            .order_by(source.c.url, project.c.key, unread.c.kind, unread.c.item)
+        )
+        return [
+            UnreadState(
+                source=row.source_url,
+                project=row.project_key or row.project,
+                row=UnreadRow(project=row.project, kind=row.kind, reason=row.reason, id=row.id, key=row.key),
+                milestones=row.milestones,
+                failed_at=row.failed_at,
+                good_at=row.good_at,
+            )
+            for row in self._rows(query)
+        ]
 
     def _pulls(self, which: ColumnElement[bool]) -> Sequence[Any]:
         pull, source = schema.pull, schema.source

@@ -94,3 +94,7 @@ class UncertainError(TrackerError):
 def failure_words(connection: str, error: Exception) -> str:
     """Return the message of a failure of a connection. Any error but a `TrackerError` is shown without its text."""
     return str(error) if isinstance(error, TrackerError) else f"{connection}: {exception_words(error)}"
+
+
+class UnreadError(TrackerError):
+    """Some rows of the tracker's answers cannot be read; the next run asks for them again."""

@@ -82,6 +82,42 @@ def test_the_day_of_a_moment_comes_from_one_function() -> None:
     assert wrong == []
 
 
+DECODING = re.compile(r"^(json\.loads?|msgspec\.json\.(decode|Decoder)|decoder)$|\.json$")
+DECODES = {
+    "connectors/shared/responses.py",  # every answer of a tracker
+    "connectors/shared/webhooks.py",  # bodies of webhooks
+}
+
+
+def test_answers_of_trackers_are_decoded_in_one_place() -> None:
+    """`connectors.shared.responses`: its errors are typed, name connection, project, item and field, and no value."""
+    wrong = [
+        f"{path}:{node.lineno} {ast.unparse(node.func)}"
+        for path, tree in sources().items()
+        if path.startswith("connectors/") and path not in DECODES
+        if "/sandbox/" not in path and "/testing/" not in path
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and DECODING.search(ast.unparse(node.func))
+    ]
+    assert wrong == []
+
+
+def test_the_sdks_send_requests_and_page_through_no_list() -> None:
+    """Their iterators have no end of their own, and raise their own errors."""
+    wrong = [
+        f"{path}:{node.lineno} {ast.unparse(node.func)}"
+        for path, tree in sources().items()
+        if path.startswith(("connectors/github/", "connectors/gitlab/", "connectors/jira/"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and re.search(
+            r"\.(get_repo|get_issues?|get_milestones?|list|http_list|search_issues|enhanced_search_issues|_get_json)$",
+            ast.unparse(node.func),
+        )
+    ]
+    assert wrong == []
+
+
 # --- import contracts ------------------------------------------------------------------------------------------------
 
 PLANTED = {

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import pytest
+from msgspec import Raw, Struct
 
-from connectors.shared.responses import MAX_LIMIT, Response, error_of, rate_limit
-from sync.tracker.errors import LimitedError, RefusedError
+from connectors.shared.pagination import MAX_PAGES, PageGuard
+from connectors.shared.responses import MAX_LIMIT, Response, RowError, decode, decode_row, error_of, rate_limit
+from connectors.shared.rows import MANY, fields_of, read_rows, word_at
+from sync.model.tracker_data import UnreadKind, UnreadRow
+from sync.tracker.errors import LimitedError, MalformedError, RefusedError
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -82,3 +88,108 @@ def test_a_budget_is_what_can_be_read_of_it() -> None:
         assert (left.limit, left.left, left.resets) == (5000, 4999, at)
     for odd in ("", "\u00b2", "-1", "9" * 5000):
         assert rate_limit(Response(200, {**told, "x-ratelimit-remaining": odd}, b""), "c") is None
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+class Row(Struct):
+    id: int
+    at: datetime | None = None
+    name: str = ""
+    state: Literal["open", "closed"] = "open"
+
+
+def refusal(body: bytes | str, type_: Any = list[Row]) -> str:
+    """Return the detail of the error."""
+    with pytest.raises(MalformedError) as caught:
+        decode(Response(200, {}, body), type_, "c", "p")
+    assert str(caught.value).startswith("c: p: ")
+    return caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"<html>", "HTML instead of JSON"),
+        (b"[", "Input data was truncated"),
+        (b'[{"id": "secret"}]', "Expected `int`, got `str` - at `$[0].id`"),
+        (b'[{"id": 1, "state": "secret - at `$.x`"}]', "Invalid enum value - at `$[0].state`"),
+        (b'[{"id": 1, "name": "\xff"}]', "a text is not UTF-8"),
+        (b'[{"id": 1, "name": "\\ud800 alone"}]', "JSON is malformed"),
+        (b'[{"id": 123456789012345678901234567890}]', "Number out of range - at `$[...].id`"),
+        (b'[{"id": 1, "at": "0001-01-01T00:00:00+14:00"}]', "Date out of range - at `$[...].at`"),
+        (b'[{"id": 1, "at": "9999-12-31T23:59:59-14:00"}]', "Date out of range - at `$[...].at`"),
+        (b'[{"id": NaN}]', "JSON is malformed: invalid character (byte 8)"),
+        (b'[{"id": ' + b"[" * 20_000 + b"]" * 20_000 + b"}]", "Expected `int`, got `array` - at `$[0].id`"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_error_of_decoding_names_the_field_and_no_value(body: bytes, detail: str) -> None:
+    assert refusal(body).startswith(detail)
+    assert "secret" not in refusal(body)
+
+
+def test_depth_in_a_field_that_is_not_read_and_a_byte_order_mark_cost_nothing() -> None:
+    deep = b'{"a": "]]", "b": ' + b'[{"x":' * 9_000 + b"1" + b"}]" * 9_000 + b"}"
+    body = b'\xef\xbb\xbf[{"other": ' + deep + b', "id": 1, "name": "0001-01-01T00:00:00Z 12345678901234567890"}]'
+    assert decode(Response(200, {}, body), list[Row], "c") == [Row(1, name="0001-01-01T00:00:00Z 12345678901234567890")]
+
+
+def test_a_row_keeps_its_name_when_another_field_cannot_be_decoded() -> None:
+    row = Raw(b'{"id": 7, "key": "A-7", "x": {"y": "\xff"}, "n": 123456789012345678901234567890, "o": {"id": "3"}}')
+    fields = fields_of(row)
+    assert [word_at(fields, *path) for path in (("id",), ("key",), ("o", "id"), ("x",), ("n",))] == [
+        "7",
+        "A-7",
+        "3",
+        "",
+        "",
+    ]
+    assert word_at({"key": "a secret text"}, "key") == ""
+    assert fields_of(Raw(b"null")) == {}
+
+
+def test_a_page_without_a_readable_row_is_no_answer() -> None:
+    def read(row: Raw) -> Row:
+        return decode_row(row, Row, "c", "p")
+
+    def describe(row: Raw, reason: str) -> UnreadRow:
+        return UnreadRow(project="p", kind=UnreadKind.ISSUE, reason=reason)
+
+    bad, good = Raw(b'{"id": null}'), Raw(b'{"id": 1}')
+    assert len(read_rows([bad] * 30 + [good], read, describe).unread) == 30
+    assert len(read_rows([bad] * (MANY - 1), read, describe).unread) == MANY - 1
+    with pytest.raises(RowError):
+        read_rows([bad] * MANY, read, describe)
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def pages(
+    count: int,
+    rows: Callable[[int], int],
+    content: Callable[[int], int],
+    position: Callable[[int], int],
+    clock: Callable[[], datetime] = lambda: NOW,
+) -> str:
+    """Check so many pages; return the reason of the end."""
+    guard = PageGuard("c", "p", clock)
+
+    def read() -> None:
+        for n in range(count):
+            guard.check(rows(n), content(n), position(n))
+
+    with pytest.raises(MalformedError) as caught:
+        read()
+    return caught.value.detail
+
+
+def test_a_list_ends_by_number_time_and_lack_of_progress() -> None:
+    assert pages(9, lambda n: 5, lambda n: n, lambda n: n % 3) == "a page leads to a page that was read before"
+    assert pages(9, lambda n: 5, lambda n: n % 3, lambda n: n) == "the pages of a list repeat"
+    assert pages(99, lambda n: 0, lambda n: n, lambda n: n) == "21 empty pages in a row announce another page"
+    assert pages(9999, lambda n: n % 2, lambda n: n, lambda n: n) == f"a list does not end after {MAX_PAGES} pages"
+    times = iter([NOW, *(NOW + n * HOUR for n in range(99))])
+    assert pages(99, lambda n: 5, lambda n: n, lambda n: n, lambda: next(times)) == "a list does not end after 6 hours"
