@@ -169,7 +169,7 @@ def test_nesting_in_a_field_that_is_not_read_costs_nothing(side: SandboxSide) ->
 
 
 def test_a_row_without_anything_readable_is_asked_for_with_all_changes_since(side: SandboxSide) -> None:
-    """No row stands for it, so that the cursor waits for it."""
+    """No id identifies it, so that the cursor waits for it."""
     if side.tracker.kind == "github":
         pytest.skip("GitHub's first pull asks for each issue by its number")
 
