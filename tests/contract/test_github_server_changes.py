@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
+from connectors.github.api_types import Failure
 from connectors.github.cursor import Cursor, decode_cursors
-from connectors.github.schema import MAX_AGE
+from connectors.github.schema import MAX_AGE, unknown_field
 from connectors.sandbox.github import app as sandbox_app
 from connectors.sandbox.github import graphql as sandbox_graphql
 from connectors.sandbox.github.graphql import Answer
@@ -165,6 +166,21 @@ def test_the_fields_in_a_cursor_of_an_earlier_version_count(
     again = pulled(connected(there.tracker, clock), cursors=dict.fromkeys(got.cursors, text))
     assert bool(again.issues) is is_read_again
     assert again.complete == got.complete
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ("Field 'issueType' doesn't exist on type 'Issue'", "issueType"),
+        ("Field 'stateReason' doesn't accept argument 'enableDuplicate'", "enableDuplicate"),
+        ("Cannot query field 'blockedBy' on type 'Issue'. Did you mean 'labels'?", "blockedBy"),
+        ("Unknown argument 'enableDuplicate' on field 'Issue.stateReason'.", "enableDuplicate"),
+        ("Could not resolve to a Repository with the name 'acme/parent'.", ""),
+        (None, ""),
+    ],
+)
+def test_the_words_for_an_unknown_field(message: str | None, field: str) -> None:
+    assert unknown_field(Failure(message=message)) == field
 
 
 @pytest.mark.parametrize("name", ["title", "parent"])
