@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from connectors.github.probe import ask_for_fields
 from connectors.github.session import PROJECT_ERRORS, Session
 from connectors.shared.responses import Response, clock_ahead, decode, rate_limit
+from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import (
     Examination,
@@ -53,8 +54,8 @@ _LIMITATIONS: Mapping[str, tuple[str, str]] = {
 }
 """The loss without each optional field, and the version of Enterprise Server that has the field."""
 
-OLDEST = (3, 14)
-"""Oldest version of Enterprise Server for which the losses are known."""
+VERSIONS = ServerLine(name="GitHub Enterprise Server", supported="3.19", oldest="3.14")
+"""The losses of older versions are not listed here: the server names the fields that it lacks."""
 
 
 class _Account(Struct):
@@ -182,10 +183,7 @@ def _server(session: Session) -> str:
 def _limitations(session: Session, projects: Sequence[str]) -> Iterator[Limitation]:
     """Ask one of these repositories for all optional fields, and yield the losses with the server's version."""
     version = session.schema.version
-    if version and tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
-        words = f"this server is older than version {oldest}, the oldest that milesync is tested with"
-        yield Limitation(words=words, remedy="upgrade the server")
+    yield from limitations(VERSIONS, version)
     if any(ask_for_fields(session, name, name) for name in projects[:1]):
         for words, since in dict.fromkeys(_LIMITATIONS[f] for f in _LIMITATIONS if f in session.schema.lacking):
             remedy = f"GitHub Enterprise Server {since} and later have this, if it is switched on"

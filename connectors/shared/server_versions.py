@@ -45,11 +45,11 @@ def limitations(line: ServerLine, version: str) -> Iterator[Limitation]:
     """Yield what this version lacks in comparison with the newest, with the version that has it."""
     server = f"{line.name} {version.partition('-')[0]}"
     if is_older(version, line.oldest):
-        words = f"{server} is older than {line.oldest}, the oldest version that milesync was tested with"
-        yield Limitation(words=words, remedy=f"upgrade to {line.supported} or later")
+        words = f"{server} is older than {line.oldest}, the oldest version that milesync is tested with"
+        yield Limitation(words=words, remedy=f"upgrade the server, to {line.supported} or later if you can")
     elif is_older(version, line.supported):
-        words = f"{server} has no support by its maker any more; milesync works with it"
-        yield Limitation(words=words, remedy=f"versions from {line.supported} on have it")
+        words = f"the maker of {server} has ended its support; milesync works with it"
+        yield Limitation(words=words, remedy=f"{line.name} {line.supported} and later have support")
     for loss in line.losses:
         if is_older(version, loss.since):
             yield Limitation(words=f"on {server} {loss.words}", remedy=f"this comes with {line.name} {loss.since}")

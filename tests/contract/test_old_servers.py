@@ -102,14 +102,14 @@ def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Trac
         (
             "15.0",
             [
-                "GitLab 15.0.0 has no support by its maker any more; milesync works with it",
+                "the maker of GitLab 15.0.0 has ended its support; milesync works with it",
                 "on GitLab 15.0.0 a token's scopes and expiry are not known",
                 "on GitLab 15.0.0 histories take one or two requests for each issue instead of one for 50 issues",
                 "on GitLab 15.0.0 blocking links take one request for each open issue",
             ],
         ),
-        ("14.10", ["GitLab 14.10.0 is older than 15.0, the oldest version that milesync was tested with"]),
-        ("19.3", ["GitLab 19.3.0 has no support by its maker any more; milesync works with it"]),
+        ("14.10", ["GitLab 14.10.0 is older than 15.0, the oldest version that milesync is tested with"]),
+        ("19.3", ["the maker of GitLab 19.3.0 has ended its support; milesync works with it"]),
         ("19.4", []),
         ("", []),
     ],
@@ -125,9 +125,9 @@ def test_doctor_names_what_a_gitlab_of_a_version_lacks(lab: Tracker, version: st
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("8.14", "Jira Data Center 8.14.0 is older than 8.20, the oldest version that milesync was tested with"),
-        ("8.20", "Jira Data Center 8.20.0 has no support by its maker any more; milesync works with it"),
-        ("9.12", "Jira Data Center 9.12.0 has no support by its maker any more; milesync works with it"),
+        ("8.14", "Jira Data Center 8.14.0 is older than 8.20, the oldest version that milesync is tested with"),
+        ("8.20", "the maker of Jira Data Center 8.20.0 has ended its support; milesync works with it"),
+        ("9.12", "the maker of Jira Data Center 9.12.0 has ended its support; milesync works with it"),
         ("10.3", ""),
         ("", ""),
     ],
@@ -150,3 +150,20 @@ def test_a_jira_without_basic_authentication_asks_for_a_token(running: World) ->
             words_of(connector, "PAY")
         with pytest.raises(AuthError, match="as by default since version 11"):
             list(connector.pull(["PAY"], {}))
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("3.13", "GitHub Enterprise Server 3.13.0 is older than 3.14, the oldest version that milesync is tested with"),
+        ("3.18", "the maker of GitHub Enterprise Server 3.18.0 has ended its support; milesync works with it"),
+        ("3.19", ""),
+        ("", ""),
+    ],
+)
+def test_doctor_names_the_age_of_an_enterprise_server(running: World, version: str, words: str) -> None:
+    running.github.version = version
+    running.github.project("acme/app")
+    told = words_of(connected(running.github), "acme/app")
+    assert told[: bool(words)] == ([words] if words else [])
+    assert not [line for line in told[bool(words) :] if "oldest" in line or "support" in line]

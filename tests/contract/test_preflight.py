@@ -243,10 +243,10 @@ def test_an_owners_repositories_are_examined_each(world: World) -> None:
     [
         ("", ()),
         ("3.22", ()),
-        ("3.18", ("no dependencies",)),
-        ("3.17", ("no dependencies", "no duplicates")),
-        ("3.14", ("no issue types", "no sub-issues", "no dependencies", "no duplicates")),
-        ("3.5", ("3.14", "no issue types", "no sub-issues", "no dependencies", "no reason")),
+        ("3.18", ("ended its support", "no dependencies")),
+        ("3.17", ("ended its support", "no dependencies", "no duplicates")),
+        ("3.14", ("ended its support", "no issue types", "no sub-issues", "no dependencies", "no duplicates")),
+        ("3.5", ("older than 3.14", "no issue types", "no sub-issues", "no dependencies", "no reason")),
     ],
 )
 def test_the_losses_with_an_older_enterprise_server_are_named(

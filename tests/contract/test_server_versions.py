@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from connectors.github.preflight import VERSIONS as GITHUB
 from connectors.gitlab.history_graphql import QUERY_WITH_LINKS
 from connectors.gitlab.preflight import VERSIONS as GITLAB
 from connectors.jira.preflight import VERSIONS as JIRA
@@ -181,6 +182,7 @@ def test_the_page_on_the_sandbox_shows_the_whole_table() -> None:
 def test_the_page_on_servers_names_the_versions_that_the_contract_suite_runs_on() -> None:
     page = Path("docs/reference/checked-against.md").read_text(encoding="utf-8")
     for name, line, versions in (
+        ("GitHub Enterprise Server", GITHUB, f"3.22, {GITHUB.supported}, {OLDEST['github']}"),
         ("GitLab", GITLAB, f"{NEWEST['gitlab']}, {GITLAB.supported}, {OLDEST['gitlab']}"),
         ("Jira Data Center", JIRA, f"{NEWEST['jira']}, {JIRA.supported}, {OLDEST['jira']}"),
     ):
