@@ -8,10 +8,9 @@ third of a second of a run that finds nothing changed.
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
-from importlib.util import find_spec
-from pathlib import Path
-from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -21,25 +20,37 @@ _COLLECT_AFTER = 100_000
 """Number of new objects after which the collector searches. A pull creates many objects, and few of them in cycles."""
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Import the command line and run it. Exit with code 1 if a foreign package hides one of milesync's packages."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)  # until `sync.signals` watches
     gc.disable()
     foreign = _foreign_package()
     if foreign:
         sys.exit(foreign)
-    from sync.cli import main as run  # late: see above
+    from sync import signals  # late: see above
+    from sync.cli import main as run
 
+    signals.watch()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
     gc.enable()
     try:
         run()
-    finally:
-        gc.freeze()  # the interpreter collects again at its end, when everything is garbage
+    except SystemExit as end:
+        signals.leave(end.code if isinstance(end.code, int) else 0)
+
+
+def _end(number: int, _frame: object) -> None:
+    os._exit(128 + number)
 
 
 def _foreign_package() -> str:
     """Return the error message about the first foreign package with a name of ours; "" if there is none."""
+    from importlib.util import find_spec  # late: signals are handled first
+    from pathlib import Path
+
     home = Path(__file__).resolve().parent
     for name in _PACKAGES:
         spec = find_spec(name)

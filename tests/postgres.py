@@ -38,31 +38,56 @@ def _server() -> Path | None:
     if tools is None:
         return None
     folder = Path(tempfile.mkdtemp(prefix="milesync-pg-"))
-    user = next((u for u in pwd.getpwall() if u.pw_name in ("postgres", "nobody")), None) if os.getuid() == 0 else None
+    user = _user()
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
 
-    def run(tool: str, *arguments: str) -> None:
-        subprocess.run(
-            [tools / tool, "-D", folder / "data", *arguments],
-            check=True,
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-            user=user.pw_uid if user else None,
-            group=user.pw_gid if user else None,
-            extra_groups=[] if user else None,
-        )
-
-    def stop() -> None:
-        run("pg_ctl", "-m", "immediate", "-w", "stop")
+    def remove() -> None:
+        stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
-    run("initdb", "-U", "milesync", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", f"-k {folder} -c listen_addresses='' -c fsync=off", "start")
-    atexit.register(stop)
+    _run(folder, "initdb", "-U", "milesync", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+    start(folder)
+    atexit.register(remove)
     _execute(folder, f"CREATE DATABASE {_TEMPLATE}")
     open_engine(_url(folder, _TEMPLATE), create=True).dispose()
     return folder
+
+
+def start(folder: Path) -> None:
+    """Start the server of that folder, and wait until it answers."""
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    _run(folder, "pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+
+
+def stop(folder: Path) -> None:
+    """End the server of that folder and all its connections at once."""
+    _run(folder, "pg_ctl", "-m", "immediate", "-w", "stop")
+
+
+def folder_of(url: str) -> Path:
+    """The folder of the server behind a URL of `database`."""
+    return Path(url.rpartition("host=")[2])
+
+
+def _run(folder: Path, tool: str, *arguments: str) -> None:
+    tools, user = _tools(), _user()
+    assert tools is not None
+    subprocess.run(
+        [tools / tool, "-D", folder / "data", *arguments],
+        check=True,
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        extra_groups=[] if user else None,
+    )
+
+
+def _user() -> pwd.struct_passwd | None:
+    if os.getuid() != 0:
+        return None
+    return next((user for user in pwd.getpwall() if user.pw_name in ("postgres", "nobody")), None)
 
 
 def _tools() -> Path | None:

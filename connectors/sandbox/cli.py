@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +25,7 @@ from typer.exceptions import TyperException
 
 from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.world import Tracker, World
+from sync import signals
 
 __all__ = ["PORTS", "demo", "sandbox"]
 
@@ -89,10 +90,7 @@ def sandbox(
         else:
             _welcome(world, addresses, write_config)
         sys.stdout.flush()
-        stop = threading.Event()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(sign, lambda *_: stop.set())
-        stop.wait()
+        threading.Event().wait()
 
 
 @contextmanager
@@ -139,7 +137,10 @@ def demo(
 ) -> None:
     """Run the main job twice against three trackers on loopback, and show what a team would see."""
     console, err = Console(), Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="milesync-demo-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="milesync-demo-") as folder,
+        signals.on_stop(lambda _: shutil.rmtree(folder, ignore_errors=True)),
+    ):
         _say(err, "Starting three trackers on loopback")
         world = demo_world()
         with _served(world, {}):
@@ -171,17 +172,22 @@ def _say(console: Console, words: str) -> None:
 
 def _milesync(folder: str, *words: str, shown: Console) -> str:
     """Run the real command line in its own process; return its output."""
-    command = [sys.executable, "-m", "sync.cli", *words, "--config", str(Path(folder, "milesync.toml"))]
+    command = [sys.executable, "-m", "milesync", *words, "--config", str(Path(folder, "milesync.toml"))]
     environment = {**os.environ, **_TOKENS, "COLUMNS": str(shown.width)}
     environment.pop("MILESYNC_POLICY", None)
     if shown.is_terminal and "--json" not in words:
         environment["FORCE_COLOR"] = "1"
-    with shown.status("working") if shown.is_terminal else nullcontext():
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
-    if not done.stdout.strip():
-        shown.print(done.stderr, highlight=False, markup=False)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with (
+        shown.status("working") if shown.is_terminal else nullcontext(),
+        subprocess.Popen(command, env=environment, cwd=folder, **pipes) as process,
+        signals.on_stop(lambda _: process.terminate()),
+    ):
+        out, err = process.communicate()
+    if not out.strip():
+        shown.print(err, highlight=False, markup=False)
         raise typer.Exit(1)
-    return done.stdout
+    return str(out)
 
 
 def _comment(tracker: Tracker) -> Panel:

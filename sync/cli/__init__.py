@@ -9,6 +9,7 @@ rest of adopt and retire), `config_template`, `reference` (the page of all comma
 
 Exit codes: 0 done or nothing to do; 1 error, bad usage or bad configuration; 2 `plan` found changes; 3 a part of the
 projects failed; 4 refused (another run is writing, a stale plan, above the limits). The first of 1, 4, 3, 2 wins.
+130 and 143 after SIGINT and SIGTERM: see `sync.signals`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points, version
+from signal import Signals
 from typing import Annotated, Any, NoReturn
 
+import structlog
 import typer
 from typer.exceptions import Abort, TyperException
 
 from config.errors import ConfigurationError
+from sync import signals
 from sync.cli.options import ERROR, print_error
 from sync.cli.streams import output_problem, standard_streams
 from sync.model.errors import AmbiguousIdError, DependencyCycleError
@@ -63,13 +67,17 @@ _HELP = "Computes the health of milestones, and writes it where the team already
 
 def main() -> NoReturn:
     """Run the command line and exit. Code 2 of the library, bad usage, becomes 1: here 2 means changes."""
-    with standard_streams():
+    with standard_streams(), signals.on_stop(_log_stop):
         log.configure(sys.stderr, errors_only=True)  # until the command does, with its own options
         code = _exit_code()
         problem = output_problem()
         if problem:
             print_error(problem)
         sys.exit(ERROR if problem else code)
+
+
+def _log_stop(number: int) -> None:
+    structlog.get_logger("milesync").warning("stopped", signal=Signals(number).name)
 
 
 def _exit_code() -> int:
@@ -80,7 +88,7 @@ def _exit_code() -> int:
     except TyperException as error:
         if str(error):  # without a command, the help is printed already and there is no message
             print_error(str(error))
-    except (Abort, KeyboardInterrupt):
+    except Abort:
         pass
     else:
         return code if isinstance(code, int) else 0

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sync.cli.streams import OutputStream, before_output
 from sync.cli.terminal import Terminal
+from sync.signals import on_stop
 
 __all__ = ["ProgressDisplay"]
 
@@ -45,6 +46,7 @@ class ProgressDisplay:
         if self._is_moving:
             self._stack.enter_context(before_output(self.erase))
             self._stack.callback(self.erase)
+            self._stack.enter_context(on_stop(self._end))
             self._show("Starting")
         return self
 
@@ -70,6 +72,11 @@ class ProgressDisplay:
             if self._live is not None:
                 self._live.stop()
                 self._live = None
+
+    def _end(self, _number: int) -> None:
+        """Erase the moving line and show none any more: the process ends."""
+        self._lock.acquire()
+        self.erase()
 
     def _show(self, words: str) -> None:
         text = Text(words)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -16,6 +15,7 @@ import structlog
 
 from config.errors import ConfigurationError
 from config.settings import Settings
+from sync import signals
 from sync.cli import wiring
 from sync.cli.options import (
     DEFAULT,
@@ -99,10 +99,9 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
 
 async def _stop_signal() -> None:
     """Wait for SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    with signals.on_stop(lambda _: loop.call_soon_threadsafe(stopped.set), ends=True):
+        await stopped.wait()
 
 
 def _webhook_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str, WebhookEndpoint]:

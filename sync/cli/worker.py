@@ -65,7 +65,7 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
     table = settings.worker
     exporter = prometheus_exporter(settings)
     process = Worker(
-        app(url),
+        app(url, patient=not once),
         job_environment(settings, url, exporter),
         WorkerOptions(schedule=table.schedule, batch=table.batch, concurrency=table.concurrency),
     )

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
 
 import psycopg
+import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.schema import SchemaManager, migrations_path
+from procrastinate.sql import queries
 from psycopg import sql
 from sqlalchemy import make_url
 
 from sync.store.database import IDLE_LIMIT, UnusableDatabase
 
-__all__ = ["SCHEMA", "app", "install", "libpq", "refresh"]
+__all__ = ["SCHEMA", "app", "install", "is_lost", "libpq", "refresh"]
+
+log = structlog.get_logger("milesync")
+
+T = TypeVar("T")
 
 SCHEMA = "milesync_queue"
 _LOCK = 5_461_837_202_312
 """Key of the advisory lock under which the queue's tables are created; any constant does."""
+
+
+RETRY = 1.0
+"""Seconds between two attempts to reach a database that has gone away."""
+POOL: dict[str, Any] = {"timeout": 2.0, "reconnect_timeout": 1.0}
+"""Seconds after which the pool of connections reports an outage: its own attempts become rare within a minute."""
 
 
 class NoQueueError(UnusableDatabase):
@@ -33,16 +49,63 @@ def libpq(url: str) -> str:
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def app(url: str, *, threads: bool = False) -> App:
-    """Return the queue of a database that has its tables; ``threads``: for threads instead of an event loop.
+class PatientConnector(PsycopgConnector):
+    """Connector that waits for a database that has gone away, so that the queue goes on when it is back.
 
+    Only the query that takes a job raises `ConnectorException`: the job may have been taken by an answer that was lost.
+    """
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        """Execute a statement without result."""
+        await _patiently(partial(super().execute_query_async, query, **arguments))
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        """Execute a query with one row."""
+        ask = partial(super().execute_query_one_async, query, **arguments)
+        return await (ask() if query == queries["fetch_job"] else _patiently(ask))
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        """Execute a query with any number of rows."""
+        return await _patiently(partial(super().execute_query_all_async, query, **arguments))
+
+    async def listen_notify(self, on_notification: Any, channels: Any) -> None:
+        """Listen for new jobs."""
+        await _patiently(partial(super().listen_notify, on_notification, list(channels)))
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Await the result; wait and try again as long as the database is lost."""
+    is_reported = False
+    while True:
+        try:
+            return await ask()
+        except ConnectorException as error:
+            if not isinstance(error.__cause__, psycopg.OperationalError):
+                raise
+        if not is_reported:
+            log.warning("the queue's database is not available; waiting for it")
+            is_reported = True
+        await asyncio.sleep(RETRY)
+
+
+def is_lost(error: ConnectorException) -> bool:
+    """Return whether the database was lost, or others removed this process from the queue while it was."""
+    return isinstance(error.__cause__, psycopg.OperationalError | psycopg.errors.ForeignKeyViolation)
+
+
+def app(url: str, *, threads: bool = False, patient: bool = False) -> App:
+    """Return the queue of a database that has its tables.
+
+    ``threads``: for threads instead of an event loop. ``patient``: an event loop's queries wait for a lost database.
     The server ends the transactions of a paused process, on which the others would wait.
     """
     idle_limit = IDLE_LIMIT // timedelta(milliseconds=1)
     options = f"-c search_path={SCHEMA} -c idle_in_transaction_session_timeout={idle_limit}"
     kwargs = {"options": options, "application_name": "milesync"}
-    connector = SyncPsycopgConnector if threads else PsycopgConnector
-    return App(connector=connector(conninfo=libpq(url), kwargs=kwargs))
+    if threads:
+        return App(connector=SyncPsycopgConnector(conninfo=libpq(url), kwargs=kwargs))
+    connector = PatientConnector if patient else PsycopgConnector
+    return App(connector=connector(conninfo=libpq(url), kwargs=kwargs, **(POOL if patient else {})))
 
 
 def refresh(queue: App, instance: str, connection: str, *, after: int) -> None:

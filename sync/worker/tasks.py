@@ -110,6 +110,9 @@ class Tasks:
         async def run(timestamp: int) -> None:  # noqa: ARG001 - the queue passes the scheduled time
             try:
                 await work()
+            except StoreError as error:
+                log.warning("failed", task=name, error=str(error))
+                raise
             except Exception:
                 log.exception("crashed", task=name)
                 raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,12 @@ from contextlib import suppress
 
 import structlog
 from procrastinate import App
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
+from sync.signals import on_stop
 from sync.worker.control import ProcessControl
 from sync.worker.job import JobEnvironment
+from sync.worker.queue import is_lost
 from sync.worker.tasks import Tasks, WorkerOptions, attempts
 
 __all__ = ["Worker"]
@@ -65,39 +66,57 @@ class Worker:
                 self._control.stop()
                 main.cancel()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        async with self._queue.open_async():
-            side_tasks = [asyncio.create_task(self._control.beat())]
-            if once:
-                side_tasks.append(asyncio.create_task(self._wait_until_idle(stop)))
-            try:
-                await self._begin_first_round(slot=1 if once else START_SLOT)
-                await self._take_steps()
-            except asyncio.CancelledError:
-                if not self._control.is_stopping:
-                    raise
-                main.uncancel()
-            finally:
-                for task in side_tasks:
-                    task.cancel()
-                await asyncio.gather(*side_tasks, return_exceptions=True)
+        def stop_from_thread(_number: int) -> None:
+            loop.call_soon_threadsafe(stop)
+
+        with on_stop(stop_from_thread, ends=True):
+            async with self._queue.open_async():
+                await self._work(stop, once=once)
         return self._control.is_stopping
 
-    async def _take_steps(self) -> None:
+    async def _work(self, stop: Callable[[], None], *, once: bool) -> None:
+        """Take steps until ``stop`` is called and cancels this; with ``once`` it is called when no step is left."""
+        side_tasks = [asyncio.create_task(self._control.beat())]
+        if once:
+            side_tasks.append(asyncio.create_task(self._wait_until_idle(stop)))
+        try:
+            await self._begin_first_round(slot=1 if once else START_SLOT)
+            while not await self._take_steps() and not once:
+                log.warning("the database was lost; other processes take the steps that ran here")
+        except asyncio.CancelledError:
+            if not self._control.is_stopping:
+                raise
+            if task := asyncio.current_task():
+                task.uncancel()
+        finally:
+            for task in side_tasks:
+                task.cancel()
+            await asyncio.gather(*side_tasks, return_exceptions=True)
+
+    async def _take_steps(self) -> bool:
+        """Take steps until asked to stop. Return False if the database was lost, once the steps that run have ended.
+
+        The queue then takes this process for dead.
+        """
         name = f"{self._environment.instance}:{os.getpid()}"
         # Each step logs its own outcome; the library logs only problems of the queue itself.
         logging.getLogger("procrastinate.worker").setLevel(logging.CRITICAL)
         logging.getLogger(f"procrastinate.worker.{name}").setLevel(logging.WARNING)
-        await self._queue.run_worker_async(
-            queues=[self._environment.instance],
-            name=name,
-            concurrency=self._options.concurrency,
-            install_signal_handlers=False,
-            update_heartbeat_interval=self._options.heartbeat,
-            stalled_worker_timeout=self._options.stalled,
-            fetch_job_polling_interval=1.0,
-        )
+        try:
+            await self._queue.run_worker_async(
+                queues=[self._environment.instance],
+                name=name,
+                concurrency=self._options.concurrency,
+                install_signal_handlers=False,
+                update_heartbeat_interval=self._options.heartbeat,
+                stalled_worker_timeout=self._options.stalled,
+                fetch_job_polling_interval=1.0,
+            )
+        except ConnectorException as error:
+            if not is_lost(error):
+                raise
+            return False
+        return True
 
     async def _begin_first_round(self, slot: int) -> None:
         """Begin a round now; of all processes that start within a slot (seconds) only one does."""

@@ -137,7 +137,7 @@ def test_the_installed_program_runs_and_says_when_its_database_is_missing(instal
         "PYTHONPATH": os.pathsep.join((str(installed), sysconfig.get_path("purelib"))),
         "MILESYNC_DATABASE": f"sqlite:///{tmp_path}/data.db",
     }
-    command = [sys.executable, "-S", "-m", "sync.cli"]
+    command = [sys.executable, "-S", "-m", "milesync"]
     version = [sys.executable, "-S", "-c", "import sync; print(sync.__file__)"]
     found = subprocess.run(version, env=environ, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert str(installed) in found.stdout

@@ -27,7 +27,7 @@ def milesync(
     """Run a command to its end."""
     tail = ["--config", str(config)] if config else []
     return subprocess.run(
-        [sys.executable, "-m", "sync.cli", *words, *tail],
+        [sys.executable, "-m", "milesync", *words, *tail],
         capture_output=True,
         text=True,
         check=False,
@@ -42,7 +42,7 @@ def sandbox(folder: Path, *words: str, only: Sequence[str] = ()) -> Iterator[Pat
     """`milesync sandbox` on free ports; yields a configuration for it (only these connections)."""
     config = folder / "milesync.toml"
     process = subprocess.Popen(
-        [sys.executable, "-m", "sync.cli", "sandbox", "--port", "0", "--json", "--write-config", str(config), *words],
+        [sys.executable, "-m", "milesync", "sandbox", "--port", "0", "--json", "--write-config", str(config), *words],
         stdout=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
@@ -56,6 +56,7 @@ def sandbox(folder: Path, *words: str, only: Sequence[str] = ()) -> Iterator[Pat
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=120)
+        assert process.returncode == 128 + signal.SIGTERM
 
 
 def only_these(text: str, names: Sequence[str]) -> str:

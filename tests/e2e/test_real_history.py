@@ -67,9 +67,9 @@ def measured(config: Path) -> tuple[dict[str, Any], int, float]:
     """Run `plan --json` and return its document, its peak memory in MB, and its seconds."""
     words = ["milesync", "plan", "--as-of", AS_OF.isoformat(), "--json", "--config", str(config)]
     script = (
-        "import pathlib, re, runpy, sys, time; began = time.monotonic()\n"
+        "import pathlib, re, sys, time; from sync.cli import main; began = time.monotonic()\n"
         f"sys.argv = {words}\n"
-        "try:\n    runpy.run_module('sync.cli', run_name='__main__')\n"
+        "try:\n    main()\n"
         "except SystemExit as end:\n    assert end.code in (0, 2), end.code\n"
         # not getrusage: its peak begins with that of the process that started this one
         "peak = int(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]) // 1024\n"

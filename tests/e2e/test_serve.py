@@ -60,7 +60,7 @@ def process(
                 str(files),
                 sys.executable,
                 "-m",
-                "sync.cli",
+                "milesync",
                 *words,
                 "--config",
                 str(config),
@@ -72,7 +72,7 @@ def process(
         yield running
     finally:
         running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 0, log.read_text()
+        assert running.wait(30) == 128 + signal.SIGTERM, log.read_text()
 
 
 def until(what: Callable[[], Any], log: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from tests.e2e.small_world import served, small_world
 from tests.e2e.subprocesses import ENVIRONMENT
 from tests.terminal_screen import run_on_terminal, screen
 
+ROOT = Path(__file__).parents[2]
 TITLES = ("日本語の題名 🎉", "شراء السيارة \u202eabc", "Größe → “größer” " + "very long " * 30)
 MILESTONE = "gh:acme/app#2"
 JSON: dict[str, tuple[str, ...]] = {
@@ -107,7 +109,7 @@ def test_a_command_can_write_in_every_encoding(command: str, encoding: str, conf
 @pytest.mark.parametrize("command", JSON)
 def test_a_process_without_a_locale_ends_well(command: str, config: Path) -> None:
     env = {**ENVIRONMENT, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "COLUMNS": "80"}
-    process = [sys.executable, "-m", "sync.cli", *words(command, config)]
+    process = [sys.executable, "-m", "milesync", *words(command, config)]
     code, out, err = run_on_terminal(process, env, piped="stderr", cwd=config.parent)
     assert code in (0, 2, 3), err
     assert (out + err).isascii()
@@ -156,7 +158,7 @@ SHOWS_PROGRESS = {
 )
 def test_progress_is_erased_before_anything_else_is_written(command: str, piped: str, config: Path) -> None:
     env = {**os.environ, **ENVIRONMENT, "COLUMNS": "80", "TERM": "xterm-256color"}
-    process = [sys.executable, "-m", "sync.cli", *words(command, config)]
+    process = [sys.executable, "-m", "milesync", *words(command, config)]
     code, out, pipe = run_on_terminal(process, env, piped=piped, cwd=config.parent)
     assert code == SHOWS_PROGRESS[command], out + pipe
     lines, visible = screen(out)
@@ -172,11 +174,26 @@ def test_progress_is_erased_before_anything_else_is_written(command: str, piped:
 @pytest.mark.parametrize("arguments", [("explain", "gh:nothing#1"), ("whatif", MILESTONE, "--drop", "nothing")])
 def test_progress_is_erased_before_an_error(arguments: tuple[str, ...], config: Path) -> None:
     env = {**os.environ, **ENVIRONMENT, "COLUMNS": "80", "TERM": "xterm-256color"}
-    process = [sys.executable, "-m", "sync.cli", *arguments, "--config", str(config)]
+    process = [sys.executable, "-m", "milesync", *arguments, "--config", str(config)]
     code, out, _ = run_on_terminal(process, env, cwd=config.parent)
     lines, visible = screen(out)
     assert (code, visible) == (1, True)
     assert len([line for line in lines if line]) == 1, lines
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("request_number", ["1", "4"])
+def test_progress_is_erased_and_the_cursor_shown_after_a_signal(
+    request_number: str, number: signal.Signals, config: Path, tmp_path: Path
+) -> None:
+    env = {**os.environ, **ENVIRONMENT, "COLUMNS": "80", "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    module = [sys.executable, "-m", "tests.fault.stopped_command"]
+    when = ["http.client.send", request_number, str(int(number)), str(tmp_path / "sent")]
+    code, out, _ = run_on_terminal([*module, *when, *words("plan", config)], env, cwd=config.parent)
+    assert "\x1b[?25l" in out, "progress was shown"
+    lines, visible = screen(out)
+    assert (code, visible) == (128 + number, True)
+    assert [line for line in lines if line] == []
 
 
 # --- names in logs and output ----------------------------------------------------------------------------------------

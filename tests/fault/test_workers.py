@@ -12,6 +12,7 @@ from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
+from signal import SIGTERM
 from typing import Any
 
 import pytest
@@ -148,7 +149,7 @@ class Staff:
             process.terminate()
         for process in self.workers:
             process.join(120)
-        assert [process.exitcode for process in self.workers] == [0] * PROCESSES
+        assert [process.exitcode for process in self.workers] == [128 + SIGTERM] * PROCESSES
 
 
 @contextmanager

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sync import signals
 from sync.assess.milestone import AssessmentRules
 from sync.cli.wiring import connect
 from sync.engine.engine import Engine
@@ -122,6 +122,7 @@ def engine(shift: Shift, run_id: str, share: RoundShare | None = None, progress:
 
 def serve(shift: Shift) -> None:
     """Work until the process gets SIGTERM."""
+    signals.watch()
 
     def ordered(order: JobSpec) -> Engine:
         return engine(shift, order.run_id, order.share, order.progress)
@@ -130,7 +131,7 @@ def serve(shift: Shift) -> None:
         "acme", {name: connection[2] for name, connection in shift.connections.items()}, ordered, _now
     )
     worker = Worker(
-        app(shift.database),
+        app(shift.database, patient=True),
         work,
         WorkerOptions(
             schedule="* * * * * */2",
@@ -142,7 +143,7 @@ def serve(shift: Shift) -> None:
         ),
         now=shift.now,
     )
-    sys.exit(0 if asyncio.run(worker.run()) else 1)
+    signals.leave(0 if asyncio.run(worker.run()) else 1)
 
 
 def _now() -> datetime:

@@ -1,5 +1,0 @@
-"""``python -m sync.cli``."""
-
-from sync.cli import main
-
-main()
