@@ -38,7 +38,8 @@ OPTIONAL = frozenset(("parent", "issueType", "blockedBy", "blocking", "stateReas
 
 _UNKNOWN = re.compile(
     r"Field '(\w+)' doesn't exist on type|doesn't accept argument '(\w+)'"  # GitHub
-    r"|Cannot query field '(\w+)' on type|Unknown argument '(\w+)' on field"  # other servers of GraphQL
+    r"|No such type (\w+)|(\w+) isn't a defined input type"
+    r"|Cannot query field '(\w+)' on type|Unknown argument '(\w+)' on field|Unknown type '(\w+)'"  # graphql-core
 )
 
 
@@ -100,7 +101,7 @@ class ServerSchema:
 
 
 def unknown_field(error: Failure) -> str:
-    """Return the field or argument that a GraphQL error calls unknown; empty if it is another error."""
+    """Return the field, argument or type that a GraphQL error calls unknown; empty if it is another error."""
     match = _UNKNOWN.search(error.message or "")
     return next((name for name in match.groups() if name), "") if match else ""
 

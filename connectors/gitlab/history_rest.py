@@ -29,6 +29,7 @@ from connectors.gitlab.history_graphql import (
 )
 from connectors.gitlab.normalize import events_of, unread_issue
 from connectors.gitlab.session import Session, TooHeavyError
+from connectors.shared.batch_size import BatchSize
 from connectors.shared.responses import decode
 from connectors.shared.rows import Rows
 from sync.model.tracker_data import Event, EventKind, Issue, State
@@ -101,6 +102,7 @@ class Histories:
         self.faults: dict[int, str] = {}
         """Reason for each issue, by number, whose links to other issues cannot be read."""
         self._milestones = MilestoneIndex(project, milestones)
+        self._batch = BatchSize(BATCH)
 
     def fetch(self, requests: Sequence[HistoryRequest]) -> list[IssueHistory]:
         """Fetch histories and blockers, in the order of the requests."""
@@ -181,7 +183,28 @@ class Histories:
     def _query(
         self, requests: Sequence[HistoryRequest], query: str
     ) -> tuple[Mapping[int, Activity], Mapping[int, int]]:
-        """Query activities and numbers of blockers of at most `BATCH` issues. Some issues may be left out."""
+        """Query activities and numbers of blockers, as many at once as GitLab can answer. Some may be left out."""
+        activities: dict[int, Activity] = {}
+        counts: dict[int, int] = {}
+        while requests:
+            batch = requests[: self._batch.size]
+            try:
+                batch_activities, batch_counts = self._query_batch(batch, query)
+            except TooHeavyError:
+                if len(batch) // 2 >= SMALLEST_BATCH:
+                    self._batch.shrink(len(batch))
+                    continue
+            else:
+                self._batch.grow(len(batch))
+                activities |= batch_activities
+                counts |= batch_counts
+            requests = requests[len(batch) :]
+        return activities, counts
+
+    def _query_batch(
+        self, requests: Sequence[HistoryRequest], query: str
+    ) -> tuple[Mapping[int, Activity], Mapping[int, int]]:
+        """Query activities and numbers of blockers in one request. Raises `TooHeavyError`."""
         if not self._session.counts_blockers:
             query = QUERY if query != LINKS else ""
         if not self._session.has_activity or not query:
@@ -190,18 +213,12 @@ class Histories:
         try:
             response = self._session.query(query, variables, self._project)
             answer = decode(response, Answer, self._session.name, self._project)
-        except TooHeavyError:
-            half = len(requests) // 2
-            if half < SMALLEST_BATCH:
-                return {}, {}
-            first, second = self._query(requests[:half], query), self._query(requests[half:], query)
-            return {**first[0], **second[0]}, {**first[1], **second[1]}
         except _REFUSALS:
             self._session.has_activity = False
             return {}, {}
         if answer.lacks_links and query != QUERY:
             self._session.counts_blockers = False
-            return self._query(requests, query)
+            return self._query_batch(requests, query)
         if answer.is_refused:
             self._session.has_activity = False
         return read_activities(answer, self._milestones), answer.blocker_counts()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 import requests
@@ -15,6 +16,8 @@ import requests
 from connectors.gitlab import api_types
 from connectors.gitlab import issue_pages as walk
 from connectors.gitlab.normalize import project_of
+from connectors.sandbox.gitlab import app as gitlab_app
+from connectors.sandbox.gitlab import graphql as gitlab_graphql
 from connectors.sandbox.gitlab import pagination as gitlab_pages
 from connectors.sandbox.world import Issue, Milestone, Project, Tracker
 from sync.model.tracker_data import Person, State, StatusCategory, Visibility
@@ -345,6 +348,27 @@ class TestHistoryTogether:
         assert requests_of(connector, got, "acme/app") == 3 + 1 + 2
         assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * 40
         assert side.slept == []
+
+    def test_the_size_that_gitlab_can_answer_is_kept(self, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Few queries are sent in vain, however many issues follow."""
+        project, milestone = side.filled("acme/app", 400), side.tracker.milestone(side.tracker.project("acme/app"), "1")
+        for issue in project.issues.values():
+            side.tracker.move(project, issue, [milestone.id], side.tracker.user("ada"), side.clock.now)
+        refused: list[int] = []
+
+        def heavy(view: Any, asked: Any) -> Any:
+            number = len(asked["variables"]["numbers"])
+            if number > 20:
+                refused.append(number)
+                raise TimeoutError
+            return gitlab_graphql.answer(view, asked)
+
+        monkeypatch.setattr(gitlab_app, "answer", heavy)
+        got = Mirror().pull(side.connect(concurrency=1), "acme/app")
+        assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * 400
+        assert refused[:2] == [50, 25]
+        assert len(refused) <= 6
+        assert not any("resource_milestone_events" in path for _, path, _ in side.tracker.log)
 
     def test_a_query_that_stays_too_heavy_is_split_into_single_issues(self, side: Side) -> None:
         project, milestone = side.filled("acme/app", 12), side.tracker.milestone(side.tracker.project("acme/app"), "1")
