@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import structlog
+
 from sync.assess.milestone import AssessedMilestone
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress
+from sync.store.database import StoreError
 from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.actions import OwnContent
@@ -17,6 +20,8 @@ from sync.tracker.errors import TrackerError
 from sync.tracker.observed import Observed, StatusIssue, Target
 
 __all__ = ["Observer", "merge_observations"]
+
+log = structlog.get_logger("milesync")
 
 SWEEP = timedelta(days=1)
 """Maximum age of a stored observation when the pull shows no change of the status issue."""
@@ -55,7 +60,9 @@ class Observer:
             for connection in self.connections:
                 try:
                     connection.connector.capabilities  # noqa: B018 - the property sends the request
-                except TrackerError as error:
+                except Exception as error:
+                    if not isinstance(error, TrackerError):
+                        log.exception("the connector failed", connection=connection.name)
                     if not any(failure.connection == connection.name for failure in self.failures):
                         self.record_failure(connection, "", error)
                 else:
@@ -102,7 +109,11 @@ class Observer:
         targets = [self.target(milestone, boards.get(milestone.uid, ())) for milestone in milestones]
         try:
             observed = connection.observe(targets)
-        except TrackerError as error:
+        except StoreError:
+            raise
+        except Exception as error:
+            if not isinstance(error, TrackerError):
+                log.exception("the connector failed", connection=connection.name)
             self.record_failure(connection, "", error)
             return Observed(failed={milestone.uid: error for milestone in milestones})
         for milestone in milestones if connection.write_obstacle() is None else ():

@@ -114,7 +114,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
         """Parse a marker. Return None for a text that this version cannot read."""
         try:
             return _DECODER.decode(text)
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             return None
 
 
@@ -250,7 +250,7 @@ def _document(body: str) -> dict[str, Any] | None:
         return None
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) and document.get("type") == "doc" else None
 
