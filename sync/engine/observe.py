@@ -16,7 +16,7 @@ from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.actions import OwnContent
 from sync.tracker.connection import Connection
-from sync.tracker.errors import TrackerError
+from sync.tracker.errors import MalformedError, TrackerError
 from sync.tracker.observed import Observed, StatusIssue, Target
 
 __all__ = ["Observer", "merge_observations"]
@@ -116,6 +116,9 @@ class Observer:
                 log.exception("the connector failed", connection=connection.name)
             self.record_failure(connection, "", error)
             return Observed(failed={milestone.uid: error for milestone in milestones})
+        for cause in dict.fromkeys(observed.failed.values()):
+            if isinstance(cause, MalformedError):
+                self.record_failure(connection, cause.project, cause)
         for milestone in milestones if connection.write_obstacle() is None else ():
             if milestone.uid not in observed.failed:
                 issue = observed.issues.get(milestone.uid)
