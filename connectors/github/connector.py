@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from connectors.github.apply import Writer
+from connectors.github.cursor import decode_cursors
 from connectors.github.observe import Observer
-from connectors.github.preflight import examine
+from connectors.github.preflight import examine, losses
 from connectors.github.pull import Reader
 from connectors.github.session import Session
 from connectors.github.webhook import parse_event
@@ -16,7 +17,7 @@ from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
 from sync.tracker.observed import Observed, Target
-from sync.tracker.preflight import Examination
+from sync.tracker.preflight import Examination, Limitation
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
 
@@ -73,6 +74,12 @@ class GitHubConnector:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
         names, failed = self._reader.resolve(projects)
         return examine(self._session, names, failed, self._clock)
+
+    def known_limitations(self, cursors: Mapping[str, str]) -> tuple[Limitation, ...]:
+        """Return the losses that earlier pulls met. See `sync.tracker.preflight.Limited`."""
+        memories = [cursor.schema for _, cursor in decode_cursors(cursors) if cursor.schema]
+        asked = [(memory.asked_at, memory.lacking) for memory in memories if memory.asked_at]
+        return tuple(losses(max(asked)[1])) if asked else ()
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from urllib.parse import urlsplit
@@ -33,7 +33,7 @@ from sync.tracker.preflight import (
     unread_roles,
 )
 
-__all__ = ["examine"]
+__all__ = ["examine", "losses"]
 
 MAX_REPOSITORIES = 100
 """Number of repositories that are examined, with five requests each."""
@@ -185,9 +185,14 @@ def _limitations(session: Session, projects: Sequence[str]) -> Iterator[Limitati
     version = session.schema.version
     yield from limitations(VERSIONS, version)
     if any(ask_for_fields(session, name, name) for name in projects[:1]):
-        for words, since in dict.fromkeys(_LIMITATIONS[f] for f in _LIMITATIONS if f in session.schema.lacking):
-            remedy = f"GitHub Enterprise Server {since} and later have this, if it is switched on"
-            yield Limitation(words=words, remedy=remedy)
+        yield from losses(session.schema.lacking)
+
+
+def losses(lacking: Collection[str]) -> Iterator[Limitation]:
+    """Yield the losses on a server that lacks these optional fields."""
+    for words, since in dict.fromkeys(_LIMITATIONS[name] for name in _LIMITATIONS if name in lacking):
+        remedy = f"GitHub Enterprise Server {since} and later have this, if it is switched on"
+        yield Limitation(words=words, remedy=remedy)
 
 
 def _budgets(session: Session) -> tuple[RequestBudget, ...]:

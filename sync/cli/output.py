@@ -404,7 +404,10 @@ def _plural(count: int, noun: str) -> str:
 
 
 def last_read_lines(states: Iterable[ReadState], now: datetime) -> Iterator[Text]:
-    """One line with the last reading of each connection, and one for each project and row that could not be read."""
+    """One line with the last reading of each connection, and one for each project and row that could not be read.
+
+    Losses with the server's version follow.
+    """
     for state in states:
         when = f"{phrases.minute(state.seen)} ({_ago(state.seen, now)})" if state.seen else "never"
         yield Text(f"{state.connection}: last read {when}", style="dim")
@@ -415,6 +418,8 @@ def last_read_lines(states: Iterable[ReadState], now: datetime) -> Iterator[Text
             yield Text(f"  {project}: {unlisted_words(issues)}", style="yellow")
         for line in state.unread:
             yield Text(f"  {line}", style="yellow")
+        for line in state.limitations:
+            yield Text(f"  {line}", style="dim")
 
 
 def _ago(at: datetime, now: datetime) -> str:

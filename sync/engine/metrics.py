@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from sync.model.health import Status
 from sync.store.journal import Run
+from sync.tracker.preflight import Limited
+from sync.tracker.protocol import Connector
 
 if TYPE_CHECKING:
     from sync.engine.engine import Engine
@@ -32,7 +34,7 @@ class ReadState(Struct, frozen=True, kw_only=True):
 
     ``stale`` has the projects whose last pull failed, with the time of their last good pull. ``unlisted`` has the keys
     of the issues in milestones that the tracker does not list, by project. ``unread`` has a line for each row that
-    cannot be read.
+    cannot be read, ``limitations`` one for each loss with the server's version.
     """
 
     connection: str
@@ -41,6 +43,7 @@ class ReadState(Struct, frozen=True, kw_only=True):
     stale: dict[str, datetime | None]
     unlisted: dict[str, tuple[str, ...]] = {}
     unread: list[str] = []
+    limitations: list[str] = []
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -88,9 +91,16 @@ def read_states(engine: Engine) -> list[ReadState]:
                 stale={key: at for (url, key), at in sorted(stale.items()) if url == origin and key in named},
                 unlisted={key: tuple(unlisted[origin, key]) for key in sorted(named) if (origin, key) in unlisted},
                 unread=[row.words for row in unread if row.source == origin and row.row.project in watched],
+                limitations=_limitations(connection.connector, engine.store.cursors(origin)),
             )
         )
     return states
+
+
+def _limitations(connector: Connector, cursors: Mapping[str, str]) -> list[str]:
+    if not isinstance(connector, Limited):
+        return []
+    return [limitation.words for limitation in connector.known_limitations(cursors)]
 
 
 def figures_of_run(engine: Engine, result: Result, started: datetime, exit_code: int) -> Figures:

@@ -109,6 +109,15 @@ class Examination(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
+class Limited(Protocol):
+    """Optional part of a connector: the losses with the server's version that earlier pulls met, without a request."""
+
+    def known_limitations(self, cursors: Mapping[str, str]) -> tuple[Limitation, ...]:
+        """Return the losses that the pulls met which left these cursors (by project id)."""
+        ...
+
+
+@runtime_checkable
 class Examiner(Protocol):
     """Optional part of a connector: find out by reading only which requests would fail."""
 
