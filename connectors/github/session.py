@@ -68,7 +68,9 @@ class _InstallationAuth(Auth.AppInstallationAuth):
     PyGithub fails with a `TypeError` when the answer is a redirect or no object.
     """
 
-    _lock = threading.Lock()
+    def __init__(self, app: Auth.AppAuth, installation: int) -> None:
+        super().__init__(app, installation)
+        self._lock = threading.Lock()
 
     @property
     def token(self) -> str:
