@@ -12,7 +12,7 @@ that of a member is missing                a joint milestone is overdue if its d
 =========================================  =========================================================================
 
 A health with ``stale_since`` is not stored, announced or scored. The dates and levers of a last verdict are removed as
-soon as they have passed. Pure.
+soon as they have passed, and its forecast as soon as the due date has. Pure.
 """
 
 from __future__ import annotations
@@ -108,11 +108,17 @@ def stale_health(health: Health, previous: Health | None, since: datetime | None
         return health
     status = Status.OVERDUE if health.status is Status.OVERDUE else Status.UNKNOWN
     return replace(
-        health,
+        _without_forecast(health),
         status=status,
         band=status,
         unknown=UnknownCause.STALE,
         stale_since=since or (previous.at if previous else health.at),
+    )
+
+
+def _without_forecast(health: Health) -> Health:
+    return replace(
+        health,
         probability=None,
         dates=Dates(),
         promise=None,
@@ -129,6 +135,8 @@ def _last_verdict(health: Health, previous: Health | None, outage: Outage, today
         return stale_health(health, previous, outage.since)
     if health.status is Status.OVERDUE and previous.status is not Status.OVERDUE:
         return replace(stale_health(health, previous, outage.since or previous.at), unknown=None)
+    if previous.due is not None and previous.due < today:
+        previous = _without_forecast(previous)
     return replace(
         previous,
         stale_since=outage.since or previous.at,
