@@ -24,7 +24,8 @@ types: $(VENV)/dev.stamp
 contracts: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 
-proof: $(VENV)/dev.stamp ## the large proofs at their full counts; writes the figures into docs/promises.md
+proof: $(VENV)/dev.stamp ## the contract suite on every version, and the large proofs; writes the figures into docs/promises.md
+	MILESYNC_PROOF=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/contract/test_contract_suite.py
 	$(BIN)/python -m tests.proof
 
 mutation: $(VENV)/dev.stamp ## how many of a fixed sample of small faults the tests notice
