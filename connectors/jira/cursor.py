@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -58,7 +58,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     at first the beginning of the first pull. ``discovery`` is set in one of a connection's cursors. ``scope`` is the
     project's key and the fingerprint of its rules: under another key all issue keys differ, so everything is read
     again. ``query_matches`` maps the id of a rule milestone to the issues that its query found. ``unread`` are the ids,
-    or else the keys, of the issues that could not be read: each pull asks for them again.
+    or else the keys, of the issues that could not be read: each pull asks for them again. ``fields`` are the custom
+    fields that the issues were read with, None in a cursor of an earlier version of milesync.
     """
 
     newest: datetime
@@ -69,6 +70,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     scope: str = ""
     query_matches: dict[str, tuple[str, ...]] = {}
     unread: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None
 
     @classmethod
     def decode(cls, text: str) -> Cursor | None:
@@ -81,6 +83,10 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
         start = newest - OVERLAP - timedelta(minutes=1)
         recent = {issue: updated for issue, updated in updates.items() if updated >= start}
         return cls(newest.astimezone(UTC), seen_updates=recent if len(recent) <= MAX_SEEN else {}, swept_at=swept_at)
+
+    def lacks(self, fields: Collection[str]) -> bool:
+        """Return whether issues were read without one of these fields, so that all must be read again."""
+        return self.fields is not None and not set(fields) <= set(self.fields)
 
     def encode(self, scope: str = "", query_matches: Mapping[str, tuple[str, ...]] | None = None) -> str:
         """The cursor as one line of JSON. ``scope`` and ``query_matches``, if given, replace its own."""

@@ -105,7 +105,8 @@ class Reader:
         """The cursors of the projects that these keys named at the last pull; empty if one of them is uncertain."""
         by_scope: dict[str, list[Cursor]] = {}
         for cursor in known.values():
-            by_scope.setdefault(cursor.scope, []).append(cursor)
+            if not cursor.lacks(self._session.custom_fields.ids):
+                by_scope.setdefault(cursor.scope, []).append(cursor)
         matches = [by_scope.get(self._scope(key), []) for key in keys]
         if any(len(cursors) != 1 for cursors in matches):
             return {}
@@ -146,6 +147,8 @@ class Reader:
                 continue
             cursor, scope = cursors.get(project.id), self._scope(project.key)
             if cursor is not None and cursor.scope != scope and (cursor.scope or " " in scope):
+                cursor = None
+            if cursor is not None and cursor.lacks(self._session.custom_fields.ids):
                 cursor = None
             swept_at = cursor.swept_at if cursor else self._sweeps.now()
             matches = milestones.query_matches.get(project.id, {})
@@ -395,8 +398,11 @@ class _IssueReader:
         if not batch.issues:
             return page
         created = max(to_utc(issue.fields.created) for issue in batch.issues)
+        fields = self._session.custom_fields.ids
         cursors = {
-            p.project.id: Cursor(p.newest, created, swept_at=p.swept_at, unread=_handles(p)).encode(p.scope)
+            p.project.id: structs.replace(
+                Cursor(p.newest, created, swept_at=p.swept_at), unread=_handles(p), fields=fields
+            ).encode(p.scope)
             for p in self._running()
             if p.newest is not None and (p.cursor is None or p.cursor.created_until is not None) and not p.has_nameless
         }
@@ -404,9 +410,11 @@ class _IssueReader:
 
     def _last_page(self, page: Page) -> Page:
         """The page with the final cursors, completing the projects that did not fail."""
-        running = self._running()
+        running, fields = self._running(), self._session.custom_fields.ids
         ends = {
-            p.project.id: structs.replace(Cursor.after_pull(p.newest, p.updates, p.swept_at), unread=_handles(p))
+            p.project.id: structs.replace(
+                Cursor.after_pull(p.newest, p.updates, p.swept_at), unread=_handles(p), fields=fields
+            )
             for p in running
             if p.newest is not None and not p.has_nameless
         }

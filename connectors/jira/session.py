@@ -89,6 +89,11 @@ class CustomFields(NamedTuple):
     epic_link: str
     sprint: str
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all fields that Jira has, sorted."""
+        return tuple(sorted({*self.points, self.epic_link, self.sprint} - {""}))
+
 
 class Session:
     """All requests of one connection. Its threads may share it: each request borrows an SDK client of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -330,6 +331,27 @@ def test_another_process_goes_by_what_was_found_out(served: Stand) -> None:
     pulled(later, ["PAY", "WEB"], state)
     assert later.requests > 3
     assert {"field", "status", "myself"} <= set(paths(served)[-later.requests :])
+
+
+@pytest.mark.parametrize("broken_after", [1, 2, 99])
+def test_a_custom_field_that_appears_is_read_for_all_issues_once(served: Stand, broken_after: int) -> None:
+    """After an upgrade, or with a right that the token got, its values are in issues that did not change."""
+    for key in ("PAY", "WEB"):
+        for issue in served.fill(key, 130).issues.values():
+            issue.points = 5.0
+    served.tracker.faults.append(Fault("status", "/field", status=200, body="[]"))
+    state = pulled(served.connector(), ["PAY", "WEB"])
+    assert {issue.points for issue in state.issues.values()} == {None}
+    served.clock.on(days=1)
+    pages = served.connector().pull(["PAY", "WEB"], state.cursors)
+    for page in islice(pages, broken_after):
+        state.take(page)
+    pulled(served.connector(), ["PAY", "WEB"], state)
+    assert {issue.points for issue in state.issues.values()} == {5.0}
+    pulled(served.connector(), ["PAY", "WEB"], state)  # reads the overlap again after an interruption
+    again = served.connector()
+    pulled(again, ["PAY", "WEB"], state)
+    assert again.requests == 2 + 1, "each project with its versions, and what changed"
 
 
 @pytest.mark.parametrize("other", [{"token": "another"}, {"points_fields": ["customfield_10016"]}])
