@@ -18,7 +18,7 @@ from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, l
 from sync.cli.terminal import Terminal
 from sync.store import export as store_export
 from sync.store import maintenance
-from sync.store.database import open_engine
+from sync.store.database import DamagedDatabase, open_engine
 from sync.store.tables import HEAD
 from sync.telemetry import log
 
@@ -65,6 +65,8 @@ def check(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fa
         Terminal().print(f"{database.where}: {rows} rows in {len(checked.rows)} tables read.")
     for problem in checked.problems:
         print_error(problem)
+    if checked.problems and database.journal:
+        print_error(str(DamagedDatabase(database.where)))
     exit_with(ERROR if checked.problems else 0)
 
 

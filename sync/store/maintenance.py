@@ -27,7 +27,15 @@ from sqlalchemy.exc import DBAPIError
 
 from sync.model.settings import Retention
 from sync.store import tables as schema
-from sync.store.database import UnusableDatabase, reading, revision_of, unmigrated, writing
+from sync.store.database import (
+    DamagedDatabase,
+    UnusableDatabase,
+    reading,
+    revision_of,
+    structure_problems,
+    unmigrated,
+    writing,
+)
 
 __all__ = [
     "Condition",
@@ -152,15 +160,11 @@ def check_integrity(engine: Engine) -> IntegrityReport:
     try:
         with reading(engine) as connection:
             if engine.dialect.name == "sqlite":
-                messages = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
-                # Before 3.41, SQLite reports each value of a table without rowids as NULL; `_read_all` has read them.
-                report.problems += [
-                    f"SQLite: {words}" for words in messages if not words.startswith(("ok", "NULL value in"))
-                ]
+                report.problems += [f"SQLite: {words}" for words in structure_problems(connection, "integrity_check")]
             if not report.problems:
                 report.problems += _loose(connection)
     except UnusableDatabase as error:
-        report.problems.append(str(error))
+        report.problems.append(f"SQLite: {error.detail}" if isinstance(error, DamagedDatabase) else str(error))
     return report
 
 
@@ -183,7 +187,7 @@ def _read_all(engine: Engine, table: Table, report: IntegrityReport) -> None:
     except (ValueError, KeyError) as error:
         report.problems.append(f"{words} ({type(error).__name__})")
     except UnusableDatabase as error:
-        report.problems.append(f"{words}: {error}")
+        report.problems.append(f"{words} ({error.detail})")
 
 
 def _loose(connection: Connection) -> Iterator[str]:

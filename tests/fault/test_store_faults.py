@@ -173,7 +173,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("Not a database at all. " * 100)
-    with pytest.raises(UnusableDatabase, match=r"notes\.txt: The database cannot be used"):
+    with pytest.raises(UnusableDatabase, match=r"notes\.txt: The database is damaged, or is no SQLite database"):
         Store.open(f"sqlite:///{path}", create=True, clock=clock)
     assert path.read_text().startswith("Not a database")
 
