@@ -11,7 +11,7 @@ from functools import cache
 
 from connectors.github import api_types, normalize
 from connectors.github.project_boards import Boards
-from connectors.github.session import Session
+from connectors.github.session import Session, repository_path
 from connectors.shared.descriptions import changed_description
 from connectors.shared.responses import decode
 from sync.tracker.actions import (
@@ -100,14 +100,14 @@ class Writer:
                 raise RefusedError(self._session.name, action.project_key, detail)
 
     def _create_status_issue(self, action: CreateStatusIssue) -> Receipt:
-        path, text = f"/repos/{action.project_key}/issues", with_marker(action.body, action.marker)
+        path, text = repository_path(action.project_key, "/issues"), with_marker(action.body, action.marker)
         body = {"title": action.title, "body": text, "labels": list(action.labels)}
         issue = self._session.post(path, action.project_key, body, api_types.Created)
         return Receipt(id=issue.node_id, issue=normalize.key_of(issue.number))
 
     def _create_comment(self, action: CreateComment) -> Receipt:
         repository, number = self._parse_key(action.issue, action.project_key)
-        path = f"/repos/{repository}/issues/{number}/comments"
+        path = repository_path(repository, "/issues/{}/comments", number)
         body = {"body": with_marker(action.body, action.marker)}
         comment = self._session.post(path, action.project_key, body, api_types.Created)
         return Receipt(id=comment.node_id, issue=action.issue)
@@ -120,7 +120,7 @@ class Writer:
             body = {"state": "closed", "state_reason": "not_planned"}
         elif action.closed:
             body = {"state": "closed", "state_reason": "completed"}
-        self._session.patch(f"/repos/{repository}/issues/{number}", action.project_key, body)
+        self._session.patch(repository_path(repository, "/issues/{}", number), action.project_key, body)
         return Receipt(issue=action.issue)
 
     def _change_comment(self, action: UpdateComment | DeleteComment) -> Receipt:
@@ -138,7 +138,9 @@ class Writer:
         project, description = action.project_key, action.description[:DESCRIPTION_LIMIT]
         body = {"name": action.label, "color": action.colour, "description": description}
         try:
-            label = self._session.post(f"/repos/{project}/labels", project, body, api_types.Created, repeatable=True)
+            label = self._session.post(
+                repository_path(project, "/labels"), project, body, api_types.Created, repeatable=True
+            )
         except RefusedError:
             ids = self._ids(project, project, [action.label])
             if "l0" not in ids:
@@ -170,7 +172,7 @@ class Writer:
     def _update_description(self, action: UpdateDescription) -> Receipt:
         """Replace our lines in the milestone's present description, and change nothing else of the milestone."""
         project = action.project_key
-        path = f"/repos/{project}/milestones/{int(action.key)}"
+        path = repository_path(project, "/milestones/{}", int(action.key))
         milestone = decode(
             self._session.get(path, project), api_types.MilestoneDescription, self._session.name, project
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +18,7 @@ from connectors.github import api_types, normalize
 from connectors.github.normalize import is_account
 from connectors.github.project_boards import Boards
 from connectors.github.queries import visibility
-from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
+from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError, repository_path
 from connectors.shared.responses import decode, decode_row
 from sync.tracker.errors import GoneError, MalformedError, RefusedError, TrackerError
 from sync.tracker.marker import claimed_target, find_marker, status_issue_of
@@ -295,7 +294,7 @@ class Observer:
         GitHub shows the permissions of others to accounts that may write themselves.
         """
         if (repository, login) not in self._may_write_cache:
-            path = f"/repos/{repository}/collaborators/{quote(login, safe='')}/permission"
+            path = repository_path(repository, "/collaborators/{}/permission", login)
             try:
                 answer = self._session.get(path, repository)
                 permission = decode(answer, api_types.Permission, self._session.name, repository).permission

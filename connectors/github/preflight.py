@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, field
 
 from connectors.github.probe import ask_for_fields
-from connectors.github.session import PROJECT_ERRORS, Session
+from connectors.github.session import PROJECT_ERRORS, Session, repository_path
 from connectors.shared.responses import Response, clock_ahead, decode, rate_limit
 from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
@@ -40,8 +40,6 @@ MAX_REPOSITORIES = 100
 
 _EVENTS = ("issues", "issue_comment", "label")
 """Events that our writes cause, as webhooks and workflows name them."""
-
-_WORKFLOWS = ".github/workflows"
 
 _DEPENDENCIES = "this server has no dependencies between issues: milesync does not see what is blocked"
 _LIMITATIONS: Mapping[str, tuple[str, str]] = {
@@ -213,7 +211,7 @@ def _budgets(session: Session) -> tuple[RequestBudget, ...]:
 def _repository(session: Session, name: str, scopes: tuple[str, ...] | None) -> _Findings | TrackerError:
     """Examine one repository. Return an error that concerns this repository alone."""
     try:
-        repository = decode(session.get(f"/repos/{name}", name), _Repository, session.name, name)
+        repository = decode(session.get(repository_path(name), name), _Repository, session.name, name)
     except PROJECT_ERRORS as error:
         return error
     findings = _Findings()
@@ -244,7 +242,7 @@ def _repository(session: Session, name: str, scopes: tuple[str, ...] | None) -> 
 
 def _may_read(session: Session, name: str, part: str) -> bool:
     try:
-        session.get(f"/repos/{name}/{part}", name, {"per_page": 1, "state": "all"})
+        session.get(repository_path(name, "/{}", part), name, {"per_page": 1, "state": "all"})
     except (RefusedError, GoneError):
         return False
     return True
@@ -262,7 +260,9 @@ def _may_write(repository: _Repository, scopes: tuple[str, ...] | None) -> bool 
 def _add_webhooks(session: Session, name: str, findings: _Findings) -> None:
     """Find webhooks that our writes would trigger."""
     try:
-        hooks = decode(session.get(f"/repos/{name}/hooks", name, {"per_page": 100}), list[_Hook], session.name, name)
+        hooks = decode(
+            session.get(repository_path(name, "/hooks"), name, {"per_page": 100}), list[_Hook], session.name, name
+        )
     except PROJECT_ERRORS:
         findings.unread.append(Unread(project=name, what="its webhooks (for its administrators only)"))
         return
@@ -276,10 +276,10 @@ def _add_webhooks(session: Session, name: str, findings: _Findings) -> None:
 def _add_workflows(session: Session, name: str, findings: _Findings) -> None:
     """Find workflows that our writes would trigger. Most repositories have no such folder."""
     try:
-        folder = session.get(f"/repos/{name}/contents/{_WORKFLOWS}", name)
+        folder = session.get(repository_path(name, "/contents/.github/workflows"), name)
         for entry in decode(folder, list[_File], session.name, name):
             if entry.name.endswith((".yml", ".yaml")):
-                answer = session.get(f"/repos/{name}/contents/{entry.path}", name)
+                answer = session.get(repository_path(name, "/contents/.github/workflows/{}", entry.name), name)
                 file = decode(answer, _File, session.name, name)
                 events = _trigger_events(b64decode(file.content).decode("utf-8", "replace"))
                 if events:

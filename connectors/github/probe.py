@@ -14,7 +14,7 @@ from msgspec import Struct
 from connectors.github import api_types, queries
 from connectors.github.cursor import Cursor
 from connectors.github.normalize import unread_issue, unread_milestone
-from connectors.github.session import PROJECT_ERRORS, Session
+from connectors.github.session import PROJECT_ERRORS, Session, repository_path
 from connectors.shared.responses import Response, decode, decode_row
 from connectors.shared.rows import Rows, read_rows
 from sync.model.tracker_data import UnreadRow
@@ -78,7 +78,7 @@ def probe(session: Session, name: str, known: tuple[str, Cursor] | None) -> Prob
     try:
         session.split_name(cursor.name, name)
         requests_: tuple[Callable[[], Any], ...] = (
-            lambda: session.get(f"/repos/{cursor.name}/issues", name, parameters, cursor.issues_etag),
+            lambda: session.get(repository_path(cursor.name, "/issues"), name, parameters, cursor.issues_etag),
             lambda: _changed_milestones(session, name, cursor),
         )
         answer, milestones = session.caller.map_all(lambda send: send(), requests_)
@@ -114,7 +114,8 @@ def ask_for_fields(session: Session, repository: str, project: str) -> bool:
 
 def _changed_milestones(session: Session, name: str, cursor: Cursor) -> _Milestones:
     """Fetch all milestones with the address and ETag of each page, unless no page changed."""
-    url, answer = f"/repos/{cursor.name}/milestones?direction=asc&per_page=100&sort=due_on&state=all", None
+    url = f"{repository_path(cursor.name, '/milestones')}?direction=asc&per_page=100&sort=due_on&state=all"
+    answer = None
     for page, (address, etag) in enumerate(cursor.milestone_etags):
         conditional = session.get(address, name, etag=etag)
         if conditional.status != HTTPStatus.NOT_MODIFIED:

@@ -25,6 +25,7 @@ from connectors.github.api_types import Failure, Pages, Reply
 from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fields, unknown_field
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.pagination import PageGuard
+from connectors.shared.paths import path_of
 from connectors.shared.responses import Response, decode, decode_created, decode_row, read_body, says_limit
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
@@ -157,6 +158,12 @@ class _Client:
         """Close the connection."""
         self._connection.close()
         self._requester.close()
+
+
+def repository_path(repository: str, template: str = "", *values: object) -> str:
+    """Return the path of a repository (``owner/name``) in REST, with more of the path. See `path_of`."""
+    owner, _, name = repository.partition("/")
+    return path_of("/repos/{}/{}" + template, owner, name, *values)
 
 
 class Session:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from urllib.parse import quote
 
 from connectors.gitlab import api_types
 from connectors.gitlab.normalize import group_of
 from connectors.gitlab.observe import parse_key
 from connectors.gitlab.session import Session
 from connectors.shared.descriptions import changed_description
+from connectors.shared.paths import path_of
 from connectors.shared.responses import decode, decode_created
 from sync.tracker.actions import (
     Action,
@@ -83,7 +83,7 @@ class Writer:
         body = {"name": action.label, "color": f"#{action.colour}", "description": action.description}
         try:
             answer = self._session.change(
-                "post", f"/projects/{action.project}/labels", action.project_key, body, repeatable=True
+                "post", path_of("/projects/{}/labels", action.project), action.project_key, body, repeatable=True
             )
         except RefusedError as refused:
             if refused.detail.startswith("HTTP 409"):
@@ -95,7 +95,7 @@ class Writer:
         text = self._checked(action, with_marker(action.body, action.marker))
         body = {"title": " ".join(action.title.split()), "description": text, "labels": self._labels(action.labels)}
         answer = self._session.change(
-            "post", f"/projects/{action.project}/issues", action.project_key, body, repeatable=False
+            "post", path_of("/projects/{}/issues", action.project), action.project_key, body, repeatable=False
         )
         issue = decode_created(answer, api_types.Issue, self._session.name, action.project_key)
         self._check_unchanged(action, text, issue.description or "")
@@ -137,8 +137,8 @@ class Writer:
     def _update_description(self, action: UpdateDescription) -> Receipt:
         """Replace our lines in the milestone's present description. A group's milestone is changed in its group."""
         group = group_of(action.url)
-        owner = f"/groups/{quote(group, safe='')}" if group else f"/projects/{action.project}"
-        path, project = f"{owner}/milestones/{action.native}", action.project_key
+        owner = path_of("/groups/{}", group) if group else path_of("/projects/{}", action.project)
+        path, project = owner + path_of("/milestones/{}", action.native), action.project_key
         milestone = decode(
             self._session.get(path, project), api_types.MilestoneDescription, self._session.name, project
         )

@@ -30,6 +30,7 @@ from connectors.gitlab.history_graphql import (
 from connectors.gitlab.normalize import events_of, unread_issue
 from connectors.gitlab.session import Session, TooHeavyError
 from connectors.shared.batch_size import BatchSize
+from connectors.shared.paths import path_of
 from connectors.shared.responses import decode
 from connectors.shared.rows import Rows
 from sync.model.tracker_data import Event, EventKind, Issue, State
@@ -151,7 +152,7 @@ class Histories:
 
     def fetch_issues(self, project: str, numbers: Sequence[int]) -> Rows[api_types.Issue]:
         """Fetch the issues of the project (id) with these numbers."""
-        path = f"/projects/{project}/issues"
+        path = path_of("/projects/{}/issues", project)
         rows = Rows[api_types.Issue]()
         for n in range(0, len(numbers), BATCH):
             parameters = {"iids[]": numbers[n : n + BATCH], "state": "all", "scope": "all"}
@@ -173,7 +174,9 @@ class Histories:
 
     def _links(self, number: int, project: int | str) -> list[api_types.Linked]:
         try:
-            return self._session.rows(api_types.Linked, f"/projects/{project}/issues/{number}/links", self._project)
+            return self._session.rows(
+                api_types.Linked, path_of("/projects/{}/issues/{}/links", project, number), self._project
+            )
         except (GoneError, RefusedError):
             return []
         except MalformedError as error:
@@ -225,7 +228,7 @@ class Histories:
 
     def _fetch_by_rest(self, request: HistoryRequest) -> IssueHistory:
         issue = request.issue
-        path = f"/projects/{issue.project}/issues/{request.number}"
+        path = path_of("/projects/{}/issues/{}", issue.project, request.number)
         session, project = self._session, self._project
         try:
             moves = session.rows(api_types.MilestoneEvent, f"{path}/resource_milestone_events", project)

@@ -21,6 +21,7 @@ from connectors.gitlab import api_types
 from connectors.gitlab.normalize import unread_issue
 from connectors.gitlab.session import PER_PAGE, Session, has_next, page_count, row_count
 from connectors.shared.pagination import MAX_PAGES_STORED, PageGuard
+from connectors.shared.paths import path_of
 from connectors.shared.responses import decode, decode_row
 from connectors.shared.rows import Rows, read_rows
 from sync.model.tracker_data import Project
@@ -141,7 +142,7 @@ class _Window:
         yield from map_ahead(self._fetch, range(self._known_pages + 1, last + 1))
 
     def _fetch(self, number: int) -> _Page:
-        path = f"/projects/{self._project.id}/issues"
+        path = path_of("/projects/{}/issues", self._project.id)
         answer = self._session.get(path, self._project.key, page=number, **self._parameters)
         name, key = self._session.name, self._project.key
         raw = decode(answer, list[Raw], name, key)

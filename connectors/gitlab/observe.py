@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from msgspec import UNSET
 
 from connectors.gitlab import api_types
 from connectors.gitlab.normalize import number_of, project_of, unread_issue, visibility_of
 from connectors.gitlab.session import PROJECT_ERRORS, Session
+from connectors.shared.paths import path_of
 from connectors.shared.responses import RowError, decode
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
@@ -39,8 +39,8 @@ def parse_key(issue: str, project: str, project_key: str) -> tuple[str, int]:
     """
     path, _, number = issue.rpartition("#")
     if path in ("", project_key):
-        return f"/projects/{quote(project, safe='')}", int(number)
-    return f"/projects/{quote(path, safe='')}", int(number)
+        return path_of("/projects/{}", project), int(number)
+    return path_of("/projects/{}", path), int(number)
 
 
 class Observer:
@@ -84,7 +84,7 @@ class Observer:
         return Observed(issues=issues, failed=failed, labels=labels, claims=claims)
 
     def _labels(self, project: str, key: str) -> frozenset[str]:
-        path = f"/projects/{project}/labels"
+        path = path_of("/projects/{}/labels", project)
         rows = self._session.rows(api_types.Label, path, key, include_ancestor_groups="true")
         return frozenset(label.name for label in rows)
 
@@ -145,7 +145,7 @@ class Observer:
         found: dict[Target, api_types.Issue] = {}
         if not wanted:
             return found
-        path, key = f"/projects/{targets[0].project}/issues", targets[0].project_key
+        path, key = path_of("/projects/{}/issues", targets[0].project), targets[0].project_key
         for label in self._status_labels:
             parameters: dict[str, Any] = {"labels": label, "state": "all", "scope": "all", "sort": "asc"}
             try:
@@ -172,7 +172,7 @@ class Observer:
         visibility: dict[int, Visibility] = {}
         for target, issue in rows.items():
             if issue.project_id not in visibility:
-                answer = self._session.get(f"/projects/{issue.project_id}", target.project_key)
+                answer = self._session.get(path_of("/projects/{}", issue.project_id), target.project_key)
                 project = decode(answer, api_types.Project, self._session.name, target.project_key)
                 visibility[issue.project_id] = project_of(project).visibility
         return self._session.caller.map_all(
@@ -183,7 +183,7 @@ class Observer:
         try:
             notes = self._session.rows(
                 api_types.Note,
-                f"/projects/{issue.project_id}/issues/{issue.iid}/notes",
+                path_of("/projects/{}/issues/{}/notes", issue.project_id, issue.iid),
                 key,
                 order_by="created_at",
                 sort="asc",
@@ -218,7 +218,7 @@ class Observer:
 
     def _state_change(self, key: str, issue: api_types.Issue) -> StateChange | None:
         """Return the last closing or reopening. It takes a request, as an issue does not say who reopened it."""
-        path = f"/projects/{issue.project_id}/issues/{issue.iid}/resource_state_events"
+        path = path_of("/projects/{}/issues/{}/resource_state_events", issue.project_id, issue.iid)
         events = sorted(self._session.rows(api_types.StateEvent, path, key), key=lambda event: event.created_at)
         return StateChange(at=events[-1].created_at, by_us=self._is_ours(events[-1].user)) if events else None
 
@@ -243,7 +243,7 @@ class Observer:
         """Return whether a user may write; asked once per observation, and only for authors of commands."""
         if (project, user) not in self._may_write_cache:
             try:
-                answer = self._session.get(f"/projects/{project}/members/all/{user}", key)
+                answer = self._session.get(path_of("/projects/{}/members/all/{}", project, user), key)
                 member = decode(answer, api_types.Member, self._session.name, key)
             except GoneError:
                 member = api_types.Member()

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from importlib.metadata import version
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
 from connectors.gitlab.session import PROJECT_ERRORS, Session
+from connectors.shared.paths import path_of
 from connectors.shared.responses import clock_ahead, decode, rate_limit
 from connectors.shared.server_versions import Loss, ServerLine, is_older, limitations
 from sync.tracker.errors import AuthError, GoneError, RefusedError, TrackerError
@@ -159,7 +160,7 @@ def _resolve_key(session: Session, key: str, level: int) -> list[_ProjectAccess]
         if key.endswith("/*"):
             return _group(session, key, key.removesuffix("/*"), level)
         try:
-            project = decode(session.get(f"/projects/{quote(key, safe='')}", key), _Project, session.name, key)
+            project = decode(session.get(path_of("/projects/{}", key), key), _Project, session.name, key)
         except GoneError as error:
             try:
                 return _group(session, key, key, level)
@@ -175,7 +176,7 @@ def _group(session: Session, key: str, path: str, level: int) -> list[_ProjectAc
 
     The list itself does not name our role.
     """
-    address = f"/groups/{quote(path, safe='')}/projects"
+    address = path_of("/groups/{}/projects", path)
     listed = session.rows(_Project, address, key, **_GROUP)
     writable = {project.id for project in session.rows(_Project, address, key, **_GROUP, min_access_level=level)}
     return [_ProjectAccess(project, level if project.id in writable else 0) for project in listed]
@@ -212,7 +213,7 @@ def _unread_roles(session: Session, account: _Account, projects: Sequence[_Proje
 
     def is_refused(project: _Project) -> bool:
         try:
-            session.get(f"/projects/{project.id}/members/all/{account.id}", project.path_with_namespace)
+            session.get(path_of("/projects/{}/members/all/{}", project.id, account.id), project.path_with_namespace)
         except RefusedError:
             return True
         except PROJECT_ERRORS:
@@ -250,6 +251,6 @@ def _triggers(session: Session, projects: Sequence[_Project]) -> tuple[list[Trig
 def _hooks(session: Session, project: _Project) -> list[_Hook] | None:
     """Fetch the webhooks of a project; None if the token may not read them."""
     try:
-        return session.rows(_Hook, f"/projects/{project.id}/hooks", project.path_with_namespace)
+        return session.rows(_Hook, path_of("/projects/{}/hooks", project.id), project.path_with_namespace)
     except (AuthError, *PROJECT_ERRORS):
         return None

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from msgspec import Raw, Struct, structs
 
@@ -25,6 +24,7 @@ from connectors.gitlab.normalize import issue_of, milestone_of, number_of, proje
 from connectors.gitlab.session import PER_PAGE, PROJECT_ERRORS, Session, has_next, page_count
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
+from connectors.shared.paths import path_of
 from connectors.shared.responses import RowError, decode, decode_row
 from connectors.shared.rows import Rows, fields_of, read_rows, word_at
 from connectors.shared.rule_milestones import RuleMilestones
@@ -195,7 +195,7 @@ class Reader:
             return None
         known = [cursors.get(project.id, Cursor()) for project in group.projects]
         since = [cursor.since for cursor in known if cursor.since is not None and cursor.created_until is None]
-        path = f"/groups/{quote(group.group, safe='')}/issues"
+        path = path_of("/groups/{}/issues", group.group)
         pages = FEW_PAGES if since else 1
         try:
             newest = _newest_issues(self._session, path, group.group, min(since, default=None), pages)
@@ -207,7 +207,7 @@ class Reader:
         self, project: str, key: str, cursor: Cursor, shared: _NewestIssues | None = None
     ) -> _ProjectStart | TrackerError:
         """Fetch the milestones and newest issues of a project (id). Return an error that concerns it alone."""
-        path, since = f"/projects/{project}", cursor.since
+        path, since = path_of("/projects/{}", project), cursor.since
         newest: _NewestIssues | None = None
         if cursor.created_until is not None:
             newest = _NewestIssues()
@@ -249,7 +249,7 @@ def _resolve(session: Session, key: str) -> _ProjectGroup | TrackerError:
         if key.endswith("/*"):
             return _resolve_group(session, key, key.removesuffix("/*"))
         try:
-            answer = session.get(f"/projects/{quote(key, safe='')}", key)
+            answer = session.get(path_of("/projects/{}", key), key)
         except GoneError as error:
             try:
                 return _resolve_group(session, key, key)
@@ -275,7 +275,7 @@ def _resolve_group(session: Session, key: str, path: str) -> _ProjectGroup:
         errors.append(RowError(session.name, key, f"project {number}: {reason}" if number else reason))
         return UnreadRow(project=number, kind=UnreadKind.LIST, reason=reason)
 
-    address = f"/groups/{quote(path, safe='')}/projects"
+    address = path_of("/groups/{}/projects", path)
     rows = session.readable_rows(api_types.Project, address, key, describe, **parameters)
     return _ProjectGroup([project_of(row) for row in rows.read], path, next(iter(errors), None))
 

@@ -13,6 +13,7 @@ from connectors.jira.observe import PROPERTY, marker_in, status_labels
 from connectors.jira.session import Session, Verb
 from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.descriptions import changed_description
+from connectors.shared.paths import path_of
 from connectors.shared.responses import Response, decode_created, parse
 from sync.tracker.actions import (
     Action,
@@ -77,7 +78,9 @@ class Writer:
                 return self._update_comment(action)
             case DeleteComment(issue=issue, comment=comment):
                 with suppress(GoneError):  # then it is deleted already
-                    self._session.write("DELETE", f"issue/{issue}/comment/{comment}", project=action.project_key)
+                    self._session.write(
+                        "DELETE", path_of("issue/{}/comment/{}", issue, comment), project=action.project_key
+                    )
                 return Receipt(id=comment, issue=issue)
             case _:
                 detail = f"the Jira connector does not support the action {type(action).__name__}"
@@ -85,13 +88,15 @@ class Writer:
 
     def _change_labels(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
         delta = [*({"add": name} for name in add), *({"remove": name} for name in remove)]
-        _, loud = self._write_quietly("PUT", f"issue/{issue}", {"update": {"labels": delta}}, action.project_key)
+        _, loud = self._write_quietly(
+            "PUT", path_of("issue/{}", issue), {"update": {"labels": delta}}, action.project_key
+        )
         return Receipt(id=add[0] if add else "", issue=issue, loud=loud)
 
     def _update_description(self, action: UpdateDescription) -> Receipt:
         """Replace our lines in the version's present description."""
         session, project = self._session, action.project_key
-        path = f"version/{action.native}"
+        path = path_of("version/{}", action.native)
         version = session.read(api_types.Version, path, project=project)
         text = changed_description(version.description, action, session.name)
         session.write("PUT", path, {"description": text}, project=project)
@@ -115,7 +120,7 @@ class Writer:
 
     def _create_comment(self, action: CreateComment) -> Receipt:
         body = self._comment(action.body, action.marker)
-        path, query = f"issue/{action.issue}/comment", {"expand": "properties"}
+        path, query = path_of("issue/{}/comment", action.issue), {"expand": "properties"}
         answer = self._session.write("POST", path, body, query, project=action.project_key)
         comment = decode_created(answer, api_types.Created, self._session.name, action.project_key)
         self._ensure_marker(answer, comment.id, action.marker, action.project_key)
@@ -123,7 +128,7 @@ class Writer:
 
     def _update_comment(self, action: UpdateComment) -> Receipt:
         body = self._comment(action.body, action.marker)
-        path, query = f"issue/{action.issue}/comment/{action.comment}", {"expand": "properties"}
+        path, query = path_of("issue/{}/comment/{}", action.issue, action.comment), {"expand": "properties"}
         answer, loud = self._write_quietly("PUT", path, body, action.project_key, query)
         self._ensure_marker(answer, action.comment, action.marker, action.project_key)
         return Receipt(id=action.comment, issue=action.issue, loud=loud)
@@ -131,7 +136,7 @@ class Writer:
     def _close(self, issue: str, project: str) -> Receipt:
         """Close the issue by a transition to a status of the category ``done``. Raises `RefusedError` without one."""
         session = self._session
-        path = f"issue/{issue}/transitions"
+        path = path_of("issue/{}/transitions", issue)
         transitions = session.read(api_types.Transitions, path, project=project).transitions
         closing = [entry for entry in transitions if entry.to and entry.to.statusCategory.key == "done"]
         if not closing:
@@ -148,13 +153,13 @@ class Writer:
             return self._close(action.issue, action.project_key)
         session, project, closed = self._session, action.project_key, action.closed
         query = {"fields": "status,resolutiondate", "expand": "transitions"}
-        row = session.read(api_types.StatusIssue, f"issue/{action.issue}", query, project=project)
+        row = session.read(api_types.StatusIssue, path_of("issue/{}", action.issue), query, project=project)
         if is_done(row.fields) is not closed:
             name = str(session.options.get(transition_setting(closed=closed)) or "")
             chosen = choose_transition(row.transitions or (), closed=closed, name=name)
             if isinstance(chosen, str):
                 raise RefusedError(session.name, project, f"{action.issue}: {chosen}")
-            path = f"issue/{action.issue}/transitions"
+            path = path_of("issue/{}/transitions", action.issue)
             session.write("POST", path, {"transition": {"id": chosen.id}}, project=project)
         return Receipt(issue=action.issue)
 
@@ -177,7 +182,7 @@ class Writer:
         """
         created = decode_created(answer, api_types.Created, self._session.name, project)
         if created.properties is not None and marker_in(created.properties) != marker:
-            path = f"comment/{comment}/properties/{PROPERTY}"
+            path = path_of("comment/{}/properties/{}", comment, PROPERTY)
             self._session.write("PUT", path, {"marker": marker}, project=project)
 
     def _write_quietly(

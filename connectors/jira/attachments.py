@@ -8,6 +8,7 @@ from contextlib import suppress
 from connectors.jira import api_types
 from connectors.jira.normalize import to_utc
 from connectors.jira.session import PROJECT_ERRORS, Session
+from connectors.shared.paths import path_of
 from connectors.shared.responses import decode_created
 from sync.tracker.actions import Attach, Detach, Receipt
 from sync.tracker.errors import GoneError, RefusedError
@@ -71,7 +72,7 @@ def put_file(session: Session, action: Attach | Detach) -> Receipt:
     if isinstance(action, Attach):
         return _attach(session, action)
     with suppress(GoneError):
-        session.write("DELETE", f"attachment/{action.file}", project=action.project_key)
+        session.write("DELETE", path_of("attachment/{}", action.file), project=action.project_key)
     return Receipt(id=action.file, issue=action.issue)
 
 
@@ -79,7 +80,7 @@ def _attach(session: Session, action: Attach) -> Receipt:
     """Upload a picture. Jira answers 404 when attachments are switched off: that is a refusal, not a missing issue."""
     try:
         answer = session.upload(
-            f"issue/{action.issue}/attachments", action.name, action.content, project=action.project_key
+            path_of("issue/{}/attachments", action.issue), action.name, action.content, project=action.project_key
         )
     except GoneError as error:
         raise RefusedError(session.name, action.project_key, error.detail) from error

@@ -20,6 +20,7 @@ from connectors.jira.issue_milestones import KINDS, MilestoneFields, epic_id, sp
 from connectors.jira.normalize import is_done, milestone_of, person_of, project_of, to_utc, unread_milestone
 from connectors.jira.search import Search
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
+from connectors.shared.paths import path_of
 from connectors.shared.responses import decode_row
 from connectors.shared.rows import Rows, read_rows
 from connectors.shared.rule_milestones import Rule, RuleMilestones
@@ -182,7 +183,7 @@ class MilestoneReader(Struct):
 def _versions(session: Session, project: api_types.Project) -> Rows[Milestone]:
     versions = project.versions
     if versions is None:
-        versions = session.read(list[Raw], f"project/{project.id}/versions", project=project.key)
+        versions = session.read(list[Raw], path_of("project/{}/versions", project.id), project=project.key)
 
     def read(row: Raw) -> Milestone:
         version = decode_row(row, api_types.Version, session.name, project.key)
@@ -202,7 +203,7 @@ def _sprints(session: Session, project: api_types.Project) -> Rows[Milestone]:
         if board.type not in _BOARDS:
             continue
         try:
-            for sprint in session.pages(api_types.Sprint, f"board/{board.id}/sprint", {}, project.key, skip):
+            for sprint in session.pages(api_types.Sprint, path_of("board/{}/sprint", board.id), {}, project.key, skip):
                 sprints.setdefault(sprint.id, _sprint(sprint, board, project, session))
         except RefusedError:  # Jira answers 400 for a board of a team-managed project without sprints
             continue

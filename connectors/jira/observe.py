@@ -21,6 +21,7 @@ from connectors.jira.permissions import shows_permissions
 from connectors.jira.search import ORDER, token_pages
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
+from connectors.shared.paths import path_of
 from connectors.shared.responses import decode_row, reading
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
@@ -191,7 +192,7 @@ class Observer:
             "expand": "transitions,changelog",
         }
         try:
-            return self._session.read(api_types.StatusIssue, f"issue/{key}", query, project=_project_of(key))
+            return self._session.read(api_types.StatusIssue, path_of("issue/{}", key), query, project=_project_of(key))
         except PROJECT_ERRORS as error:
             return error
 
@@ -223,7 +224,7 @@ class Observer:
         try:
             while True:
                 query = {"startAt": start, "maxResults": _COMMENTS, "orderBy": "created", "expand": "properties"}
-                path = f"issue/{row.key}/comment"
+                path = path_of("issue/{}/comment", row.key)
                 page = self._session.read(api_types.CommentPage, path, query, project=_project_of(row.key))
                 start += len(page.comments)
                 thread += [

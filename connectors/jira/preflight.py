@@ -17,6 +17,7 @@ from connectors.jira.permissions import shows_permissions
 from connectors.jira.projects import resolve
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
+from connectors.shared.paths import path_of
 from connectors.shared.responses import clock_ahead, decode, decode_row, rate_limit, reading
 from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import AuthError, TrackerError
@@ -175,7 +176,7 @@ def _workflow_obstacles(session: Session, project: api_types.Project) -> Iterato
         page = session.read(api_types.SearchPage, path, body=body, project=project.key)
         for raw in page.issues:
             key = decode_row(raw, api_types.IssueKey, session.name, project.key).key
-            path = f"issue/{key}/transitions"
+            path = path_of("issue/{}/transitions", key)
             transitions = session.read(api_types.Transitions, path, project=project.key).transitions
             setting = transition_setting(closed=closed)
             chosen = choose_transition(transitions, closed=closed, name=str(session.options.get(setting) or ""))
@@ -195,7 +196,10 @@ def _form_obstacles(session: Session, project: api_types.Project) -> list[Obstac
 
     They are a missing issue type, a required field without a value, and a field that is not on the form.
     """
-    path, wanted = f"issue/createmeta/{project.key}/issuetypes", str(session.options.get("status_type") or "Task")
+    path, wanted = (
+        path_of("issue/createmeta/{}/issuetypes", project.key),
+        str(session.options.get("status_type") or "Task"),
+    )
     page = session.read(_Types, path, {"maxResults": 200}, project=project.key)
     types = page.issue_types or page.values
     kind = next((issue_type for issue_type in types if issue_type.name.casefold() == wanted.casefold()), None)
@@ -205,7 +209,7 @@ def _form_obstacles(session: Session, project: api_types.Project) -> list[Obstac
         names = ", ".join(issue_type.name for issue_type in types)
         words = f"it has no issue type {wanted!r}"
         return [_obstacle(project, words, f"set status_issue.type to one of: {names}")]
-    form = session.read(_Fields, f"{path}/{kind.id}", {"maxResults": 200}, project=project.key)
+    form = session.read(_Fields, path + path_of("/{}", kind.id), {"maxResults": 200}, project=project.key)
     fields = {entry.field_id or entry.key: entry for entry in form.fields or form.values}
     has_value = {*_SET_FIELDS, *(session.options.get("status_fields") or {})}
     missing = [

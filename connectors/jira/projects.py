@@ -11,6 +11,7 @@ from msgspec import Raw
 from connectors.jira import api_types, jql
 from connectors.jira.search import first_keys
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
+from connectors.shared.paths import path_of
 from connectors.shared.responses import decode_row
 from sync.tracker.errors import GoneError, MalformedError, TrackerError
 
@@ -112,6 +113,6 @@ def _project_rows(session: Session) -> Iterator[Raw]:
 
 def _fetch(session: Session, key: str) -> api_types.Project | TrackerError:
     try:
-        return session.read(api_types.Project, f"project/{key}", project=key)
+        return session.read(api_types.Project, path_of("project/{}", key), project=key)
     except PROJECT_ERRORS as error:
         return error
