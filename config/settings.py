@@ -56,7 +56,8 @@ class Settings(BaseSettings):
     instance: str = Field(
         pattern=NAME,
         max_length=40,
-        description="name of this installation, part of every marker, for example the team's; never change it",
+        description="name of this installation, part of every marker, for example the team's; after a change "
+        "`milesync adopt` must rename its texts",
     )
     policy: Policy = Field(default=Policy.PLAN, description="what `run` may write; connections and projects may differ")
     database: Text = Field(

@@ -20,6 +20,7 @@ __all__ = [
     "Created",
     "Failure",
     "Issue",
+    "IssueBody",
     "IssueId",
     "Label",
     "Later",
@@ -350,6 +351,12 @@ class Permission(Struct, frozen=True):
     """Permission of an account in a repository: admin, write, read or none."""
 
     permission: str
+
+
+class IssueBody(Struct, frozen=True):
+    """Text of an issue."""
+
+    body: str | None = None
 
 
 class MilestoneDescription(Struct, frozen=True):

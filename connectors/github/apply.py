@@ -22,6 +22,7 @@ from sync.tracker.actions import (
     CreateStatusIssue,
     DeleteComment,
     LabelItem,
+    MarkStatusIssue,
     MoveLabel,
     PostBoardUpdate,
     Receipt,
@@ -31,7 +32,7 @@ from sync.tracker.actions import (
     UpdateDescription,
 )
 from sync.tracker.errors import GoneError, RefusedError
-from sync.tracker.marker import with_marker
+from sync.tracker.marker import with_marker, without_marker
 
 __all__ = ["Writer"]
 
@@ -91,6 +92,8 @@ class Writer:
                 return self._update_description(action)
             case PostBoardUpdate():
                 return self._boards.apply(action)
+            case MarkStatusIssue():
+                return self._mark_status_issue(action)
             case CloseIssue() | SetIssueState():
                 return self._set_issue_state(action)
             case UpdateComment() | DeleteComment():
@@ -111,6 +114,14 @@ class Writer:
         body = {"body": with_marker(action.body, action.marker)}
         comment = self._session.post(path, action.project_key, body, api_types.Created)
         return Receipt(id=comment.node_id, issue=action.issue)
+
+    def _mark_status_issue(self, action: MarkStatusIssue) -> Receipt:
+        repository, number = self._parse_key(action.issue, action.project_key)
+        path, project = repository_path(repository, "/issues/{}", number), action.project_key
+        issue = decode(self._session.get(path, project), api_types.IssueBody, self._session.name, project)
+        body = with_marker(without_marker(issue.body or ""), action.marker)
+        self._session.patch(path, project, {"body": body})
+        return Receipt(issue=action.issue)
 
     def _set_issue_state(self, action: CloseIssue | SetIssueState) -> Receipt:
         """Close or reopen an issue. GitHub leaves an issue that has the state already as it is."""

@@ -25,6 +25,7 @@ from sync.tracker.actions import (
     CreateStatusIssue,
     DeleteComment,
     LabelItem,
+    MarkStatusIssue,
     MoveLabel,
     Receipt,
     RemoveLabel,
@@ -34,7 +35,7 @@ from sync.tracker.actions import (
     UpdateDescription,
 )
 from sync.tracker.errors import GoneError, RefusedError
-from sync.tracker.marker import with_marker
+from sync.tracker.marker import with_marker, without_marker
 
 __all__ = ["SET_HEALTH", "Writer"]
 
@@ -67,8 +68,8 @@ class Writer:
                 return self._update_description(action)
             case SetNativeHealth():
                 return self._set_health(action)
-            case CloseIssue() | SetIssueState():
-                return self._set_issue_state(action)
+            case CloseIssue() | SetIssueState() | MarkStatusIssue():
+                return self._change_status_issue(action)
             case CreateComment():
                 return self._create_comment(action)
             case UpdateComment():
@@ -110,6 +111,16 @@ class Writer:
             if label not in row.labels:
                 raise RefusedError(self._session.name, action.project_key, f"GitLab did not add the label {label}")
         return Receipt(issue=row.references.full)
+
+    def _change_status_issue(self, action: CloseIssue | SetIssueState | MarkStatusIssue) -> Receipt:
+        return self._mark(action) if isinstance(action, MarkStatusIssue) else self._set_issue_state(action)
+
+    def _mark(self, action: MarkStatusIssue) -> Receipt:
+        path = self._issue_path(action, action.issue)
+        answer = self._session.get(path, action.project_key)
+        issue = decode(answer, api_types.Issue, self._session.name, action.project_key)
+        text = with_marker(without_marker(issue.description or ""), action.marker)
+        return self._edit_issue(action, action.issue, {"description": self._checked(action, text)})
 
     def _set_issue_state(self, action: CloseIssue | SetIssueState) -> Receipt:
         """Close or reopen an issue. GitLab leaves an issue that has the state already as it is."""

@@ -25,6 +25,7 @@ from sync.tracker.actions import (
     DeleteComment,
     Detach,
     LabelItem,
+    MarkStatusIssue,
     MoveLabel,
     Receipt,
     RemoveLabel,
@@ -66,8 +67,8 @@ class Writer:
                 return self._change_labels(action, issue, (), labels)
             case UpdateDescription():
                 return self._update_description(action)
-            case CloseIssue() | SetIssueState():
-                return self._set_issue_state(action)
+            case CloseIssue() | SetIssueState() | MarkStatusIssue():
+                return self._change_status_issue(action)
             case Attach() | Detach():
                 return put_file(self._session, action)
             case CreateStatusIssue():
@@ -144,6 +145,13 @@ class Writer:
             raise RefusedError(session.name, project, detail)
         session.write("POST", path, {"transition": {"id": closing[0].id}}, project=project)
         return Receipt(issue=issue)
+
+    def _change_status_issue(self, action: CloseIssue | SetIssueState | MarkStatusIssue) -> Receipt:
+        if not isinstance(action, MarkStatusIssue):
+            return self._set_issue_state(action)
+        path = path_of("issue/{}/properties/{}", action.issue, PROPERTY)
+        self._session.write("PUT", path, {"marker": action.marker}, project=action.project_key)
+        return Receipt(issue=action.issue)
 
     def _set_issue_state(self, action: CloseIssue | SetIssueState) -> Receipt:
         """Close or reopen an issue by the transition that is configured, or the only one. Raises `RefusedError`

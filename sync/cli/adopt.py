@@ -28,9 +28,11 @@ def adopt(
     """Take over what another account wrote for this instance, after a change of token. Shows the plan first.
 
     Posts a new summary with the present account, and deletes the former account's summary where that is allowed. The
-    same holds for its status update on a project board.
+    same holds for its status update on a project board. After a change of `instance`, the texts of the former instance
+    get the new name.
     """
     with open_engine(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
+        engine.hands_over = True
         engine.pull()
         assessed = engine.assess(keep=False)
         claims = handover.find_claims(engine, assessed)
@@ -54,4 +56,4 @@ def adopt(
                 Terminal().print(
                     f"{one_line(account)} wrote {phrases.plural(count, 'text')} with this instance's marker."
                 )
-        carry_out(engine, assessed, plan, yes=yes, as_json=as_json, more={"found": rows})
+        carry_out(engine, assessed, plan, instance=engine.instance, yes=yes, as_json=as_json, more={"found": rows})

@@ -23,17 +23,28 @@ Yes = Annotated[bool, typer.Option("--yes", help="Carry out the plan. Without th
 
 
 def carry_out(
-    engine: Engine, assessed: Sequence[AssessedMilestone], plan: Plan, *, yes: bool, as_json: bool, more: dict[str, Any]
+    engine: Engine,
+    assessed: Sequence[AssessedMilestone],
+    plan: Plan,
+    *,
+    instance: str,
+    yes: bool,
+    as_json: bool,
+    more: dict[str, Any],
 ) -> None:
     """Write the plan with ``yes``, else show it. Print the outcome and exit.
 
-    ``more`` is added to the JSON document.
+    After the whole plan was written, the texts in the trackers are of ``instance``. ``more`` is added to the JSON
+    document.
     """
     result = Result(assessed=list(assessed), plan=plan, failures=engine.failures)
     if yes:
         engine.store.start_run(engine.run_id, engine.clock())
         engine.apply_into(result)
         engine.store.finish_run(engine.run_id, result.summary())
+        is_complete = not result.refused and not engine.failures
+        if is_complete and len(plan.actions) <= len(result.written) + len(engine.leftovers):
+            engine.store.save_instance(instance)
     if as_json:
         document = {
             "done": yes,

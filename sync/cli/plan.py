@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sync.cli import output
-from sync.cli.options import CHANGES, DEFAULT, AsOf, Config, Json, Verbose, exit_with, parse_as_of
+from sync.cli.options import CHANGES, DEFAULT, REFUSED, AsOf, Config, Json, Verbose, exit_with, parse_as_of, print_error
 from sync.cli.session import open_engine, report_failures
 from sync.engine.saved_plan import SavedPlan
 
@@ -32,4 +32,7 @@ def plan(
         if out is not None:
             SavedPlan.of(engine.instance, engine.clock(), planned.actions).save(out)
         output.print_assessment(assessed, engine, planned, as_json=as_json)
-        exit_with(report_failures(engine), CHANGES if planned.actions else 0)
+        refusal = engine.instance_refusal()
+        if refusal:
+            print_error(f"refused: {refusal}")
+        exit_with(report_failures(engine), REFUSED if refusal else 0, CHANGES if planned.actions else 0)

@@ -21,9 +21,12 @@ def retire(yes: Yes = False, config: Config = DEFAULT, as_json: Json = False, ve
         engine.connections = [replace(connection, admits=_every_title) for connection in engine.connections]
         engine.pull()
         assessed = engine.assess(keep=False)
+        instance, former = engine.instance, engine.former_instance()
+        if former:  # after a change of instance, what the former one wrote is removed
+            engine = replace(engine, instance=former)
         plan, unreached = handover.retire(engine, assessed)
         engine.leftovers += unreached
-        carry_out(engine, assessed, plan, yes=yes, as_json=as_json, more={})
+        carry_out(engine, assessed, plan, instance=instance, yes=yes, as_json=as_json, more={})
 
 
 def _every_title(_project: str, _title: str) -> bool:

@@ -41,6 +41,7 @@ class DesiredBuilder:
         described = self.store.milestones_with(OwnContent.DESCRIPTION)
         healths = self.store.native_health_set()
         boards, pictures = self.store.places(OwnContent.BOARD), self.store.places(OwnContent.PICTURE)
+        prefixes = self.store.label_prefixes()
         records = self.store.records([milestone.uid for milestone in milestones if milestone.health.status.is_over])
         return [
             self._build(
@@ -52,6 +53,7 @@ class DesiredBuilder:
                     health=healths.get(milestone.uid),
                     boards=boards.get(milestone.uid, frozenset()),
                     pictures=pictures.get(milestone.uid, frozenset()),
+                    prefixes=prefixes,
                 ),
                 records.get(milestone.uid),
                 now,

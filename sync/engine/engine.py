@@ -33,9 +33,10 @@ from sync.report.burnup import render_attachment
 from sync.report.page_links import Pages
 from sync.store.store import Store
 from sync.telemetry.traces import span
-from sync.tracker.actions import Action
+from sync.tracker.actions import Action, OwnContent
 from sync.tracker.connection import Connection
 from sync.tracker.errors import UnreadError
+from sync.tracker.marker import Marker
 
 __all__ = ["Engine"]
 
@@ -67,6 +68,8 @@ class Engine:
     """A puller that may have started early, with the same connections, store, clock and progress; None: a new one."""
     leftovers: list[str] = field(default_factory=list)
     """Messages about what the tracker refused to delete or close."""
+    hands_over: bool = False
+    """`adopt` writes although another instance wrote before: it replaces that instance's name."""
     portfolio: Portfolio | None = None
     """The last assessment, with joint milestones and dependencies; None before the first one."""
 
@@ -215,6 +218,8 @@ class Engine:
         ``fresh`` observes all of them.
         """
         self.progress("plan", "")
+        if self.instance_refusal():
+            return Plan()
         plan = self.planner.plan(assessed, fresh=fresh)
         self._record_obstacles(plan, assessed)
         return plan
@@ -232,6 +237,34 @@ class Engine:
                 error = moved_error(milestone.connection, skipped.address, milestone.project.key)
                 self._puller.record_failure(milestone.connection, milestone.project.key, error)
 
+    def former_instance(self) -> str:
+        """Return the instance that wrote here before, if it is not the configured one; else an empty text.
+
+        Versions before revision 0011 of the database did not store it: then it is that of our status issues.
+        """
+        known = self.store.written_instance() or self._observed_instance()
+        return "" if known == self.instance else known
+
+    def _observed_instance(self) -> str:
+        """Return the one instance in the markers of our status issues, by their last observations."""
+        opened = self.store.opened_status_issues()
+        issues = [
+            issue
+            for uid, (issue, _) in self.store.last_observations().items()
+            if issue and (uid, issue.issue) in opened
+        ]
+        markers = filter(None, (Marker.decode(issue.marker) for issue in issues if issue.marker))
+        instances = {marker.instance for marker in markers}
+        return self.instance if self.instance in instances or len(instances) != 1 else instances.pop()
+
+    def instance_refusal(self) -> str:
+        """Return why nothing is planned or written after a change of instance; empty if writes are allowed."""
+        former = "" if self.hands_over else self.former_instance()
+        return former and (
+            f"the texts in the trackers are of instance {former!r}, and the configuration names {self.instance!r}: "
+            "`milesync adopt` renames them, `milesync retire` removes them"
+        )
+
     # --- apply -----------------------------------------------------------------------------------------------------
 
     @span("apply")
@@ -240,6 +273,10 @@ class Engine:
 
         Plans above the limits are refused as a whole.
         """
+        refusal = self.instance_refusal()
+        if refusal:
+            result.refused = [refusal]
+            return
         for origin, labels in self.planner.finished_labels:
             self.store.delete_item_labels(origin, labels)
         by_uid = {milestone.uid: milestone for milestone in result.assessed}
@@ -248,6 +285,10 @@ class Engine:
         result.refused = [str(refusal) for refusal in over_limits(writes, self.limits, len(result.assessed))]
         if result.refused:
             return
+        if allowed or self.store.milestones_with(OwnContent.SUMMARY):
+            self.store.save_label_prefixes(connection.prefix for connection in self.connections)
+            if not self.hands_over:
+                self.store.save_instance(self.instance)
         trackers: dict[str, list[tuple[Connection, Action]]] = {}
         for connection, action in allowed:
             trackers.setdefault(connection.source, []).append((connection, action))

@@ -7,19 +7,18 @@ and return a plan; the engine applies the plan as always, within leases, limits 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from sync.assess.milestone import AssessedMilestone
 from sync.engine.engine import Engine
-from sync.model.health import Status
 from sync.plan.board_status import claimed_updates
-from sync.plan.desired import Plan, label_name, merge_plans
+from sync.plan.desired import Plan, label_names, merge_plans
 from sync.plan.inputs import RetirementInput, address_of_milestone
 from sync.plan.optional_writes import retire_optional_writes
-from sync.plan.ownership import OwnedIssue, adoption, retirement
+from sync.plan.ownership import OwnedIssue, adoption, renaming, retirement
 from sync.pull.progress import Failure
 from sync.tracker.actions import OwnContent
 from sync.tracker.errors import TrackerError
@@ -111,7 +110,24 @@ def adopt(
                 engine.store.adopt(milestone.uid, milestone.project.id, issue, engine.clock(), engine.instance)
     current = [milestone for milestone in assessed if milestone.is_current]
     desired = engine.desired.build(current, observed, (), engine.clock())
-    return adoption(desired, observed, instance=engine.instance, now=engine.clock(), accounts=accounts)
+    plan = adoption(desired, observed, instance=engine.instance, now=engine.clock(), accounts=accounts)
+    former = engine.former_instance()
+    return merge_plans([*_rename_instance(engine, assessed, observed, former), plan]) if former else plan
+
+
+def _rename_instance(
+    engine: Engine, assessed: Sequence[AssessedMilestone], observed: Observed, former: str
+) -> Iterator[Plan]:
+    """Yield the plans that take over the texts of a former instance of this installation.
+
+    Optional texts with the instance's name are removed; the next run writes them again.
+    """
+    issues = [(address_of_milestone(m), observed.issues[m.uid]) for m in assessed if m.uid in observed.issues]
+    yield renaming(issues, former=former, instance=engine.instance)
+    optional = RetirementInput(
+        milestones=assessed, observed=observed, instance=former, native_health={}, item_labels={}
+    )
+    yield from retire_optional_writes(optional)
 
 
 def retire(engine: Engine, assessed: Sequence[AssessedMilestone]) -> tuple[Plan, list[str]]:
@@ -133,6 +149,7 @@ def _owned_issues(engine: Engine, assessed: Sequence[AssessedMilestone], observe
     """Return the status issues with what milesync may have written there."""
     opened = engine.store.opened_status_issues()
     posted = engine.store.milestones_with(OwnContent.SUMMARY)
+    prefixes = engine.store.label_prefixes()
     owned = []
     for milestone in assessed:
         issue = observed.issues.get(milestone.uid)
@@ -145,7 +162,7 @@ def _owned_issues(engine: Engine, assessed: Sequence[AssessedMilestone], observe
             OwnedIssue(
                 **address_of_milestone(milestone),
                 issue=issue,
-                labels=frozenset(label_name(milestone.connection.prefix, separator, status) for status in Status),
+                labels=frozenset(label_names((milestone.connection.prefix, *prefixes), separator)),
                 opened=has_own_marker or (milestone.uid, issue.issue) in opened,
                 posted=milestone.uid in posted,
             )

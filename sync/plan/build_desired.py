@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from sync.model.health import Health, Status, UnknownCause
 from sync.model.tracker_data import State
 from sync.plan.board_status import board_for
 from sync.plan.description import current_description
-from sync.plan.desired import Desired, PreviousWrites, label_name
+from sync.plan.desired import Desired, PreviousWrites, label_name, label_names
 from sync.plan.native_health import health_for
 from sync.report.texts import Texts
 from sync.tracker.marker import Marker
@@ -35,15 +36,13 @@ def build_desired(
     """
     capabilities, health = milestone.connection.connector.capabilities, milestone.health
     status, since = _announced_status(health, last)
-    labels = {s: label_name(milestone.connection.prefix, capabilities.label_separator, s) for s in Status}
     return Desired(
         milestone=milestone.uid,
         project=milestone.project.id,
         project_key=milestone.project.key,
         status=status,
         since=since,
-        label=labels[status],
-        siblings=tuple(label for s, label in labels.items() if s is not status),
+        **_labels(milestone, status, (*previous.prefixes, last.prefix if last else "")),
         summary=texts.summary,
         meaning=texts.meaning,
         transition=texts.transition,
@@ -79,6 +78,15 @@ def build_desired(
         understood=commands.understood,
         ignored=commands.ignored,
     )
+
+
+def _labels(milestone: AssessedMilestone, status: Status, former_prefixes: Iterable[str]) -> dict[str, Any]:
+    """Return the fields for the status label. An empty former prefix is ignored."""
+    prefix, separator = milestone.connection.prefix, milestone.connection.connector.capabilities.label_separator
+    label = label_name(prefix, separator, status)
+    prefixes = dict.fromkeys((prefix, *filter(None, former_prefixes)))
+    siblings = tuple(name for name in label_names(prefixes, separator) if name != label)
+    return {"label": label, "siblings": siblings, "prefix": prefix}
 
 
 def _reference(texts: Texts) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ __all__ = [
     "PreviousWrites",
     "Skipped",
     "label_name",
+    "label_names",
     "merge_plans",
 ]
 
@@ -61,7 +62,8 @@ class PreviousWrites(Struct, frozen=True, kw_only=True):
 
     ``summary`` and ``description`` say that we posted a summary comment, and lines in the description. ``health`` is
     the tracker's own health status that we set last, None: never. ``boards`` are the names of the project boards with
-    an update of ours, ``pictures`` the stems (`sync.tracker.attachment`) of the files that we attached.
+    an update of ours, ``pictures`` the stems (`sync.tracker.attachment`) of the files that we attached. ``prefixes``
+    are the prefixes of all status labels that we ever wrote.
     """
 
     summary: bool = False
@@ -69,12 +71,14 @@ class PreviousWrites(Struct, frozen=True, kw_only=True):
     health: str | None = None
     boards: frozenset[str] = frozenset()
     pictures: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
 
 
 class Desired(Struct, frozen=True, kw_only=True):
     """The desired state of one milestone on its tracker.
 
-    ``label`` is the wanted status label, ``siblings`` are the other labels with its prefix. ``summary`` is the body of
+    ``label`` is the wanted status label, ``prefix`` is the first part of its name; ``siblings`` are
+    our other labels, with that prefix or a former one. ``summary`` is the body of
     the summary comment and ``meaning`` the hash of its meaning; ``probability``, ``p50`` and ``due`` are the forecast
     in it, ``p70``, ``p85`` and ``p95`` its other dates, ``dated`` the time (UTC) since which they are given.
     ``changes_since`` (UTC) and ``previous_forecast`` are what its changes refer to, see `sync.report.changes`;
@@ -114,6 +118,7 @@ class Desired(Struct, frozen=True, kw_only=True):
     transition: Callable[[Status], str | None]
     issue_title: str
     issue_body: str
+    prefix: str = ""
     closing: str | None = None
     reminder: str | None = None
     remind_every: int = 7
@@ -200,6 +205,11 @@ class Plan(Struct, frozen=True, kw_only=True):
 def label_name(prefix: str, separator: str, status: Status) -> str:
     """Return the status label: ``health/on-track``, or ``health::on-track`` with the separator for scoped labels."""
     return f"{prefix}{separator}{status.value.replace('_', '-')}"
+
+
+def label_names(prefixes: Iterable[str], separator: str) -> tuple[str, ...]:
+    """Return all status labels with these prefixes."""
+    return tuple(label_name(prefix, separator, status) for prefix in prefixes for status in Status)
 
 
 def merge_plans(plans: Sequence[Plan]) -> Plan:

@@ -178,7 +178,8 @@ def _compare(
         true = {_label(s.prefix, word) for s in of_item for word in s.facts}
         possible = {_label(s.prefix, word) for s in of_item for word in ITEM_LABELS}
         add = [name for name in wanted if fold(name) not in present and name not in stored[item]]
-        remove = [present[fold(name)] for name in sorted(possible - true) if fold(name) in present]
+        obsolete = (possible | stored[item].keys()) - true  # stored ones may have a former prefix
+        remove = [present[fold(name)] for name in sorted(obsolete) if fold(name) in present]
         ended += [label for name, label in stored[item].items() if name not in true and fold(name) not in present]
         if capabilities.needs_label_creation:
             have = existing.setdefault(issue.project, set())

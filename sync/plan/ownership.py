@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from sync.plan.board_status import adopt_board_updates
@@ -13,11 +14,11 @@ from sync.plan.desired import Desired, Plan, Skipped, merge_plans
 from sync.plan.inputs import PlannerInput
 from sync.plan.issue_state import is_muted
 from sync.plan.reconcile import first_summary
-from sync.tracker.actions import Action, CloseIssue, DeleteComment, RemoveLabel
-from sync.tracker.marker import Marker, MarkerKind, is_claim, is_edited
+from sync.tracker.actions import Action, CloseIssue, DeleteComment, MarkStatusIssue, RemoveLabel, UpdateComment
+from sync.tracker.marker import Marker, MarkerKind, is_claim, is_edited, without_marker
 from sync.tracker.observed import Claim, Observed, OurComment, StatusIssue
 
-__all__ = ["OwnedIssue", "adoption", "retirement"]
+__all__ = ["OwnedIssue", "adoption", "renaming", "retirement"]
 
 
 def adoption(
@@ -66,6 +67,25 @@ def _not_adoptable(state: PlannerInput, old: Iterable[Claim]) -> str:
     if any((marker := Marker.decode(claim.marker)) and is_edited(claim.body, marker) for claim in old):
         return paused or "a person edited the former account's summary, which stays"
     return paused
+
+
+def renaming(issues: Iterable[tuple[dict[str, Any], StatusIssue]], *, former: str, instance: str) -> Plan:
+    """Return the plan that gives our texts of a former instance the present one: markers only, no words.
+
+    ``issues`` are status issues, each with the fields that every action of its milestone has.
+    """
+    actions: dict[tuple[str, str, str], Action] = {}
+    for address, issue in issues:
+        marker = Marker.decode(issue.marker) if issue.marker else None
+        if marker is not None and marker.instance == former:
+            text = msgspec.structs.replace(marker, instance=instance).encode()
+            key = (address["project_key"], issue.issue, "")
+            actions.setdefault(key, MarkStatusIssue(**address, issue=issue.issue, marker=text))
+        for comment, own in _ours(issue, former):
+            text, body = msgspec.structs.replace(own, instance=instance).encode(), without_marker(comment.body)
+            update = UpdateComment(**address, issue=issue.issue, comment=comment.id, body=body, marker=text)
+            actions.setdefault((address["project_key"], issue.issue, comment.id), update)
+    return Plan(actions=tuple(actions.values()))
 
 
 class OwnedIssue(Struct, frozen=True, kw_only=True):

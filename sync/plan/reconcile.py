@@ -345,6 +345,7 @@ class _MilestonePlanner:
             clock=want.clock,
             method=last.method if last is not None and want.stale else want.method,
             method_changed_at=want.method_changed_at,
+            prefix=want.prefix,
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -14,6 +15,9 @@ from sync.store.repository import Repository
 from sync.store.upsert import upsert
 
 __all__ = ["Address", "KnownSource", "Sources"]
+
+
+_PREFIXES, _INSTANCE = "label_prefixes", "instance"
 
 
 class KnownSource(Struct, frozen=True):
@@ -84,13 +88,31 @@ class Sources(Repository):
 
     # --- settings that written texts depend on ----------------------------------------------------------------------
 
-    def written_setting(self, name: str) -> str | None:
-        """Return the value of a setting with which texts were written last; None: it was never saved."""
+    def written_instance(self) -> str:
+        """Return the instance whose texts are in the trackers; empty if it was never saved."""
+        return self._written_setting(_INSTANCE) or ""
+
+    def save_instance(self, instance: str) -> None:
+        """Save the instance whose texts are in the trackers from now on."""
+        if instance != self.written_instance():
+            self._save_written_setting(_INSTANCE, instance)
+
+    def label_prefixes(self) -> tuple[str, ...]:
+        """Return the prefixes of all status labels that were ever written."""
+        return tuple(json.loads(self._written_setting(_PREFIXES) or "[]"))
+
+    def save_label_prefixes(self, prefixes: Iterable[str]) -> None:
+        """Save the prefixes of the status labels that are written from now on, in addition to the former ones."""
+        known = self.label_prefixes()
+        together = tuple(dict.fromkeys((*known, *prefixes)))
+        if together != known:
+            self._save_written_setting(_PREFIXES, json.dumps(together, ensure_ascii=False))
+
+    def _written_setting(self, name: str) -> str | None:
         table = schema.installation
         rows = self._rows(select(table.c.value).where(table.c.name == name))
         return str(rows[0].value) if rows else None
 
-    def save_written_setting(self, name: str, value: str) -> None:
-        """Save the value of a setting with which texts are written from now on."""
+    def _save_written_setting(self, name: str, value: str) -> None:
         with writing(self._engine) as connection:
             upsert(connection, schema.installation, [{"name": name, "value": value}])

@@ -13,6 +13,7 @@ from sync.tracker.actions import (
     DeleteComment,
     Detach,
     LabelItem,
+    MarkStatusIssue,
     MoveLabel,
     PostBoardUpdate,
     Receipt,
@@ -34,7 +35,7 @@ from sync.tracker.errors import (
     UnreachableError,
 )
 from sync.tracker.managed_block import BlockChangedError, replace_block
-from sync.tracker.marker import claimed_target, find_marker, notes_closing, status_issue_of, with_marker
+from sync.tracker.marker import claimed_target, find_marker, notes_closing, status_issue_of, with_marker, without_marker
 from sync.tracker.observed import (
     Attached,
     Board,
@@ -80,6 +81,7 @@ __all__ = [
     "LabelItem",
     "LimitedError",
     "MalformedError",
+    "MarkStatusIssue",
     "MoveLabel",
     "Observed",
     "OurComment",
@@ -108,4 +110,5 @@ __all__ = [
     "replace_block",
     "status_issue_of",
     "with_marker",
+    "without_marker",
 ]

@@ -34,6 +34,7 @@ __all__ = [
     "LabelItem",
     "LimitGroup",
     "Lookup",
+    "MarkStatusIssue",
     "MoveLabel",
     "OwnContent",
     "PostBoardUpdate",
@@ -134,6 +135,16 @@ class SetIssueState(Action, frozen=True, kw_only=True, tag=True):
 
     issue: str
     closed: bool
+
+
+class MarkStatusIssue(Action, frozen=True, kw_only=True, tag=True):
+    """Replace our marker in the text of a status issue that milesync created, in `adopt` after a change of instance.
+
+    The rest of the text stays.
+    """
+
+    issue: str
+    marker: str
 
 
 # --- comments ------------------------------------------------------------------------------------------------------
@@ -261,6 +272,7 @@ AnyAction = (
     | CreateComment
     | UpdateComment
     | DeleteComment
+    | MarkStatusIssue
     | CloseIssue
     | SetIssueState
 )
@@ -526,6 +538,15 @@ WRITE_KINDS: Mapping[type[Action], WriteKind[Any]] = {
     ),
     RemoveLabel: WriteKind[RemoveLabel](
         describe=lambda remove: ("-", f"label {', '.join(remove.labels)} from {_where(remove)}"),
+    ),
+    MarkStatusIssue: WriteKind[MarkStatusIssue](
+        describe=lambda mark: ("~", f"our marker in the status issue {_where(mark)}"),
+        is_optional=_always,
+        find=lambda mark, lookup: (
+            Receipt(issue=lookup.issue.issue)
+            if lookup.issue is not None and Marker.decode(lookup.issue.marker) == Marker.decode(mark.marker)
+            else None
+        ),
     ),
     CloseIssue: WriteKind[CloseIssue](
         describe=lambda close: ("-", f"status issue {_where(close)}, closed"),

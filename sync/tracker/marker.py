@@ -34,6 +34,7 @@ __all__ = [
     "own_comments",
     "status_issue_of",
     "with_marker",
+    "without_marker",
 ]
 
 _MARKER = re.compile(r"<!-- milesync (\{[^\n]*?\}) -->")
@@ -70,7 +71,8 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     ``reminded`` is the time of the last reminder to owners. ``replan`` is a move of the due date that finished work
     does not confirm yet, ``clock`` the plan before the first move to a later day. ``method`` is the number of the
     forecast's method; ``method_changed_at`` is the time at which the summary changed to it, as long as that is news.
-    ``closes``: with this announcement of an end, milesync closes the status issue. Times are in UTC. ``v`` is the
+    ``closes``: with this announcement of an end, milesync closes the status issue. ``prefix`` is the prefix of the
+    status label next to the summary, empty in markers of earlier versions. Times are in UTC. ``v`` is the
     version of the format. Fields of earlier versions are ignored.
     """
 
@@ -99,6 +101,7 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     method: int = 1
     method_changed_at: datetime | None = None
     closes: bool = False
+    prefix: str = ""
 
     @property
     def forecast(self) -> SummaryForecast:
@@ -127,6 +130,11 @@ def with_marker(body: str, marker: str) -> str:
     safe = marker.replace("--", "-\\u002d").replace(">", "\\u003e")
     json.loads(safe)
     return f"{body}\n\n<!-- milesync {safe} -->"
+
+
+def without_marker(body: str) -> str:
+    """Return a Markdown body without our markers at its end."""
+    return _MARKER.sub("", body).rstrip()
 
 
 def find_marker(body: str) -> str:

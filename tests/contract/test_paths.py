@@ -1,4 +1,4 @@
-"""Names in URLs: each name is one quoted value, whatever signs it has, in every dialect."""
+"""Names in URLs: each name is one quoted value in every dialect, with any signs in it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PATH = re.compile(r"/?(repos|projects|groups|issue|project|version|comment|board
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_name_is_one_segment_of_the_path(name: str) -> None:
-    """What the HTTP library sends has the same segments, and each one is the name again."""
+    """The HTTP library sends the same segments, and each one is the name again."""
     path = path_of("/projects/{}/issues/{}", name, 12)
     sent = requests.Request("GET", f"http://127.0.0.1{path}").prepare().path_url
     assert sent == path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,9 @@ from pathlib import Path
 from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
+
+KEYS = {"github": "acme/app", "gitlab": "acme/api", "jira": "PAY", "jira-cloud": "WEB"}
+"""The project of each kind of tracker."""
 
 
 def small_world() -> World:
@@ -51,3 +55,31 @@ def ours(tracker: Tracker) -> list[str]:
         for comment in issue.comments
         if comment.author is tracker.bot
     ]
+
+
+def one_tracker(kind: str) -> tuple[World, Tracker]:
+    """Return a world in which one tracker has a finished and a running milestone."""
+    world = World()
+    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
+    now = datetime.now(UTC).replace(microsecond=0)
+    author = tracker.user("ada", "Ada Fox")
+    project = tracker.project(KEYS[kind], "Acme", created=now - timedelta(days=100))
+    for title, begin, end in (("v1", 60, 30), ("v2", 30, -10)):
+        start = now - timedelta(days=begin)
+        milestone = tracker.milestone(project, title, at=start, due=(now - timedelta(days=end)).date())
+        for n in range(8):
+            issue = tracker.issue(project, f"Task {n} of {title}", author, at=start)
+            tracker.move(project, issue, [milestone.id], author, start)
+            if title == "v1" or n < 6:
+                resolution = "Done" if kind.startswith("jira") else "completed"
+                tracker.close(issue, author, start + timedelta(days=3 * n + 1), resolution=resolution)
+        if title == "v1":
+            tracker.close_milestone(project, milestone, now - timedelta(days=30))
+    return world, tracker
+
+
+def contents(tracker: Tracker) -> Counter[str]:
+    """Return the number of issues and of our comments in a tracker."""
+    issues = [issue for project in tracker.projects.values() for issue in project.issues.values()]
+    comments = [comment for issue in issues for comment in issue.comments if comment.author is tracker.bot]
+    return Counter(issues=len(issues), comments=len(comments))

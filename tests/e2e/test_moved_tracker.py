@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,37 +11,9 @@ from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
 from tests.e2e.in_process import Done, milesync
+from tests.e2e.small_world import KEYS, contents, one_tracker
 
-KINDS = ("github", "gitlab", "jira", "jira-cloud")
-KEYS = {"github": "acme/app", "gitlab": "acme/api", "jira": "PAY", "jira-cloud": "WEB"}
-
-
-def _world(kind: str) -> tuple[World, Tracker]:
-    """Return a world in which one tracker has a finished and a running milestone."""
-    world = World()
-    tracker = next(tracker for tracker in world.trackers if tracker.kind == kind)
-    now = datetime.now(UTC).replace(microsecond=0)
-    author = tracker.user("ada", "Ada Fox")
-    project = tracker.project(KEYS[kind], "Acme", created=now - timedelta(days=100))
-    for title, begin, end in (("v1", 60, 30), ("v2", 30, -10)):
-        start = now - timedelta(days=begin)
-        milestone = tracker.milestone(project, title, at=start, due=(now - timedelta(days=end)).date())
-        for n in range(8):
-            issue = tracker.issue(project, f"Task {n} of {title}", author, at=start)
-            tracker.move(project, issue, [milestone.id], author, start)
-            if title == "v1" or n < 6:
-                resolution = "Done" if kind.startswith("jira") else "completed"
-                tracker.close(issue, author, start + timedelta(days=3 * n + 1), resolution=resolution)
-        if title == "v1":
-            tracker.close_milestone(project, milestone, now - timedelta(days=30))
-    return world, tracker
-
-
-def _contents(tracker: Tracker) -> Counter[str]:
-    """Return the number of issues and of our comments in a tracker."""
-    issues = [issue for project in tracker.projects.values() for issue in project.issues.values()]
-    comments = [comment for issue in issues for comment in issue.comments if comment.author is tracker.bot]
-    return Counter(issues=len(issues), comments=len(comments))
+KINDS = tuple(KEYS)
 
 
 def _run(world: World, config: Path, *, formerly: str = "", host: str = "127.0.0.1") -> Done:
@@ -65,23 +36,23 @@ def _doctor(world: World, config: Path, *, formerly: str = "") -> str:
 
 def _first_run(world: World, tracker: Tracker, config: Path) -> tuple[str, Counter[str]]:
     """Run once at a first address; return the address and what the tracker holds then."""
-    before = _contents(tracker)
+    before = contents(tracker)
     with Sandbox(world, only=(tracker.kind,)):
         done = _run(world, config)
         assert done.code == 0, done.err
-        contents = _contents(tracker)
-        assert contents["issues"] == before["issues"] + 1
-        assert contents["comments"] == 1
-        return tracker.url, contents
+        after = contents(tracker)
+        assert after["issues"] == before["issues"] + 1
+        assert after["comments"] == 1
+        return tracker.url, after
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["database kept", "database lost"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_moved_tracker_gets_no_second_text(kind: str, lost: bool, tmp_path: Path) -> None:
     """The setting ``formerly`` connects both addresses; a tracker with an id of its own does not need it."""
-    world, tracker = _world(kind)
+    world, tracker = one_tracker(kind)
     config = tmp_path / "milesync.toml"
-    former, contents = _first_run(world, tracker, config)
+    former, before = _first_run(world, tracker, config)
     if lost:
         (tmp_path / "milesync.db").unlink()
     with Sandbox(world, only=(kind,)):
@@ -90,7 +61,7 @@ def test_a_moved_tracker_gets_no_second_text(kind: str, lost: bool, tmp_path: Pa
         assert lost or f"changed from {former} to" in doctor
         done = _run(world, config, formerly="" if kind == "jira-cloud" else former, host="localhost")
         assert done.code == 0, done.err
-        assert _contents(tracker) == contents
+        assert contents(tracker) == before
         assert done.document["milestones"] == 1
         again = _run(world, config, formerly="" if kind == "jira-cloud" else former, host="localhost")
         assert (again.code, again.document["writes"]["applied"]) == (0, 0)
@@ -99,9 +70,9 @@ def test_a_moved_tracker_gets_no_second_text(kind: str, lost: bool, tmp_path: Pa
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "jira-cloud"])
 def test_an_unknown_address_writes_nothing_and_names_the_setting(kind: str, tmp_path: Path) -> None:
     """Without ``formerly`` nothing is written; the message has the line to add."""
-    world, tracker = _world(kind)
+    world, tracker = one_tracker(kind)
     config = tmp_path / "milesync.toml"
-    former, contents = _first_run(world, tracker, config)
+    former, before = _first_run(world, tracker, config)
     with Sandbox(world, only=(kind,)):
         assert f'formerly = ["{former}"]' in _doctor(world, config)
         done = _run(world, config, host="localhost")
@@ -112,4 +83,4 @@ def test_an_unknown_address_writes_nothing_and_names_the_setting(kind: str, tmp_
         assert lost.code == 3
         assert f'formerly = ["{former}"]' in lost.out.replace("\\", "") + lost.err
         assert lost.document["writes"]["applied"] == 0
-        assert _contents(tracker) == contents
+        assert contents(tracker) == before

@@ -66,7 +66,7 @@ def written(want: Desired, have: StatusIssue | None, now: datetime = NOW) -> Sta
     seen = {want.milestone: first}
     plan = reconcile([want], Observed(issues=seen), instance="acme", now=now)
     marker = next(text for a in plan.actions if (text := getattr(a, "marker", "")) and Marker.decode(text))
-    comment = OurComment(id="c", marker=marker, body=want.summary, created_at=NOW, updated_at=NOW)
+    comment = OurComment(id="c", marker=marker, body=want.summary, created_at=NOW, updated_at=now)
     return replace(first, comments=(comment,))
 
 
