@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from config import validators
 from config.errors import ConfigurationError
 from config.settings import load
 from config.tables import NAME
+from sync import signals
 from sync.cli import engine_factory, output, wiring
 from sync.cli.config_template import Answers, TrackerAnswers, render_config
 from sync.cli.doctor import connection_findings, finding_lines
@@ -127,9 +129,21 @@ def _token(talk: _Dialogue, answer: TrackerAnswers) -> None:
         return
     talk.say(f"{answer.variable} is not set here. The token needs: {_RIGHTS[answer.kind]}.")
     words = "Paste a token to test with now (it is not saved), or press Enter to continue without one"
-    token = str(typer.prompt(words, default="", show_default=False, hide_input=sys.stdin.isatty())).strip()
+    with _restored_echo():
+        token = str(typer.prompt(words, default="", show_default=False, hide_input=sys.stdin.isatty())).strip()
     if token:
         talk.environ[answer.variable] = token
+
+
+def _restored_echo() -> AbstractContextManager[None]:
+    """Let a signal during a hidden answer leave the terminal as it is now."""
+    if not sys.stdin.isatty():
+        return nullcontext()
+    import termios  # late: not on every system
+
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    return signals.on_stop(lambda _: termios.tcsetattr(terminal, termios.TCSANOW, before))
 
 
 def _is_reachable(talk: _Dialogue, answer: TrackerAnswers, config: Path) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
+import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -194,6 +197,30 @@ def test_progress_is_erased_and_the_cursor_shown_after_a_signal(
     lines, visible = screen(out)
     assert (code, visible) == (128 + number, True)
     assert [line for line in lines if line] == []
+
+
+def test_a_signal_during_a_hidden_answer_leaves_the_echo_on(tmp_path: Path) -> None:
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-m", "milesync", "init", "--config", str(tmp_path / "milesync.toml")]
+    env = {name: value for name, value in ENVIRONMENT.items() if name != "GITHUB_TOKEN"}
+    process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=env)
+
+    def echoes() -> bool:
+        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+    try:
+        os.write(master, b"team\n" + b"\n" * 3)  # name, tracker, address, variable
+        shown = b""
+        while b"Paste a token" not in shown or echoes():
+            shown += os.read(master, 4096)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+        assert echoes()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(terminal)
 
 
 # --- names in logs and output ----------------------------------------------------------------------------------------

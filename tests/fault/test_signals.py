@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ import pytest
 
 from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
+from connectors.sandbox.world import Fault, World
 from tests import postgres
 from tests.e2e import in_process
 from tests.e2e.subprocesses import ENVIRONMENT
+from tests.fault.test_workers import until
 from tests.fault.tracker_contents import check
 from tests.proof import TIMEOUT, Record, full
 
@@ -155,6 +157,52 @@ def test_a_command_that_reads_stops(part: int, world: World, tmp_path: Path, rec
     record_property("signals", moments)
     record_property("of them before the command had ended", stopped)
     scene.converges()
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+def test_a_command_that_waits_for_a_tracker_stops(number: int, world: World, tmp_path: Path) -> None:
+    scene, silent = Scene(world, tmp_path), Fault("slow", times=1000, headers={"seconds": "30"})
+    world.gitlab.faults.append(silent)
+    code = "import signal, milesync; signal.signal(2, signal.default_int_handler); milesync.main()"
+    words = ["run", "--first-run", "--config", str(scene.config)]
+    process = subprocess.Popen([sys.executable, "-c", code, *words], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: silent.times < 1000)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)  # less than the tracker takes
+    finally:
+        process.kill()
+        world.gitlab.faults.clear()
+    hold(process.returncode, got_signal=True, errors=errors, number=number)
+
+
+LOCKED = """
+import signal, sqlite3, sys
+from sync import signals
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signals.watch()
+database = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+print("waits", flush=True)
+database.execute("BEGIN IMMEDIATE")
+"""
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+def test_a_main_thread_that_waits_inside_a_library_stops(number: int, tmp_path: Path) -> None:
+    """SQLite waits for a lock without a look at signals."""
+    other = sqlite3.connect(tmp_path / "data.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    command = [sys.executable, "-c", LOCKED, str(tmp_path / "data.db")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+    finally:
+        process.kill()
+        process.communicate()
+        other.close()
 
 
 @pytest.mark.parametrize("part", range(full(4, 1)))
