@@ -93,6 +93,9 @@ class ConnectionSettings(Table):
         validate_default=True,
         description="address of the API (GitHub) or of the site; default: the public service, Jira has none",
     )
+    ignored_accounts: tuple[str, ...] = Field(
+        default=(), description="accounts whose texts with our marker are ignored, such as copies by other people"
+    )
     formerly: tuple[str, ...] = Field(
         default=(),
         description="earlier addresses (url) of the same tracker, the first one first; after a change of address every "

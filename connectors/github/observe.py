@@ -177,7 +177,7 @@ class Observer:
             claimed = target or claimed_target(marker, wanted)
             if target is not None and issue.viewer_did_author:
                 numbers.setdefault(target.milestone, issue.number)
-            elif claimed is not None:
+            elif claimed is not None and not claimed.ignores(_login(issue.author)):
                 key = normalize.key_of(issue.number)
                 claim = Claim(id=key, author=_login(issue.author), marker=marker, issue=key)
                 claims.setdefault(claimed.milestone, claim)

@@ -159,7 +159,7 @@ class Observer:
                 claimed = target or claimed_target(marker, wanted)
                 if target is not None and self._is_ours(issue.author):
                     found.setdefault(target, issue)
-                elif claimed is not None:
+                elif claimed is not None and not claimed.ignores(_login(issue.author)):
                     name = issue.references.full
                     claim = Claim(id=name, author=_login(issue.author), marker=marker, issue=name)
                     claims.setdefault(claimed.milestone, claim)

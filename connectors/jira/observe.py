@@ -208,7 +208,7 @@ class Observer:
             claimed = target or claimed_target(marker, wanted)
             if target is not None and self._is_us(author):
                 found.setdefault(target.milestone, row)
-            elif claimed is not None:
+            elif claimed is not None and not claimed.ignores(_login(author)):
                 claim = Claim(id=row.key, author=_login(author), marker=marker, issue=row.key)
                 claims.setdefault(claimed.milestone, claim)
         return found, claims

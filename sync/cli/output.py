@@ -45,6 +45,8 @@ __all__ = [
     "last_read_lines",
     "milestone_rows",
     "milestone_table",
+    "obstacle_lines",
+    "obstacle_rows",
     "people_sentence",
     "plan_lines",
     "plan_rows",
@@ -401,6 +403,19 @@ def people_sentence(counts: CommandCounts) -> str:
 def _plural(count: int, noun: str) -> str:
     irregular = {"summary": "summaries", "new status": "new statuses"}
     return f"{count} {irregular[noun]}" if noun in irregular and count != 1 else phrases.plural(count, noun)
+
+
+def obstacle_rows(words: Mapping[str, str], assessed: Iterable[AssessedMilestone]) -> list[dict[str, str]]:
+    """Return what only a person can clear, as of the last plan, as rows of the JSON document. ``words`` are by uid."""
+    names = {milestone.uid: milestone.written for milestone in assessed}
+    return [{"milestone": names[uid], "words": text} for uid, text in words.items() if uid in names]
+
+
+def obstacle_lines(rows: Iterable[Mapping[str, str]]) -> Iterator[RenderableType]:
+    """One line for each milestone on which nothing is written until a person decides."""
+    for row in rows:
+        milestone = clean(row["milestone"], len(row["milestone"]))
+        yield Indented(Text(f"{milestone}: {row['words']}", style="yellow"), 2, hanging=True)
 
 
 def last_read_lines(states: Iterable[ReadState], now: datetime) -> Iterator[Text]:

@@ -38,8 +38,12 @@ def status(
             return
         assessed = engine.assess(at, keep=False)
         states = read_states(engine)
+        obstacles = output.obstacle_rows(engine.store.obstacles(), assessed)
         if as_json:
-            print_json({"milestones": output.milestone_rows(assessed, engine.joints), "sources": states})
+            rows = output.milestone_rows(assessed, engine.joints)
+            print_json({"milestones": rows, "sources": states, "obstacles": obstacles})
         else:
-            Terminal().print(output.milestone_table(assessed, engine.joints, every=every, lint=True))
-            Terminal().print(*output.last_read_lines(states, engine.clock()), sep="\n")
+            terminal = Terminal()
+            terminal.print(output.milestone_table(assessed, engine.joints, every=every, lint=True))
+            for line in (*output.last_read_lines(states, engine.clock()), *output.obstacle_lines(obstacles)):
+                terminal.print(line)

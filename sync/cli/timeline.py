@@ -31,6 +31,7 @@ from sync.markup.document import clean
 from sync.report.phrases import against, capital, date_or_end, day, percent, plural
 from sync.report.timeline import Schedule, TimelineEntry, build_schedule, icalendar, mermaid
 from sync.report.verdict import as_of
+from sync.store.private_file import write_private
 
 __all__ = ["timeline"]
 
@@ -54,7 +55,7 @@ def timeline(
         dates = build_schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
     if ics is not None:
         try:
-            ics.write_bytes(icalendar(dates, settings.instance))
+            write_private(ics, icalendar(dates, settings.instance))
         except ImportError:
             print_error(missing_extra("iCalendar", "timeline"))
             raise typer.Exit(ERROR) from None

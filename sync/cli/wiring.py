@@ -114,6 +114,7 @@ def _connection(
         share=connection.share,
         named=_overrides(settings.milestone, name),
         formerly=connection.formerly,
+        ignored_accounts=frozenset(account.lower() for account in connection.ignored_accounts),
     )
 
 

@@ -23,6 +23,7 @@ from sync.digest.attachments import Picture
 from sync.digest.message import Message, omitted_note
 from sync.digest.phrases import Speaker
 from sync.markup.message import fit_message, html_message, text_message
+from sync.store.private_file import write_private
 from sync.store.tables import Delivery
 
 __all__ = ["AppriseChannel", "Channel", "DeliveryResult", "FileChannel", "address_problem"]
@@ -72,7 +73,7 @@ class FileChannel:
     path: Path
 
     def send(self, message: Message, speaker: Speaker, render_pictures: RenderPictures = tuple) -> DeliveryResult:  # noqa: ARG002 - words only
-        """Replace the file as a whole."""
+        """Replace the file as a whole. A new file is for its owner alone; one that exists keeps its mode."""
         if self.path.suffix == ".html":
             text = _PAGE.format(
                 language=speaker.language.name, title=escape(message.subject), body=html_message(message.document)
@@ -82,7 +83,10 @@ class FileChannel:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_name(f".{self.path.name}.new")
-            fresh.write_text(text, encoding="utf-8")
+            fresh.unlink(missing_ok=True)
+            write_private(fresh, text.encode())
+            if self.path.exists():
+                fresh.chmod(self.path.stat().st_mode & 0o777)
             fresh.replace(self.path)
         except OSError as problem:
             return DeliveryResult(

@@ -19,13 +19,13 @@ from sync.assess.snapshot import Snapshot
 from sync.engine.apply import Writer
 from sync.engine.desired import DesiredBuilder
 from sync.engine.observe import Observer
+from sync.engine.obstacles import plan_obstacles
 from sync.engine.plan import Planner, allowed_writes
 from sync.engine.recover import recover_lost_state
 from sync.engine.result import Result
 from sync.model.policy import Limits
 from sync.plan.desired import Plan
 from sync.plan.limits import over_limits
-from sync.pull.identify import moved_error
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Progress, silent
 from sync.pull.pull import Puller, RoundShare, selected_connections
@@ -225,17 +225,21 @@ class Engine:
         return plan
 
     def _record_obstacles(self, plan: Plan, assessed: Sequence[AssessedMilestone]) -> None:
-        """Add to the failures what keeps a connection from writing: clocks, or an unknown address in our texts."""
+        """Add to the failures what keeps milesync from writing, and store what concerns one milestone.
+
+        That is clocks that differ, an unknown address or the account of another in our texts, a lost status issue.
+        """
         for connection in self.active_connections:
             obstacle = connection.write_obstacle()
             if obstacle is not None:
                 self._puller.record_failure(connection, "", obstacle)
-        by_uid = {milestone.uid: milestone for milestone in assessed}
-        for skipped in plan.skipped:
-            if skipped.address:
-                milestone = by_uid[skipped.milestone]
-                error = moved_error(milestone.connection, skipped.address, milestone.project.key)
-                self._puller.record_failure(milestone.connection, milestone.project.key, error)
+        words: dict[str, str] = {}
+        for milestone, error in plan_obstacles(plan, assessed, self.store.opened_status_issues()):
+            self._puller.record_failure(milestone.connection, milestone.project.key, error)
+            words[milestone.uid] = str(error)
+        active = {connection.name for connection in self.active_connections}
+        planned = [milestone.uid for milestone in assessed if milestone.connection.name in active]
+        self.store.save_obstacles(planned, words, self.clock())
 
     def former_instance(self) -> str:
         """Return the instance that wrote here before, if it is not the configured one; else an empty text.

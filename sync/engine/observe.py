@@ -139,6 +139,7 @@ class Observer:
             boards=tuple(sorted(wanted)) if milestone.connection.connector.capabilities.boards else (),
             attaching=milestone.connection.attaches(milestone.project.key),
             former=milestone.connection.former_uids(milestone.uid),
+            ignored_accounts=milestone.connection.ignored_accounts,
         )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from sync.model.characters import escaped_json
 from sync.plan.fingerprint import fingerprint
+from sync.store.private_file import write_private
 from sync.tracker.actions import Action, AnyAction
 
 __all__ = ["SavedPlan"]
@@ -38,9 +39,9 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def save(self, file: Path) -> None:
-        """Write the plan to a file as readable JSON. Raises OSError."""
+        """Write the plan to a file as readable JSON, for its owner alone. Raises OSError."""
         text = msgspec.json.format(msgspec.json.encode(self), indent=2).decode()
-        file.write_text(f"{escaped_json(text)}\n", encoding="utf-8")
+        write_private(file, f"{escaped_json(text)}\n".encode())
 
     @classmethod
     def load(cls, file: Path) -> Self:

@@ -165,12 +165,15 @@ class Desired(Struct, frozen=True, kw_only=True):
 class Skipped(Struct, frozen=True):
     """A milestone whose differences are not written, with the reason in a few words.
 
-    ``address``: an unknown address of the tracker in our texts, which is the reason.
+    ``address``: an unknown address of the tracker in our texts, which is the reason. ``claimed_by``: another account,
+    whose text with our marker at ``place`` is the reason; empty for an account that was deleted.
     """
 
     milestone: str
     why: str
     address: str = ""
+    claimed_by: str = ""
+    place: str = ""
 
 
 class CommandCounts(Struct, frozen=True, kw_only=True):

@@ -40,6 +40,8 @@ import msgspec
 
 from sync.model.health import Status
 from sync.model.policy import Policy
+from sync.plan.board_status import ADOPT as ADOPT_UPDATE
+from sync.plan.board_status import claimed_updates
 from sync.plan.desired import LABELS, CommandCounts, Desired, Plan, Skipped, merge_plans
 from sync.plan.inputs import PlannerInput
 from sync.plan.issue_state import closes_issue, is_muted, with_issue_state
@@ -164,7 +166,7 @@ class _MilestonePlanner:
             actions=tuple(actions),
             recomputed=(want.milestone,) if self.is_recomputed and actions else (),
             refreshed=(want.milestone,) if actions and self._is_refresh_only(actions) else (),
-            skipped=(Skipped(want.milestone, skipped),) if skipped else (),
+            skipped=(self._skipped(skipped, claim),) if skipped else (),
             people=people,
         )
 
@@ -180,6 +182,19 @@ class _MilestonePlanner:
         markers = filter(None, map(Marker.decode, texts))
         others = [marker for marker in markers if is_of_other_address(marker, milestone, self.state.instance)]
         return others[0].milestone.rpartition("/milestone/")[0] if others else ""
+
+    def _skipped(self, why: str, claim: Claim | None) -> Skipped:
+        """Return the reason why something is not written, with the account that claims it, if one does."""
+        uid, instance, issue = self.want.milestone, self.state.instance, self.state.issue
+        if why == ADOPT and issue is None and claim is not None:
+            return Skipped(uid, why, claimed_by=claim.author, place=claim.issue)
+        place = issue.issue if issue else ""
+        if why == ADOPT and issue is not None:
+            authors = [c.author for c in issue.claims if is_claim(c, instance, uid, MarkerKind.SUMMARY)]
+            return Skipped(uid, why, claimed_by=authors[0], place=place)
+        if why == ADOPT_UPDATE and issue is not None:
+            return Skipped(uid, why, claimed_by=claimed_updates(issue, uid, instance)[0].author, place=place)
+        return Skipped(uid, why)
 
     # --- status issue and label -------------------------------------------------------------------------------------
 

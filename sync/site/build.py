@@ -53,11 +53,12 @@ class BuildResult:
 
 
 def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
-    """Write the report into the folder ``out``, which is created. ``data`` is the output of `status --json`.
+    """Write the report into the folder ``out``. ``data`` is the output of `status --json`. Raises OSError.
 
-    Raises OSError.
+    A new folder is for its owner alone. Who may enter it reads the pages, so its mode says who serves them.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.mkdir(mode=0o700, exist_ok=True)
     for abandoned in out.glob(f"{STAGING_PREFIX}*"):  # of a build that was killed
         rmtree(abandoned, ignore_errors=True)
     # in the folder itself, which may be a volume of its own: a rename is atomic only within one volume

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,6 +17,7 @@ from sync.model.tracker_data import Person
 from sync.store import tables as schema
 from sync.store.closing_records import erase_from_records
 from sync.store.database import reading, writing
+from sync.store.private_file import open_private
 
 __all__ = ["ErasureCounts", "KnownPerson", "erase_person", "export", "find_people"]
 
@@ -72,7 +72,7 @@ def _snapshot(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _new(path: Path) -> Iterator[IO[bytes]]:
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+    with open_private(path, is_new=True) as file:
         if path.suffix != ".gz":
             yield file
             return
@@ -165,6 +165,7 @@ def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
         if rows:
             own_row = and_(issue.c.source == n, issue.c.id == bindparam("which"))
             connection.execute(update(issue).where(own_row).values(assignees=bindparam("people")), rows)
+        connection.execute(delete(schema.obstacle).where(schema.obstacle.c.source == n))  # they return with a plan
         seen = connection.execute(delete(observed).where(observed.c.source == n, _holds(observed.c.body, person.id)))
         named = or_(
             _holds(journal.c.action, person.id), *(_names(journal.c.action, person.name) if person.name else ())

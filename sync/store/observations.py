@@ -65,6 +65,31 @@ class Observations(Repository):
         mine = (table.c.source == self._known(source)) & (table.c.project == project) & (table.c.key == issue)
         return bool(self._rows(select(table.c.id).where(mine, table.c.updated_at > since)))
 
+    # --- obstacles --------------------------------------------------------------------------------------------------
+
+    def save_obstacles(self, planned: Sequence[str], words: Mapping[str, str], at: datetime) -> None:
+        """Save what keeps us from writing on these milestones (uid) at `at` (UTC), in words, until a person decides.
+
+        A planned milestone without words has no obstacle any more.
+        """
+        table = schema.obstacle
+        known = {row.milestone for row in self._rows(select(table.c.milestone))}
+        cleared = known.intersection(planned) - words.keys()
+        if not cleared and not words:
+            return
+        rows = [
+            {"source": self._source_of(uid), "milestone": uid, "words": text, "at": at} for uid, text in words.items()
+        ]
+        with writing(self._engine) as connection:
+            for uids in chunks(cleared):
+                connection.execute(delete(table).where(table.c.milestone.in_(uids)))
+            upsert(connection, table, rows)
+
+    def obstacles(self) -> dict[str, str]:
+        """Return what keeps us from writing, by milestone (uid), as of the last plan."""
+        table = schema.obstacle
+        return {row.milestone: row.words for row in self._rows(select(table.c.milestone, table.c.words))}
+
     # --- own content ------------------------------------------------------------------------------------------------
 
     def opened_status_issues(self) -> frozenset[tuple[str, str]]:

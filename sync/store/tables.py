@@ -52,7 +52,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0012"
+HEAD = "0013"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -467,6 +467,16 @@ observed = _table(
     Column("at", UtcMicroseconds, nullable=False),
     Column("body", Text),
 )
+
+obstacle = _table(
+    "obstacle",
+    ("milestone",),
+    _source(),
+    Column("milestone", TrackerText, nullable=False),
+    Column("words", TrackerText, nullable=False),
+    Column("at", UtcMicroseconds, nullable=False),
+)
+"""What keeps the last plan from writing on a milestone until a person decides, in words."""
 
 made = _table(
     "made",

@@ -12,7 +12,7 @@ from sync.model.removal import RemovalNames
 from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE, length_of
 from sync.tracker.errors import ClockError, TrackerError
 from sync.tracker.identity import TrackerIdentity, with_present_source
-from sync.tracker.observed import Observed, Target
+from sync.tracker.observed import Observed, Target, without_claims_of
 from sync.tracker.protocol import Connector, TimedTracker
 
 __all__ = ["Connection", "MilestoneOverrides"]
@@ -51,6 +51,7 @@ class Connection:
     types (lower case) that are no items, such as epics or sub-tasks.
     ``share`` is what other audiences may see of private milestones: ``none``, or ``aggregate`` (status, probability and
     dates). ``named`` holds the overrides by the milestone's written id without the connection's name: ``acme/app#12``.
+    Texts with our marker by ``ignored_accounts`` (logins, lower case) are no claims.
     ``formerly`` are earlier addresses of the tracker. ``identity`` is the tracker's identity as far as it is known; it
     is found when the store is open (`sync.pull.identify`).
     """
@@ -71,6 +72,7 @@ class Connection:
     named: Mapping[str, MilestoneOverrides] = field(default_factory=dict)
     optional_outputs_of: Callable[[str], OptionalOutputs] = _no_optional_outputs
     formerly: tuple[str, ...] = ()
+    ignored_accounts: frozenset[str] = frozenset()
     identity: TrackerIdentity = field(default_factory=TrackerIdentity)
 
     @property
@@ -105,7 +107,7 @@ class Connection:
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Observe through the connector. Markers of an earlier address get the tracker's identity of today."""
-        observed = self.connector.observe(targets)
+        observed = without_claims_of(self.connector.observe(targets), self.ignored_accounts)
         return with_present_source(observed, self.source, self.identity.other_names(self.addresses))
 
     def closes(self) -> bool:

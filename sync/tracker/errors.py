@@ -13,8 +13,10 @@ from sync.telemetry.redaction import error_words, exception_words
 __all__ = [
     "AuthError",
     "BusyError",
+    "ClaimedError",
     "GoneError",
     "LimitedError",
+    "LostIssueError",
     "MalformedError",
     "RefusedError",
     "TrackerError",
@@ -91,10 +93,18 @@ class UncertainError(TrackerError):
     """The answer to a write was lost; milesync checks the tracker before it sends anything again."""
 
 
-def failure_words(connection: str, error: Exception) -> str:
-    """Return the message of a failure of a connection. Any error but a `TrackerError` is shown without its text."""
-    return str(error) if isinstance(error, TrackerError) else f"{connection}: {exception_words(error)}"
+class ClaimedError(TrackerError):
+    """Another account wrote a text with our marker; nothing is written there until a person decides."""
+
+
+class LostIssueError(TrackerError):
+    """A status issue that milesync opened is not found again: deleted, moved, or not visible to this token."""
 
 
 class UnreadError(TrackerError):
     """Some rows of the tracker's answers cannot be read; the next run asks for them again."""
+
+
+def failure_words(connection: str, error: Exception) -> str:
+    """Return the message of a failure of a connection. Any error but a `TrackerError` is shown without its text."""
+    return str(error) if isinstance(error, TrackerError) else f"{connection}: {exception_words(error)}"

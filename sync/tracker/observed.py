@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sync.model.tracker_data import Visibility
 
@@ -16,6 +17,7 @@ class Target(Struct, frozen=True, kw_only=True):
     ``instance`` limits the search to status issues that this instance created; empty: any instance. ``boards`` are the
     project boards (``acme/7``) that may have a status update of the milestone. ``attaching``: check whether files can
     be attached. ``former`` are the ids (uid) of the milestone in markers from an earlier address of the tracker.
+    A text with our marker by one of ``ignored_accounts`` (logins, lower case) is no claim.
     """
 
     milestone: str
@@ -26,11 +28,16 @@ class Target(Struct, frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
     attaching: bool = False
     former: tuple[str, ...] = ()
+    ignored_accounts: frozenset[str] = frozenset()
 
     @property
     def uids(self) -> tuple[str, ...]:
         """The ids by which a marker may name the milestone."""
         return (self.milestone, *self.former)
+
+    def ignores(self, account: str) -> bool:
+        """Return whether a text of this account with our marker is no claim."""
+        return account.lower() in self.ignored_accounts
 
 
 class OurComment(Struct, frozen=True, kw_only=True):
@@ -165,3 +172,22 @@ class Observed(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
     claims: Mapping[str, Claim] = field(default_factory=dict)
     closed_to_commands: frozenset[str] = frozenset()
+
+
+def without_claims_of(observed: Observed, accounts: Collection[str]) -> Observed:
+    """Return the observation without the claims of these accounts (logins, lower case)."""
+    if not accounts:
+        return observed
+    issues = {
+        uid: replace(
+            issue,
+            claims=tuple(claim for claim in issue.claims if claim.author.lower() not in accounts),
+            boards=tuple(
+                replace(board, claims=tuple(update for update in board.claims if update.author.lower() not in accounts))
+                for board in issue.boards
+            ),
+        )
+        for uid, issue in observed.issues.items()
+    }
+    claims = {uid: claim for uid, claim in observed.claims.items() if claim.author.lower() not in accounts}
+    return replace(observed, issues=issues, claims=claims)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import sys
 import tempfile
@@ -233,6 +234,18 @@ def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     assert place.states() == {"file": SendState.REFUSED}
     (tmp_path / "in the way").unlink()
     assert place.states() == {"file": SendState.SENT}
+
+
+def test_a_file_is_for_its_owner_alone_until_a_person_says_otherwise(tmp_path: Path) -> None:
+    file, before = tmp_path / "digest.md", os.umask(0)
+    try:
+        assert Place(file=FileChannel(file)).states() == {"file": SendState.SENT}
+        assert file.stat().st_mode & 0o777 == 0o600
+        file.chmod(0o644)
+        assert Place(file=FileChannel(file)).states() == {"file": SendState.SENT}
+        assert file.stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
 
 
 # --- mail -------------------------------------------------------------------------------------------------------------

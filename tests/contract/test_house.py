@@ -102,6 +102,67 @@ def test_answers_of_trackers_are_decoded_in_one_place() -> None:
     assert wrong == []
 
 
+WRITES_TO_STREAMS = {"print", "echo", "secho"}
+OUTPUT = {
+    "sync/cli/__init__.py": "the version",
+    "sync/cli/options.py": "the JSON document, with escapes",
+    "sync/cli/timeline.py": "Mermaid, from which all signs are removed",
+    "sync/cli/reference.py": "a page of our own words",
+}
+"""Modules that write to standard output without the console, which removes escape sequences of foreign text."""
+
+
+def test_foreign_text_reaches_a_terminal_through_the_console_only() -> None:
+    found = {
+        path
+        for path, tree in sources().items()
+        if path.startswith("sync/") and path not in ("sync/cli/streams.py", "sync/cli/terminal.py")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and (
+            (isinstance(node.func, ast.Name) and node.func.id in {"print", "Console"})
+            or (
+                isinstance(node.func, ast.Attribute)
+                and isinstance(node.func.value, ast.Name)
+                and node.func.value.id == "typer"
+                and node.func.attr in WRITES_TO_STREAMS
+            )
+            or re.match(r"sys\.std(out|err)\.write", ast.unparse(node.func))
+        )
+    }
+    assert found <= OUTPUT.keys()
+    assert found, "the rule finds nothing: is it out of date?"
+
+
+FILES = {
+    "sync/store/private_file.py": "for its owner alone",
+    "sync/site/build.py": "pages; the folder is for its owner alone",
+    "sync/cli/init.py": "the configuration, which holds no secret",
+    "sync/digest/channels.py": "pictures in a temporary folder; messages by `write_private`",
+    "sync/cli/streams.py": "the null device",
+}
+"""Modules that write files without `sync.store.private_file`, and why."""
+
+
+def test_files_with_titles_are_for_their_owner_alone() -> None:
+    found = {
+        path
+        for path, tree in sources().items()
+        if path.startswith("sync/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and (
+            (isinstance(node.func, ast.Attribute) and node.func.attr in {"write_text", "write_bytes"})
+            or (
+                ast.unparse(node.func).endswith("open")
+                and any(isinstance(a, ast.Constant) and str(a.value).strip("b+t") in {"w", "x", "a"} for a in node.args)
+            )
+        )
+    }
+    assert found <= FILES.keys()
+    assert "sync/site/build.py" in found, "the rule finds nothing: is it out of date?"
+
+
 def test_the_sdks_send_requests_and_page_through_no_list() -> None:
     """Their iterators have no end of their own, and raise their own errors."""
     wrong = [
