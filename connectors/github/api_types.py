@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta, Raw, Struct, field
+
+from connectors.shared.responses import Number, Time
 
 __all__ = [
     "Account",
@@ -56,7 +57,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-Time = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0, lt=1 << 31)]
 
 
@@ -135,7 +135,7 @@ class RepositoryRef(Wire, frozen=True):
 class Reference(Wire, frozen=True):
     """Reference to another issue, perhaps of another repository."""
 
-    number: int
+    number: Number
     url: str
     repository: RepositoryRef
     state: str = ""
@@ -154,7 +154,7 @@ class Issue(Wire, frozen=True, tag_field="__typename", tag="Issue"):
     """Issue with its history. Only some servers have the last four fields and ``state_reason``."""
 
     id: str
-    number: int
+    number: Number
     title: str
     url: str
     state: str
@@ -190,21 +190,21 @@ class Repository(Wire, frozen=True, kw_only=True):
 class Newest(Wire, frozen=True):
     """Number of issues, and the newest issue."""
 
-    total_count: int
+    total_count: Number
     nodes: tuple[Numbered, ...]
 
 
 class Numbered(Wire, frozen=True):
     """Issue number."""
 
-    number: int
+    number: Number
 
 
 class IssueId(Wire, frozen=True):
     """Id and number of an existing issue."""
 
     id: str
-    number: int
+    number: Number
 
 
 class Opened(Repository, frozen=True, kw_only=True):
@@ -285,7 +285,7 @@ class Thread(Wire, frozen=True):
     """Status issue with its comments."""
 
     id: str
-    number: int
+    number: Number
     url: str
     closed: bool
     body: str
@@ -305,7 +305,7 @@ class StatusIssueRepository(Struct, frozen=True):
 class Candidate(Wire, frozen=True):
     """Issue that may carry our marker."""
 
-    number: int
+    number: Number
     body: str
     viewer_did_author: bool
     author: Author | None = None
@@ -334,7 +334,7 @@ class Milestone(Struct, frozen=True):
     """
 
     node_id: str
-    number: int
+    number: Number
     title: str
     html_url: str
     state: str
@@ -369,7 +369,7 @@ class Created(Struct, frozen=True):
     """Answer to a creation; only an issue has a ``number``."""
 
     node_id: str
-    number: int = 0
+    number: Number = 0
 
 
 # --- boards ------------------------------------------------------------------------------------------------------

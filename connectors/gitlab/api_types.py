@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import date
+from typing import Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field
+
+from connectors.shared.responses import Number, Time
 
 __all__ = [
     "Epic",
@@ -22,13 +24,11 @@ __all__ = [
     "User",
 ]
 
-Time = Annotated[datetime, Meta(tz=True)]
-
 
 class User(Struct, gc=False):
     """Account. ``bot``: it is a program's; only some answers say it."""
 
-    id: int
+    id: Number
     name: str = ""
     username: str = ""
     bot: bool | None = None
@@ -37,7 +37,7 @@ class User(Struct, gc=False):
 class Project(Struct):
     """Project. ``visibility`` is ``public``, ``internal`` or ``private``."""
 
-    id: int
+    id: Number
     name: str
     path_with_namespace: str
     web_url: str
@@ -48,27 +48,27 @@ class Project(Struct):
 class Milestone(Struct):
     """Milestone of a project or, with ``group_id``, of a group. ``id`` is unique in the instance."""
 
-    id: int
+    id: Number
     title: str
     state: str
     created_at: Time
     updated_at: Time
     web_url: str
-    group_id: int | None = None
+    group_id: Number | None = None
     description: str | None = None
     start_date: date | None = None
     due_date: date | None = None
 
 
 class _Ref(Struct, gc=False):
-    id: int
+    id: Number
 
 
 class TimeStats(Struct, gc=False):
     """Times in seconds; 0 also means that no time was entered."""
 
-    time_estimate: int = 0
-    total_time_spent: int = 0
+    time_estimate: Number = 0
+    total_time_spent: Number = 0
 
 
 class Links(Struct, gc=False):
@@ -80,7 +80,7 @@ class Links(Struct, gc=False):
 class Epic(Struct, gc=False):
     """Epic (Premium). ``url`` is a path."""
 
-    iid: int
+    iid: Number
     url: str = ""
 
 
@@ -96,9 +96,9 @@ class Issue(Struct):
     ``blocking_issues_count`` is the number of issues that this issue blocks, None without a licence for blocking links.
     """
 
-    id: int
-    iid: int
-    project_id: int
+    id: Number
+    iid: Number
+    project_id: Number
     title: str
     state: str
     created_at: Time
@@ -118,9 +118,9 @@ class Issue(Struct):
     weight: float | None = None
     time_stats: TimeStats = field(default_factory=TimeStats)
     epic: Epic | None = None
-    moved_to_id: int | None = None
+    moved_to_id: Number | None = None
     links: Links = field(default_factory=Links, name="_links")
-    blocking_issues_count: int | None = None
+    blocking_issues_count: Number | None = None
     health_status: str | UnsetType | None = UNSET
 
 
@@ -130,8 +130,8 @@ class Linked(Struct):
     ``link_type`` is ``relates_to``, ``blocks`` or ``is_blocked_by``, seen from this end.
     """
 
-    iid: int
-    project_id: int
+    iid: Number
+    project_id: Number
     state: str
     link_type: str
     web_url: str = ""
@@ -146,7 +146,7 @@ class Linked(Struct):
 class EventMilestone(Struct, gc=False):
     """Milestone of an event, with its present title."""
 
-    id: int
+    id: Number
     title: str = ""
 
 
@@ -176,7 +176,7 @@ class StateEvent(Struct):
 class Note(Struct):
     """Comment. ``system``: GitLab wrote it. ``id`` is None when the text held nothing but quick actions."""
 
-    id: int | None = None
+    id: Number | None = None
     body: str = ""
     system: bool = False
     internal: bool = False
@@ -190,14 +190,14 @@ class Note(Struct):
 class Member(Struct):
     """Member of a project. An ``access_level`` of 30 (Developer) or more may write."""
 
-    access_level: int = 0
+    access_level: Number = 0
     state: str = ""
 
 
 class Label(Struct):
     """Label."""
 
-    id: int
+    id: Number
     name: str
 
 

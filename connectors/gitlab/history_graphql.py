@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Raw, Struct, field
 
 from connectors.gitlab import api_types
-from connectors.shared.responses import decode_row
+from connectors.shared.responses import Time, decode_row
 from sync.tracker.errors import MalformedError
 
 __all__ = ["BATCH", "LINKS", "QUERY", "QUERY_WITH_LINKS", "Activity", "Answer", "MilestoneIndex", "read_activities"]
@@ -82,7 +82,7 @@ class _Metadata(Struct, gc=False):
 
 class _Note(Struct, rename="camel"):
     body: str
-    created_at: api_types.Time
+    created_at: Time
     system_note_metadata: _Metadata | None = None
     author: _User | None = None
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from functools import cache
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import msgspec
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Raw, Struct, field
+
+from connectors.shared.responses import Number, Time
 
 __all__ = [
     "AgilePage",
@@ -53,9 +55,6 @@ __all__ = [
     "Version",
     "issue_type",
 ]
-
-
-Time = Annotated[datetime, Meta(tz=True)]
 
 
 class TenantInfo(Struct):
@@ -126,14 +125,14 @@ class AgilePage(Struct):
 class Board(Struct):
     """Board: ``scrum``, ``simple`` (of a team-managed project) or ``kanban``."""
 
-    id: int
+    id: Number
     type: str = ""
 
 
 class Sprint(Struct):
     """Sprint: ``future``, ``active`` or ``closed``. A planned sprint has dates, in the planner's time zone."""
 
-    id: int
+    id: Number
     name: str
     state: str
     startDate: Time | None = None
@@ -237,9 +236,9 @@ class Fields(Struct, kw_only=True):
     labels: list[str] | None = None
     assignee: User | None = None
     duedate: date | None = None
-    timeoriginalestimate: int | None = None
-    timeestimate: int | None = None
-    timespent: int | None = None
+    timeoriginalestimate: Number | None = None
+    timeestimate: Number | None = None
+    timespent: Number | None = None
     issuelinks: list[Link] | None = None
     parent: IssueKey | None = None
     security: IdRef | None = None
@@ -259,7 +258,7 @@ class Change(Struct, rename={"from_": "from", "to_string": "toString"}):
 class History(Struct):
     """Changelog entry. The bulk API may send ``created`` in milliseconds since 1970."""
 
-    created: Time | int
+    created: Time | Number
     items: list[Change]
     author: User | None = None
 
@@ -295,8 +294,8 @@ class SearchPage(Struct):
     """Page of a search, with undecoded issues."""
 
     issues: list[Raw]
-    maxResults: int = 0
-    total: int = 0
+    maxResults: Number = 0
+    total: Number = 0
     nextPageToken: str | None = None
 
 
@@ -400,7 +399,7 @@ class CommentPage(Struct):
     """Page of comments."""
 
     comments: list[Comment]
-    total: int
+    total: Number
 
 
 class Transitions(Struct):

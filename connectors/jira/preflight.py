@@ -18,7 +18,7 @@ from connectors.jira.projects import resolve
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.paths import path_of
-from connectors.shared.responses import clock_ahead, decode, decode_row, rate_limit, reading
+from connectors.shared.responses import Time, clock_ahead, decode, decode_row, rate_limit, reading
 from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import AuthError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
@@ -242,7 +242,7 @@ def _expiry(session: Session) -> tuple[datetime | None, list[Unread]]:
         if len(tokens) == 1:
             expiry = tokens[0].expiring_at
             with reading(session.name):
-                return (msgspec.convert(_with_colon(expiry), api_types.Time) if expiry else None), []
+                return (msgspec.convert(_with_colon(expiry), Time) if expiry else None), []
     return None, unknown
 
 

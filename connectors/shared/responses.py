@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import requests
@@ -31,8 +31,10 @@ __all__ = [
     "MAX_BODY_TIME",
     "MAX_LIMIT",
     "EndlessError",
+    "Number",
     "Response",
     "RowError",
+    "Time",
     "clock_ahead",
     "decode",
     "decode_created",
@@ -220,11 +222,17 @@ _CUT = b"[[[]]]"
 
 _NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
-_EXTREME = re.compile(rb'"(?:0\d|1[0-8])\d\d-\d\d-\d\d|"9999-\d\d-\d\d[Tt ]|\d{17}')
-"""Times and numbers that may be outside of `_EARLIEST` to `_LATEST` and of 64 bits."""
+_EXTREME = re.compile(rb'"(?:0\d|1[0-8]|99)\d\d-\d\d-\d\d')
+"""Times that may be outside of `_EARLIEST` to `_LATEST`: a search in the bytes costs less than a look at each value."""
 
-_EARLIEST, _LATEST, _LARGEST = 1900, 9998, 1 << 63
-"""Years of times (days may have any later year), and the limit of integers, that the rest of the program can use."""
+_EARLIEST, _LATEST = 1900, 9998
+"""Years of times that the rest of the program can use; days may have any later year."""
+
+Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""Integer that databases and cursors can hold."""
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""Time with a zone: others could not be compared."""
 
 _VALUE = re.compile(r"^Invalid (enum )?value .*?(?=( - at `[^`]*`)?$)", re.DOTALL)
 """Start of the decoder's messages that quote a value."""
@@ -294,7 +302,7 @@ def _decode(body: bytes, type_: type[T]) -> T:
 
 
 def _check_range(value: Any, path: str) -> None:
-    """Raise ValueError for a time or a number that later computations could not represent."""
+    """Raise ValueError for a time that later computations could not represent."""
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             _check_range(getattr(value, name), f"{path}.{name}")
@@ -302,9 +310,6 @@ def _check_range(value: Any, path: str) -> None:
         is_late = isinstance(value, datetime) and value.year > _LATEST
         if value.year < _EARLIEST or is_late:
             raise ValueError(f"Date out of range - at `{path}`")
-    elif isinstance(value, int):
-        if abs(value) >= _LARGEST:
-            raise ValueError(f"Number out of range - at `{path}`")
     elif isinstance(value, Mapping):
         for entry in value.values():
             _check_range(entry, f"{path}[...]")
