@@ -12,13 +12,12 @@ from base64 import b64decode
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
 from connectors.github.probe import ask_for_fields
 from connectors.github.session import PROJECT_ERRORS, Session, repository_path
-from connectors.shared.responses import Response, clock_ahead, decode, rate_limit
+from connectors.shared.responses import Response, clock_ahead, decode, host_of, parse_time, rate_limit
 from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import (
@@ -200,9 +199,7 @@ def _budgets(session: Session) -> tuple[RequestBudget, ...]:
     except PROJECT_ERRORS:
         return ()
     return tuple(
-        RequestBudget(
-            name=name, limit=limit.limit, left=limit.remaining, resets=datetime.fromtimestamp(limit.reset, UTC)
-        )
+        RequestBudget(name=name, limit=limit.limit, left=limit.remaining, resets=parse_time(str(limit.reset)))
         for key, name in (("core", "REST"), ("graphql", "GraphQL"))
         if (limit := resources.get(key))
     )
@@ -269,7 +266,7 @@ def _add_webhooks(session: Session, name: str, findings: _Findings) -> None:
     for hook in hooks:
         events = [event for event in _EVENTS if event in hook.events or "*" in hook.events]
         if hook.active and events:
-            host = urlsplit(hook.config.url).hostname or "?"
+            host = host_of(hook.config.url)
             findings.triggers.append(Trigger(project=name, words=f"the webhook to {host} ({', '.join(events)})"))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from connectors.shared.responses import Number, Time
 
@@ -87,7 +87,7 @@ class Epic(Struct, gc=False):
 class References(Struct, gc=False):
     """Written forms of an issue's key: ``full`` is ``group/project#12``."""
 
-    full: str
+    full: Annotated[str, Meta(pattern=r"#[0-9]{1,18}$")]
 
 
 class Issue(Struct):

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.paths import path_of
-from connectors.shared.responses import clock_ahead, decode, rate_limit
+from connectors.shared.responses import clock_ahead, decode, host_of, rate_limit
 from connectors.shared.server_versions import Loss, ServerLine, is_older, limitations
 from sync.tracker.errors import AuthError, GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
@@ -243,7 +242,7 @@ def _triggers(session: Session, projects: Sequence[_Project]) -> tuple[list[Trig
         for hook in hooks:
             events = [event for event in _EVENTS if getattr(hook, f"{event}_events")]
             if events:
-                host = urlsplit(hook.url).hostname or "?"
+                host = host_of(hook.url)
                 triggers.append(Trigger(project=name, words=f"the webhook to {host} ({', '.join(events)})"))
     return triggers, unread
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct, field
@@ -18,7 +17,7 @@ from connectors.jira.projects import resolve
 from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.paths import path_of
-from connectors.shared.responses import Time, clock_ahead, decode, decode_row, rate_limit, reading
+from connectors.shared.responses import Time, clock_ahead, decode, decode_row, host_of, rate_limit, reading
 from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import AuthError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
@@ -266,6 +265,6 @@ def _webhooks(session: Session) -> tuple[list[Trigger], list[Unread]]:
     for hook in hooks:
         events = [event.removeprefix("jira:") for event in _EVENTS if event in hook.events]
         if hook.enabled and events:
-            words = f"the webhook to {urlsplit(hook.url).hostname or '?'} ({', '.join(events)})"
+            words = f"the webhook to {host_of(hook.url)} ({', '.join(events)})"
             triggers.append(Trigger(project="", words=words))
     return triggers, unread

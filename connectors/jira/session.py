@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import requests
 from connectors.jira import api_types
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
-from connectors.shared.responses import Response, decode, decode_row, read_body
+from connectors.shared.responses import Response, decode, decode_row, read_body, reading
 from sync.tracker.errors import (
     AuthError,
     BusyError,
@@ -48,6 +49,9 @@ _PAGE_SIZE = 50
 
 _DISCOVERY_AGE = timedelta(days=1)
 """Age after which the facts about a Jira are read again."""
+
+_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,40}")
+"""Names of time zones."""
 
 _GATEWAY = "api.atlassian.com"
 """Host for OAuth tokens and tokens with scopes, with the site's id in the path. Browsers cannot open it."""
@@ -310,7 +314,9 @@ class Session:
         """The address where people open issues. It differs from `base_url`, our identity, behind the gateway only."""
         if urlsplit(self.base_url).hostname != _GATEWAY:
             return self.base_url
-        return normalise_url(self.read(api_types.ServerInfo, "serverInfo").baseUrl) or self.base_url
+        address = self.read(api_types.ServerInfo, "serverInfo").baseUrl
+        with reading(self.name, item="baseUrl"):
+            return normalise_url(address) or self.base_url
 
     def tracker_id(self) -> str:
         """Return the address of a Jira Cloud site at Atlassian's gateway, which holds its id; else an empty text."""
@@ -336,8 +342,9 @@ class Session:
         name = self.own_account.timeZone
         try:
             return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            detail = f"the account's time zone {name!r} is unknown here; set another in its Jira profile"
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            written = f" {name}" if _ZONE.fullmatch(name) else ""
+            detail = f"the account's time zone{written} is unknown here; set another in its Jira profile"
             raise MalformedError(self.name, "", detail) from None
 
     @cached_property

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -41,8 +42,10 @@ __all__ = [
     "decode_row",
     "decoder",
     "error_of",
+    "host_of",
     "parse",
     "parse_number",
+    "parse_time",
     "rate_limit",
     "read_body",
     "reading",
@@ -151,9 +154,9 @@ def _retry_time(headers: Mapping[str, str], now: datetime) -> datetime:
     seconds = parse_number(after)
     if seconds is not None:
         return now + min(timedelta(seconds=seconds), MAX_LIMIT)
-    until = _parse_time(after)
+    until = parse_time(after)
     if until is None:
-        at = _parse_time(reset or "")
+        at = parse_time(reset or "")
         until = min(at, now + MAX_LIMIT) + timedelta(seconds=1) if at else now + timedelta(seconds=60)
     return max(now, min(until, now + MAX_LIMIT))
 
@@ -163,7 +166,7 @@ def parse_number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
-def _parse_time(text: str) -> datetime | None:
+def parse_time(text: str) -> datetime | None:
     """Parse a header's time to UTC: seconds or milliseconds since 1970, an RFC 5322 date, or ISO 8601 (Jira).
 
     Return None for any other text.
@@ -184,12 +187,20 @@ def _parse_time(text: str) -> datetime | None:
         return None
 
 
+def host_of(address: str) -> str:
+    """Return the host of an address that a tracker told; ``?`` if it has none."""
+    try:
+        return urlsplit(address).hostname or "?"
+    except ValueError:
+        return "?"
+
+
 def clock_ahead(response: Response, now: datetime) -> timedelta | None:
     """The lead of the tracker's clock over ours, from the headers Date and Age; None without a readable Date.
 
     ``Age`` is the time in seconds that the answer spent in a cache.
     """
-    at, age = _parse_time(response.headers.get("date", "")), parse_number(response.headers.get("age", ""))
+    at, age = parse_time(response.headers.get("date", "")), parse_number(response.headers.get("age", ""))
     return None if at is None else at - now.replace(microsecond=0) + timedelta(seconds=age or 0)
 
 
@@ -202,7 +213,7 @@ def rate_limit(response: Response, name: str) -> RequestBudget | None:
     )
     if limit is None or left is None:
         return None
-    return RequestBudget(name=name, limit=limit, left=left, resets=_parse_time(headers.get("ratelimit-reset", "")))
+    return RequestBudget(name=name, limit=limit, left=left, resets=parse_time(headers.get("ratelimit-reset", "")))
 
 
 # --- JSON: the only place that decodes what a tracker sent -----------------------------------------------------------

@@ -32,7 +32,7 @@ class ServerLine(Struct, frozen=True):
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", version)[:2])
 
 
 def is_older(version: str, than: str) -> bool:
