@@ -23,7 +23,7 @@ import structlog
 import tenacity
 import urllib3
 
-from connectors.shared.concurrency import ConcurrencyLimiter
+from connectors.shared.concurrency import ConcurrencyLimiter, NestedRequestError
 from connectors.shared.pagination import MAX_PAGES, PageGuard
 from connectors.shared.responses import EndlessError, Response, clock_ahead, error_of, rate_limit
 from sync.telemetry.traces import span
@@ -48,8 +48,8 @@ ATTEMPTS = 4
 MAX_WAIT = 60.0
 """Seconds that a request waits for a rate limit. A longer wait raises `LimitedError` with the time of the reset."""
 
-MAX_WRITE_TIME = timedelta(seconds=30)
-"""Time after which a write is not sent again. A lease is valid for a minute or more when a write begins."""
+MAX_WRITE_TIME = timedelta(seconds=65)
+"""Time after which a write is not sent again. A lease is valid for 90 seconds or more when a write begins."""
 
 _SDK_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 """Errors that the SDKs raise for headers and bodies against the API. Our own errors are none of these."""
@@ -220,6 +220,8 @@ class Caller:
         """Send once. Raise a failure of the transport as a `TrackerError`."""
         try:
             return send()
+        except NestedRequestError:
+            raise
         except requests.exceptions.SSLError:
             detail = "the TLS certificate was not accepted; set ca_file if an internal authority signed it"
             raise UnreachableError(self._name, project, detail) from None

@@ -21,9 +21,12 @@ from sync.store.database import reading, writing
 from sync.store.tables import lease as table
 from sync.store.upsert import insert_into
 
-__all__ = ["TTL", "Lease", "acquire", "is_dead", "term", "this_process"]
+__all__ = ["MIN_REMAINING", "TTL", "Lease", "acquire", "is_dead", "term", "this_process"]
 
 TTL = timedelta(seconds=120)
+
+MIN_REMAINING = timedelta(seconds=90)
+"""Time for which a lease is surely held after a check. A connector sends no write later than that after its start."""
 
 _TTL = TTL // timedelta(microseconds=1)
 
@@ -39,13 +42,13 @@ class Lease:
         self._mine = (table.c.source == n) & (table.c.holder == holder) & (table.c.term == term)
 
     def check(self) -> bool:
-        """Return whether the lease is still held now; renew it when half of its time is over."""
+        """Return whether the lease is still held now; renew it so that `MIN_REMAINING` of its time is left at least."""
         now = _now(self._engine)
         with reading(self._engine) as connection:
             remaining = connection.scalar(select(table.c.until - now).where(self._mine))
         if remaining is None or not 0 < remaining <= _TTL:
             return False
-        return remaining > _TTL // 2 or self.renew()
+        return remaining > MIN_REMAINING // timedelta(microseconds=1) or self.renew()
 
     def renew(self) -> bool:
         """Renew the lease for two minutes from now; return False when it was lost."""
