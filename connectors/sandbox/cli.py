@@ -106,7 +106,7 @@ def _served(world: World, ports: Mapping[str, int], versions: Sequence[str] = ()
         words = f"the sandbox needs the extra `sandbox`: pip install 'milesync[sandbox]' (no module {error.name!r})"
         raise TyperException(words) from None
     try:
-        age(world, dict(entry.split("=", 1) for entry in versions))
+        age(world, {kind: version for kind, _, version in (entry.partition("=") for entry in versions)})
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--server-version") from None
     with ExitStack() as stack:
