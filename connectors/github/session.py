@@ -20,6 +20,7 @@ import requests
 from github import Auth, Github, GithubException
 from github.InstallationAuthorization import InstallationAuthorization
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
+from jwt import PyJWTError
 
 from connectors.github.api_types import Failure, Pages, Reply
 from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fields, unknown_field
@@ -27,7 +28,7 @@ from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.pagination import PageGuard
 from connectors.shared.paths import path_of
 from connectors.shared.responses import Response, decode, decode_created, decode_row, read_body, says_limit
-from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, UncertainError
+from sync.tracker.errors import AuthError, BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
 
 __all__ = ["PROJECT_ERRORS", "Session", "TooHeavyError"]
@@ -63,6 +64,10 @@ class _UnreadableTokenError(Exception):
     """Raised when the answer to the request for a token of a GitHub App holds no token."""
 
 
+class _UnusableKeyError(Exception):
+    """Raised when the private key of a GitHub App cannot sign."""
+
+
 class _InstallationAuth(Auth.AppInstallationAuth):
     """Installation of a GitHub App. PyGithub fetches its token at the first use and when it ends.
 
@@ -84,6 +89,8 @@ class _InstallationAuth(Auth.AppInstallationAuth):
             return super()._get_installation_authorization()
         except (AttributeError, TypeError):
             raise _UnreadableTokenError from None
+        except PyJWTError:  # their words may name a character of the key
+            raise _UnusableKeyError from None
 
 
 class _Client:
@@ -362,6 +369,9 @@ class Session:
             raise MalformedError(
                 self.name, project, "redirected to another address; check the connection's url"
             ) from error
+        except _UnusableKeyError:
+            detail = "the private key of the GitHub App cannot be read; it should be the .pem file that GitHub made"
+            raise AuthError(self.name, project, detail) from None
         except _UnreadableTokenError:
             detail = "the answer holds no token of the GitHub App; check the connection's url"
             raise MalformedError(self.name, project, detail) from None

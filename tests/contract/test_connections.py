@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
 from connectors.shared.http import origin_of
-from sync.tracker.errors import TrackerError, UnreachableError
+from sync.tracker.errors import AuthError, TrackerError, UnreachableError
 from sync.tracker.protocol import Connector, Setup
 
 KINDS = ("github", "gitlab", "jira")
@@ -236,3 +236,16 @@ def test_no_token_follows_a_redirect(
     assert {origin_of(url) for url in asked} == {("https", "tracker.example", 443)}
     assert problems
     assert all("url" in str(problem) or "URL" in str(problem) for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    "key", ["garbage", "-----BEGIN RSA PRIVATE KEY-----\nMIIE%%%\u00e9\n-----END RSA PRIVATE KEY-----\n"]
+)
+def test_an_unusable_key_of_an_app_is_named_without_a_character_of_it(key: str, server: Server) -> None:
+    url = f"http://127.0.0.1:{server.server_port}"
+    (problem,) = pulled("github", url, {"private_key": key}, app_id=1, installation_id=2)
+    assert isinstance(problem, AuthError)
+    assert "the private key of the GitHub App cannot be read" in str(problem)
+    assert "%" not in str(problem)
+    assert problem.__cause__ is None
+    assert server.asked == []

@@ -6,8 +6,10 @@ import base64
 import io
 import json
 import logging
+import re
 import sys
 import threading
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
@@ -246,3 +248,19 @@ def test_warnings_take_the_same_way() -> None:
         warnings.warn(f"deprecated {PLAIN}", stacklevel=1)
     assert json.loads(stream.getvalue())["logger"] == "py.warnings"
     assert PLAIN not in stream.getvalue()
+
+
+def test_a_line_on_a_terminal_holds_no_control_character_of_a_text() -> None:
+    stream = Terminal()
+    configure(stream, verbose=True)
+    attack = "\x1b]52;c;ZXZpbA==\x07\x9b2J\u202egnp\nFORGED line\r"
+    structlog.get_logger().info(attack, title=attack, titles=[attack, {attack: attack}])
+    logging.getLogger("jira").warning("refused: %s", attack)
+    try:
+        raise ValueError(attack)
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    shown = re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue())
+    assert not [char for char in shown if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")]
+    events = [line for line in shown.splitlines() if line.startswith("FORGED")]
+    assert len(events) <= 1, "only the text of a traceback has lines of its own"
