@@ -109,7 +109,12 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
     "gitlab": (
         Part(Kind.PARAMETER, "include_parent_milestones", "13.4", "GitLab's documentation of milestones; MR 38800"),
         Part(Kind.FIELD, "note.internal", "15.4", "MR 95043 of August 2022; the version is inferred"),
-        Part(Kind.PATH, "/api/v4/personal_access_tokens/self", "15.5", "unverified; the list's filters came with 15.5"),
+        Part(
+            Kind.PATH,
+            "/api/v4/personal_access_tokens/self",
+            "15.5",
+            "issue 373999 of September 2022; the version is inferred",
+        ),
         Part(Kind.GRAPHQL, "Project.workItems", "15.1", "unverified"),
         Part(Kind.GRAPHQL, "WorkItemWidgetNotes", "15.6", "MR 102811 of November 2022; the version is inferred"),
         Part(Kind.GRAPHQL, "Note.systemNoteMetadata", "15.8", "MR 106216 of December 2022; the version is inferred"),
