@@ -159,7 +159,8 @@ class _Client:
         status, response_headers, _ = self._requester.requestJson(
             verb, path or self._requester.graphql_url, dict(parameters), dict(headers), body, cnx=self._connection
         )
-        return Response(status, response_headers, self._body)
+        address = urlsplit(path or self._requester.graphql_url)
+        return Response(status, response_headers, self._body, verb, address.path)
 
     def close(self) -> None:
         """Close the connection."""

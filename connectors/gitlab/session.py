@@ -244,7 +244,8 @@ class Session:
                 client.last.close()
                 client.last = None
             self._idle.append(client)
-        return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Response(answer.status_code, headers, content, verb.upper(), urlsplit(answer.url).path)
 
     def _refuse_other_address(self, response: requests.Response, **_: Any) -> None:
         """Response hook: follow a redirect within this scheme, host and port only.

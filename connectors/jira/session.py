@@ -205,7 +205,8 @@ class Session:
                 content = read_body(answer, self._clock)
         if answer.status_code == HTTPStatus.FORBIDDEN and _BASIC_REFUSED in content:
             raise AuthError(self.name, "", _BASIC_WORDS)
-        return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, content)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Response(answer.status_code, headers, content, verb, urlsplit(address).path)
 
     @contextmanager
     def _client(self) -> Iterator[jira.JIRA]:

@@ -94,6 +94,8 @@ class Caller:
 
     def __init__(self, setup: Setup, *, write_gap: float = 0.0, per_minute: int = 0, attempts: int = ATTEMPTS) -> None:
         self._name, self._clock, self._sleep = setup.name, setup.clock, setup.sleep
+        address = urlsplit(setup.url)
+        self._server = f"{address.hostname}:{address.port}" if address.port else address.hostname or ""
         self._concurrency, self._write_gap, self._attempts = setup.concurrency, write_gap, attempts
         self._count_lock, self._write_lock = threading.Lock(), threading.Lock()
         self._limiter = ConcurrencyLimiter(setup.concurrency, setup.clock, setup.sleep, per_minute)
@@ -223,14 +225,17 @@ class Caller:
         except NestedRequestError:
             raise
         except requests.exceptions.SSLError:
-            detail = "the TLS certificate was not accepted; set ca_file if an internal authority signed it"
+            detail = (
+                f"the TLS certificate of {self._server} was not accepted; "
+                "set ca_file if an internal authority signed it"
+            )
             raise UnreachableError(self._name, project, detail) from None
         except requests.exceptions.Timeout:
-            raise UnreachableError(self._name, project, "the request timed out") from None
+            raise UnreachableError(self._name, project, f"{self._server}: the request timed out") from None
         except EndlessError:
             raise MalformedError(self._name, project, "the response body does not end") from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise UnreachableError(self._name, project, type(error).__name__) from None
+            raise UnreachableError(self._name, project, f"{self._server}: {type(error).__name__}") from None
         except _SDK_FAULTS as error:
             detail = f"the client library cannot read the answer ({type(error).__name__})"
             raise MalformedError(self._name, project, detail) from None

@@ -18,6 +18,7 @@ import urllib3
 from sync.tracker.errors import (
     AuthError,
     BusyError,
+    EndpointError,
     GoneError,
     LimitedError,
     MalformedError,
@@ -100,11 +101,16 @@ def read_body(answer: requests.Response, clock: Callable[[], datetime]) -> bytes
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A tracker's answer: status, headers (names in lower case), undecoded body."""
+    """A tracker's answer: status, headers (names in lower case), undecoded body.
+
+    ``verb`` and ``path`` name the request, for errors. The path has no query.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes | str
+    verb: str = ""
+    path: str = ""
 
     def error_message(self) -> str:
         """The tracker's error message, not redacted; empty if the body is not JSON with a message."""
@@ -130,7 +136,9 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
     if status == 401:
         return AuthError(name, project, detail)
     if status in (404, 410, 451):
-        return GoneError(name, project, detail)
+        asked = f"{detail}; {response.verb} {response.path}" if response.path else detail
+        kind = EndpointError if response.path.endswith("/graphql") else GoneError
+        return kind(name, project, asked)
     if status >= 500:
         until = _retry_time(headers, now) if "retry-after" in headers else None
         return BusyError(name, project, detail, until=until)

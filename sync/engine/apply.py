@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from sync.engine.result import AppliedAction, Result
+from sync.model.characters import one_line
 from sync.pull.progress import Progress
 from sync.store.lease import Lease
 from sync.store.store import Store
@@ -121,12 +122,14 @@ class Writer:
         try:
             receipt = connection.connector.apply(request)
         except UncertainError as error:
+            self._name_write(error, action)
             found = self._look_up(connection, action)
             self.store.finish(entry, found or str(error))
             if found is None:
                 self.record_failure(connection, action.project_key, error)
             return found
         except TrackerError as error:
+            self._name_write(error, action)
             self.store.finish(entry, str(error))
             if isinstance(error, RefusedError) and kind_of(action).is_optional(action):
                 self.leftovers.append(str(error))
@@ -137,6 +140,12 @@ class Writer:
         name = self.written_id(action.milestone) or f"a milestone of {action.project_key}"
         log.info("written", action=type(action).__name__, milestone=name, issue=receipt.issue)
         return receipt
+
+    def _name_write(self, error: TrackerError, action: Action) -> None:
+        """Name milestone and action in the error of a write."""
+        _, words = kind_of(action).describe(action)
+        name = self.written_id(action.milestone) or f"{error.connection}: a milestone of {action.project_key}"
+        error.write = one_line(f"{name}: {words}")
 
     def _look_up(self, connection: Connection, action: Action) -> Receipt | None:
         """Observe whether a write whose answer was lost has happened. None: it did not, or it is not observable."""

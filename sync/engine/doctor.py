@@ -19,7 +19,15 @@ from sync.report.phrases import plural, small
 from sync.store.unlisted_milestones import UnlistedMilestone
 from sync.telemetry.redaction import exception_words
 from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE, length_of
-from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
+from sync.tracker.errors import (
+    AuthError,
+    EndpointError,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    TrackerError,
+    UnreachableError,
+)
 from sync.tracker.preflight import Examination, Examiner, Need
 from sync.tracker.protocol import Connector
 
@@ -236,6 +244,8 @@ def _remedy(error: TrackerError) -> str:
     match error:
         case AuthError():
             return "check that the token is complete, belongs to this tracker, and is not expired or revoked"
+        case EndpointError():
+            return "check url; a proxy in front of the server has to let REST and GraphQL through"
         case GoneError():
             return "check the project's name, and that the token's account may see the project"
         case LimitedError():

@@ -14,6 +14,7 @@ __all__ = [
     "AuthError",
     "BusyError",
     "ClaimedError",
+    "EndpointError",
     "GoneError",
     "LimitedError",
     "LostIssueError",
@@ -29,10 +30,12 @@ __all__ = [
 class TrackerError(Exception):
     """The tracker could not be used."""
 
+    # ``write`` names the milestone and the action of a write that failed.
     # ``detail`` may quote the tracker, which may echo a token. It is redacted before the error is stored or shown.
 
     def __init__(self, connection: str, project: str = "", detail: str = "") -> None:
         self.connection = connection
+        self.write = ""
         self.project = one_line(project)
         self.detail = error_words(detail)
         super().__init__(self.message)
@@ -40,9 +43,14 @@ class TrackerError(Exception):
     @property
     def message(self) -> str:
         """One line for people: the place, the problem, and the tracker's own words (never a secret or a body)."""
-        where = f"{self.connection}: {self.project}" if self.project else self.connection
-        detail = f" ({self.detail})" if self.detail else ""
+        where = self.write or (f"{self.connection}: {self.project}" if self.project else self.connection)
+        until = getattr(self, "until", None)
+        time = f"until {until:%Y-%m-%d %H:%M} UTC" if until else ""
+        detail = f" ({'; '.join(filter(None, (self.detail, time)))})" if self.detail or time else ""
         return f"{where}: {(type(self).__doc__ or '').splitlines()[0]}{detail}"
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class UnreachableError(TrackerError):
@@ -62,7 +70,7 @@ class LimitedError(TrackerError):
 
     def __init__(self, connection: str, project: str = "", detail: str = "", until: datetime | None = None) -> None:
         self.until = until
-        super().__init__(connection, project, detail or (f"until {until:%Y-%m-%d %H:%M} UTC" if until else ""))
+        super().__init__(connection, project, detail)
 
 
 class AuthError(TrackerError):
@@ -71,6 +79,10 @@ class AuthError(TrackerError):
 
 class GoneError(TrackerError):
     """The project does not exist, or this token may not see it."""
+
+
+class EndpointError(GoneError):
+    """The server does not know this address of its API; check url, and that a proxy lets the whole API through."""
 
 
 class RefusedError(TrackerError):

@@ -134,9 +134,8 @@ def test_a_refused_write_ends_its_own_milestone_only(world: World) -> None:
         name="memory", connector=world.connector, projects=("acme/*",), policy_of=lambda _: Policy.CREATE
     )
     result = world.run(connection)
-    assert [f.error for f in result.failures] == [
-        "memory: acme/app: The tracker refused the request; a person must check the reason. (no right)"
-    ]
+    refusal = "The tracker refused the request; a person must check the reason. (no right)"
+    assert [f.error for f in result.failures] == [f"memory:acme/app#1: label health/unknown: {refusal}"]
     assert len(world.summaries()) == 1
     assert len(world.run(connection).written) > 0
     assert len(world.summaries()) == 2

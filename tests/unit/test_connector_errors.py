@@ -8,15 +8,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
 from connectors.github import apply as github
 from connectors.gitlab import apply as gitlab
 from connectors.jira import apply as jira
 from connectors.jira.session import for_project
 from connectors.shared.descriptions import changed_description
-from connectors.shared.responses import Response, decode_created
+from connectors.shared.http import Caller
+from connectors.shared.responses import Response, decode_created, error_of
 from sync.tracker.actions import Action, UpdateDescription
-from sync.tracker.errors import BusyError, GoneError, LimitedError, RefusedError, UncertainError
+from sync.tracker.errors import (
+    BusyError,
+    EndpointError,
+    GoneError,
+    LimitedError,
+    RefusedError,
+    UncertainError,
+    UnreachableError,
+)
+from sync.tracker.protocol import Setup
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -41,6 +52,53 @@ def test_error_for_another_project_keeps_its_time(kind: type[BusyError | Limited
     error = for_project(kind("c", "", "HTTP 503", until=AT), "PAY")
     assert isinstance(error, kind)
     assert (error.connection, error.project, error.detail, error.until) == ("c", "PAY", "HTTP 503", AT)
+
+
+@pytest.mark.parametrize("kind", [BusyError, LimitedError])
+def test_time_of_a_limit_is_named(kind: type[BusyError | LimitedError]) -> None:
+    assert str(kind("c", "PAY", "HTTP 429", until=AT)).endswith("(HTTP 429; until 2026-03-02 09:00 UTC)")
+    assert str(kind("c", until=AT)).endswith("(until 2026-03-02 09:00 UTC)")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "words"),
+    [
+        ("/repos/acme/gone", GoneError, "The project does not exist, or this token may not see it."),
+        ("/api/graphql", EndpointError, "The server does not know this address of its API; check url"),
+    ],
+)
+def test_missing_address_is_named_and_graphql_is_no_project(path: str, kind: type[GoneError], words: str) -> None:
+    response = Response(404, {}, b'{"message": "Not Found"}', "POST", path)
+    error = error_of(response, "c", "acme/app", AT)
+    assert type(error) is kind
+    assert words in str(error)
+    assert str(error).endswith(f"(HTTP 404: Not Found; POST {path})")
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (requests.exceptions.Timeout(), "tracker.example:8443: the request timed out"),
+        (requests.exceptions.ConnectionError(), "tracker.example:8443: ConnectionError"),
+        (requests.exceptions.SSLError(), "the TLS certificate of tracker.example:8443 was not accepted"),
+    ],
+)
+def test_unreachable_server_is_named_by_its_address(failure: Exception, words: str) -> None:
+    def send() -> Response:
+        raise failure
+
+    setup = Setup(name="c", url="https://tracker.example:8443/x", secrets={}, clock=lambda: AT, sleep=lambda _: None)
+    with pytest.raises(UnreachableError, match=words):
+        Caller(setup, attempts=1).read(send)
+
+
+def test_failed_write_names_milestone_and_action() -> None:
+    error = RefusedError("gh", "acme/app", "HTTP 403")
+    error.write = "gh:acme/app#5: summary comment on #41"
+    assert str(error) == (
+        "gh:acme/app#5: summary comment on #41: "
+        "The tracker refused the request; a person must check the reason. (HTTP 403)"
+    )
 
 
 def test_error_for_another_project_keeps_its_type() -> None:
