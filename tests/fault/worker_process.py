@@ -28,7 +28,7 @@ from sync.worker.queue import app
 from sync.worker.tasks import WorkerOptions
 from sync.worker.worker import Worker
 
-SECRETS = {"token": "sandbox", "email": "bot@example.org"}
+SECRETS = {"token": "sandbox"}
 STALLED = 30.0
 """Seconds after which a process without a heartbeat counts as dead; no machine is that slow."""
 HEARTBEAT = 0.4
@@ -98,8 +98,7 @@ def engine(shift: Shift, run_id: str, share: RoundShare | None = None, progress:
     """An engine over all connections, as `sync.cli.wiring` makes one."""
 
     def configured(name: str, kind: str, url: str, projects: tuple[str, ...]) -> Connection:
-        secrets = SECRETS if kind == "jira" else {"token": SECRETS["token"]}
-        setup = Setup(name=name, url=url, secrets=secrets, clock=_now, sleep=lambda _: None, concurrency=2)
+        setup = Setup(name=name, url=url, secrets=SECRETS, clock=_now, sleep=lambda _: None, concurrency=2)
         return Connection(name, connect(kind, setup), projects, policy_of=lambda _: Policy.CREATE)
 
     store = _Noted.open(shift.database, create=False, clock=_now)
