@@ -263,7 +263,7 @@ def test_a_run_whose_output_is_lost_ends_like_any_other(
     """Its output may break off in mid-run: summary, metrics and ping follow. Only a full disk is an error."""
     _, config = place
     outlooks(config)
-    command = f'"{sys.executable}" -m sync.cli run --first-run --config "{config}"'
+    command = f'"{sys.executable}" -m sync run --first-run --config "{config}"'
     program = f'{command} {redirection}; echo "${{PIPESTATUS[@]}}" >codes'
     env = {**ENVIRONMENT, "PING": listener.url}
     done = subprocess.run(
