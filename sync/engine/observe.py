@@ -17,7 +17,7 @@ from sync.telemetry.traces import span
 from sync.tracker.actions import OwnContent
 from sync.tracker.connection import Connection
 from sync.tracker.errors import MalformedError, TrackerError
-from sync.tracker.observed import Observed, StatusIssue, Target
+from sync.tracker.observed import Observed, StatusIssue, Target, unclaimed_by
 
 __all__ = ["Observer", "merge_observations"]
 
@@ -81,7 +81,7 @@ class Observer:
                 continue  # a person may repair an unusable board or attachment at any time
             origin = milestone.connection.source
             if issue is None or not self.store.has_issue_changed(origin, issue.issue, milestone.project.id, at):
-                valid[uid] = issue
+                valid[uid] = issue and unclaimed_by(issue, milestone.connection.ignored_accounts)
         return valid
 
     @span("observe")

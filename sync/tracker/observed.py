@@ -178,16 +178,18 @@ def without_claims_of(observed: Observed, accounts: Collection[str]) -> Observed
     """Return the observation without the claims of these accounts (logins, lower case)."""
     if not accounts:
         return observed
-    issues = {
-        uid: replace(
-            issue,
-            claims=tuple(claim for claim in issue.claims if claim.author.lower() not in accounts),
-            boards=tuple(
-                replace(board, claims=tuple(update for update in board.claims if update.author.lower() not in accounts))
-                for board in issue.boards
-            ),
-        )
-        for uid, issue in observed.issues.items()
-    }
+    issues = {uid: unclaimed_by(issue, accounts) for uid, issue in observed.issues.items()}
     claims = {uid: claim for uid, claim in observed.claims.items() if claim.author.lower() not in accounts}
     return replace(observed, issues=issues, claims=claims)
+
+
+def unclaimed_by(issue: StatusIssue, accounts: Collection[str]) -> StatusIssue:
+    """Return the status issue without the claims of these accounts (logins, lower case)."""
+    if not accounts:
+        return issue
+    claims = tuple(claim for claim in issue.claims if claim.author.lower() not in accounts)
+    boards = tuple(
+        replace(board, claims=tuple(update for update in board.claims if update.author.lower() not in accounts))
+        for board in issue.boards
+    )
+    return replace(issue, claims=claims, boards=boards)

@@ -113,3 +113,29 @@ def test_a_status_issue_that_is_not_found_again_is_named_once(tmp_path: Path) ->
         assert f"#{issue.number}" in words
         assert len(status_issues(world.github)) == 1
         assert milesync("run", config=config).code == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_planted_summary_on_a_named_issue_is_named_too(tmp_path: Path, name: str) -> None:
+    with served(tmp_path) as (world, config):
+        tracker = tracker_of(world, name)
+        (project,) = tracker.projects.values()
+        actions = milesync("plan", "--json", config=config).document["actions"]
+        action = next(a for a in actions if a["type"] == "CreateComment" and a["project_key"] == project.key)
+        issue = tracker.issue(project, "A page of the team", tracker.user("ada", "Ada"))
+        tracker.comment(issue, tracker.user("eve", "Eve"), with_marker("copied", action["marker"]))
+        named = f'\n[[milestone]]\nid = "{milestone_of(config, name)}"\nreport_on = "{project.key}#{issue.number}"\n'
+        config.write_text(config.read_text() + named)
+        done = milesync("run", "--first-run", config=config)
+        assert done.code == 3
+        assert "`milesync adopt --from eve`" in " ".join(done.err.split())
+        assert [comment.author.login for comment in issue.comments] == ["eve"]
+        ignore(config, name, "eve")
+        assert milesync("run", config=config).code == 0
+        assert [comment.author is tracker.bot for comment in issue.comments] == [False, True]
+
+
+def milestone_of(config: Path, name: str) -> str:
+    """The id of the running milestone of a connection."""
+    rows = milesync("status", "--json", config=config).document["milestones"]
+    return next(str(row["id"]) for row in rows if row["id"].startswith(f"{name}:") and row["status"] != "done")
