@@ -8,6 +8,7 @@ from sync.cli.handover import Yes, carry_out
 from sync.cli.options import DEFAULT, Config, Json, Verbose
 from sync.cli.session import open_engine
 from sync.engine import handover
+from sync.engine.instance import former_instance
 
 __all__ = ["retire"]
 
@@ -21,7 +22,7 @@ def retire(yes: Yes = False, config: Config = DEFAULT, as_json: Json = False, ve
         engine.connections = [replace(connection, admits=_every_title) for connection in engine.connections]
         engine.pull()
         assessed = engine.assess(keep=False)
-        instance, former = engine.instance, engine.former_instance()
+        instance, former = engine.instance, former_instance(engine.store, engine.instance)
         if former:  # after a change of instance, what the former one wrote is removed
             engine = replace(engine, instance=former)
         plan, unreached = handover.retire(engine, assessed)

@@ -18,6 +18,7 @@ from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.engine.apply import Writer
 from sync.engine.desired import DesiredBuilder
+from sync.engine.instance import refusal_of
 from sync.engine.observe import Observer
 from sync.engine.obstacles import plan_obstacles
 from sync.engine.plan import Planner, allowed_writes
@@ -36,7 +37,6 @@ from sync.telemetry.traces import span
 from sync.tracker.actions import Action, OwnContent
 from sync.tracker.connection import Connection
 from sync.tracker.errors import UnreadError
-from sync.tracker.marker import Marker
 
 __all__ = ["Engine"]
 
@@ -241,33 +241,9 @@ class Engine:
         planned = [milestone.uid for milestone in assessed if milestone.connection.name in active]
         self.store.save_obstacles(planned, words, self.clock())
 
-    def former_instance(self) -> str:
-        """Return the instance that wrote here before, if it is not the configured one; else an empty text.
-
-        Versions before revision 0011 of the database did not store it: then it is that of our status issues.
-        """
-        known = self.store.written_instance() or self._observed_instance()
-        return "" if known == self.instance else known
-
-    def _observed_instance(self) -> str:
-        """Return the one instance in the markers of our status issues, by their last observations."""
-        opened = self.store.opened_status_issues()
-        issues = [
-            issue
-            for uid, (issue, _) in self.store.last_observations().items()
-            if issue and (uid, issue.issue) in opened
-        ]
-        markers = filter(None, (Marker.decode(issue.marker) for issue in issues if issue.marker))
-        instances = {marker.instance for marker in markers}
-        return self.instance if self.instance in instances or len(instances) != 1 else instances.pop()
-
     def instance_refusal(self) -> str:
         """Return why nothing is planned or written after a change of instance; empty if writes are allowed."""
-        former = "" if self.hands_over else self.former_instance()
-        return former and (
-            f"the texts in the trackers are of instance {former!r}, and the configuration names {self.instance!r}: "
-            "`milesync adopt` renames them, `milesync retire` removes them"
-        )
+        return "" if self.hands_over else refusal_of(self.store, self.instance)
 
     # --- apply -----------------------------------------------------------------------------------------------------
 

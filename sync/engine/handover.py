@@ -14,6 +14,7 @@ import msgspec
 
 from sync.assess.milestone import AssessedMilestone
 from sync.engine.engine import Engine
+from sync.engine.instance import former_instance
 from sync.plan.board_status import claimed_updates
 from sync.plan.desired import Plan, label_names, merge_plans
 from sync.plan.inputs import RetirementInput, address_of_milestone
@@ -111,7 +112,7 @@ def adopt(
     current = [milestone for milestone in assessed if milestone.is_current]
     desired = engine.desired.build(current, observed, (), engine.clock())
     plan = adoption(desired, observed, instance=engine.instance, now=engine.clock(), accounts=accounts)
-    former = engine.former_instance()
+    former = former_instance(engine.store, engine.instance)
     return merge_plans([*_rename_instance(engine, assessed, observed, former), plan]) if former else plan
 
 

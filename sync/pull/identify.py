@@ -8,7 +8,6 @@ from sync.store.sources import Address, KnownSource
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 from sync.tracker.errors import MovedError
-from sync.tracker.identity import other_scheme
 from sync.tracker.protocol import IdentifiedTracker
 
 __all__ = ["former_address", "identify", "is_known", "moved_error", "recall_identity"]
@@ -19,7 +18,7 @@ def recall_identity(connection: Connection, store: Store) -> None:
 
     If no address is known, the connection keeps the tracker that it read last, and may not write.
     """
-    known = store.find_source(_names(connection))
+    known = store.find_source(connection.addresses)
     last = store.last_address(connection.name) if known is None else None
     if known is not None:
         _set(connection, known)
@@ -34,7 +33,7 @@ def identify(connection: Connection, store: Store, now: datetime) -> None:
     After a change of address the next pull reads everything. Raises `MovedError` if the address has changed and
     neither the tracker's id nor the setting ``formerly`` connects both, and `TrackerError` if the tracker fails.
     """
-    known, last = store.find_source(_names(connection)), store.last_address(connection.name)
+    known, last = store.find_source(connection.addresses), store.last_address(connection.name)
     if known is None or known.tracker_id is None:
         tracker_id = _ask(connection)
         known = known or _find_by_id(store, tracker_id)
@@ -58,7 +57,7 @@ def former_address(connection: Connection, store: Store) -> str:
 
 def is_known(connection: Connection, store: Store) -> bool:
     """Return whether the store knows the tracker at the connection's address. May send one request."""
-    return bool(store.find_source(_names(connection)) or _find_by_id(store, _ask(connection)))
+    return bool(store.find_source(connection.addresses) or _find_by_id(store, _ask(connection)))
 
 
 def _ask(connection: Connection) -> str:
@@ -69,10 +68,6 @@ def _ask(connection: Connection) -> str:
 
 def _find_by_id(store: Store, tracker_id: str) -> KnownSource | None:
     return store.find_source([tracker_id]) if tracker_id else None
-
-
-def _names(connection: Connection) -> tuple[str, ...]:
-    return (*connection.addresses, other_scheme(connection.connector.base_url))
 
 
 def _set(connection: Connection, known: KnownSource) -> None:

@@ -13,6 +13,7 @@ from sync.store import tables as schema
 from sync.store.database import writing
 from sync.store.repository import Repository
 from sync.store.upsert import upsert
+from sync.tracker.identity import place_of
 
 __all__ = ["Address", "KnownSource", "Sources"]
 
@@ -43,14 +44,18 @@ class Sources(Repository):
     """Identities and addresses of trackers."""
 
     def find_source(self, names: Sequence[str]) -> KnownSource | None:
-        """Return the tracker that has one of these names; the first name counts most. None if no name is known."""
+        """Return the tracker that has one of these names; the first name counts most. None if no name is known.
+
+        Names are compared by `place_of`.
+        """
         source, address = schema.source, schema.address
         known = {row.n: row for row in self._rows(select(source))}
         numbers = {row.tracker_id: n for n, row in known.items() if row.tracker_id}
         addresses = self._rows(select(address.c.url, address.c.source).order_by(address.c.at))
         numbers |= {row.url: row.source for row in addresses if row.source in known}
         numbers |= {row.url: n for n, row in known.items()}
-        n = next((numbers[name] for name in names if name in numbers), None)
+        places = {place_of(name): number for name, number in numbers.items()}
+        n = next((places[place] for place in map(place_of, names) if place in places), None)
         if n is None:
             return None
         own = tuple(name for name, number in numbers.items() if number == n)

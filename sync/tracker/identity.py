@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,7 +25,9 @@ from sync.tracker.errors import MovedError
 from sync.tracker.marker import Marker
 from sync.tracker.observed import BoardUpdate, Claim, Observed, OurComment, StatusIssue
 
-__all__ = ["TrackerIdentity", "other_scheme", "with_present_source"]
+__all__ = ["TrackerIdentity", "other_scheme", "place_of", "with_present_source"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _T = TypeVar("_T", StatusIssue, OurComment, Claim, BoardUpdate)
 
@@ -46,6 +49,17 @@ class TrackerIdentity:
         names = (*self.aliases, *addresses, other_scheme(addresses[-1]))
         source = self.source or addresses[0]
         return tuple(dict.fromkeys(name for name in names if name != source))
+
+
+def place_of(address: str) -> str:
+    """Return host, port and path of an address, to compare addresses: without scheme and default port, host in lower
+    case. A name that is no URL stays as it is.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        return address
+    port = parts.port if parts.port not in (None, _DEFAULT_PORTS[parts.scheme]) else None
+    return f"{parts.hostname}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 
 def other_scheme(address: str) -> str:
