@@ -68,11 +68,17 @@ def test_the_last_health_comes_back_whole_and_by_audience(store: Store) -> None:
 
 
 def test_a_late_older_health_is_not_the_last_one(store: Store) -> None:
-    store.save_health("run", [replace(FULL, at=T0 + DAY)])
     store.save_health("run", [FULL])
-    store.save_health("run", [FULL])
-    assert store.last_health("team")["c"].at == T0 + DAY
+    store.save_health("run", [replace(FULL, at=T0 - DAY)])
+    store.save_health("run", [replace(FULL, at=T0 - DAY)])
+    assert store.last_health("team")["c"].at == T0
     assert len(list(store.forecasts())) == 2
+
+
+def test_a_health_of_a_clock_that_ran_ahead_is_the_last_one_until_the_next(store: Store) -> None:
+    store.save_health("run", [replace(FULL, at=T0 + 400 * DAY)])
+    store.save_health("run", [FULL])
+    assert store.last_health("team")["c"].at == T0
 
 
 def test_what_was_last_said_in_each_week(store: Store) -> None:

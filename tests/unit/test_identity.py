@@ -26,7 +26,7 @@ def target(*former: str) -> Target:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("address", "other", "is_same"),
     [
         ("http://git.example.org", "https://git.example.org", True),
         ("https://Git.Example.org/", "https://git.example.org:443", True),
@@ -38,8 +38,8 @@ def target(*former: str) -> Target:
         ("memory://tracker", "memory://other", False),
     ],
 )
-def test_addresses_are_compared_without_scheme_and_default_port(one: str, other: str, same: bool) -> None:
-    assert (place_of(one) == place_of(other)) is same
+def test_addresses_are_compared_without_scheme_and_default_port(address: str, other: str, is_same: bool) -> None:
+    assert (place_of(address) == place_of(other)) is is_same
 
 
 def test_a_status_issue_of_a_listed_address_is_ours() -> None:
