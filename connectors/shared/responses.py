@@ -23,6 +23,7 @@ from sync.tracker.errors import (
     LimitedError,
     MalformedError,
     RefusedError,
+    SwitchedOffError,
     TrackerError,
     UncertainError,
 )
@@ -138,6 +139,8 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
     if status in (404, 410, 451):
         asked = f"{detail}; {response.verb} {response.path}" if response.path else detail
         kind = EndpointError if response.path.endswith("/graphql") else GoneError
+        if status == 410 and "disabled" in message.lower():
+            kind = SwitchedOffError
         return kind(name, project, asked)
     if status >= 500:
         until = _retry_time(headers, now) if "retry-after" in headers else None

@@ -137,6 +137,7 @@ def _row(facts: VerdictFacts) -> dict[str, Any]:
         "usual": health.usual,
         "open": health.counts.open,
         "closed": health.counts.closed,
+        "removed": health.counts.removed,
         "carried": health.counts.carried,
         "added": health.counts.added,
         "pull_requests": {"open": health.counts.pull_requests, "closed": health.counts.closed_pull_requests},
@@ -428,7 +429,8 @@ def last_read_lines(states: Iterable[ReadState], now: datetime) -> Iterator[Text
         yield Text(f"{state.connection}: last read {when}", style="dim")
         for project, at in state.stale.items():
             since = f"since {phrases.minute(at)}" if at else "so far"
-            yield Text(f"  {project}: not read {since}", style="yellow")
+            cause = state.causes.get(project, "").removeprefix(f"{state.connection}: ").removeprefix(f"{project}: ")
+            yield Text(f"  {project}: not read {since}{f': {cause}' if cause else ''}", style="yellow")
         for project, issues in state.unlisted.items():
             yield Text(f"  {project}: {unlisted_words(issues)}", style="yellow")
         for line in state.unread:

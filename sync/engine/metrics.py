@@ -32,7 +32,8 @@ _BACK = 100
 class ReadState(Struct, frozen=True, kw_only=True):
     """The time (UTC) at which a connection's tracker was last read to the end, by its newest project; None: never.
 
-    ``stale`` has the projects whose last pull failed, with the time of their last good pull. ``unlisted`` has the keys
+    ``stale`` has the projects whose last pull failed, with the time of their last good pull, ``causes`` the error of
+    each. ``unlisted`` has the keys
     of the issues in milestones that the tracker does not list, by project. ``unread`` has a line for each row that
     cannot be read, ``limitations`` one for each loss with the server's version.
     """
@@ -41,6 +42,7 @@ class ReadState(Struct, frozen=True, kw_only=True):
     source: str
     seen: datetime | None
     stale: dict[str, datetime | None]
+    causes: dict[str, str] = {}
     unlisted: dict[str, tuple[str, ...]] = {}
     unread: list[str] = []
     limitations: list[str] = []
@@ -72,7 +74,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 def read_states(engine: Engine) -> list[ReadState]:
     """Return the read state of each connection, from the store."""
-    last_pulls, stale = engine.store.last_pulls(), engine.store.stale_projects()
+    last_pulls, failed = engine.store.last_pulls(), engine.store.failed_pulls()
     unlisted: dict[tuple[str, str], list[str]] = {}
     for milestone in engine.store.unlisted_milestones():
         unlisted.setdefault((milestone.source, milestone.project_key), []).extend(milestone.issues)
@@ -88,7 +90,8 @@ def read_states(engine: Engine) -> list[ReadState]:
                 connection=connection.name,
                 source=origin,
                 seen=max((at for (url, key), at in last_pulls.items() if url == origin and key in keys), default=None),
-                stale={key: at for (url, key), at in sorted(stale.items()) if url == origin and key in named},
+                stale={key: failed[origin, key].good_at for key in sorted(named) if (origin, key) in failed},
+                causes={key: failed[origin, key].error for key in sorted(named) if (origin, key) in failed},
                 unlisted={key: tuple(unlisted[origin, key]) for key in sorted(named) if (origin, key) in unlisted},
                 unread=[row.words for row in unread if row.source == origin and row.row.project in watched],
                 limitations=_limitations(connection.connector, engine.store.cursors(origin)),

@@ -23,7 +23,7 @@ from sync.store.database import StoreError
 from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
-from sync.tracker.errors import TrackerError, UnreadError, failure_words
+from sync.tracker.errors import SwitchedOffError, TrackerError, UnreadError, failure_words
 from sync.tracker.protocol import Page
 
 __all__ = ["Puller", "RoundShare", "selected_connections"]
@@ -178,8 +178,17 @@ class Puller:
                 state.unread.setdefault(row.project, {})[row.name] = row
             for project, error in page.failed.items():
                 state.failed[project] = error
-                self.record_failure(connection, project, error)
+                if not self._is_known_state(origin, project, error):
+                    self.record_failure(connection, project, error)
                 self.store.note_pull(origin, project, now, failure_words(connection.name, error))
+
+    def _is_known_state(self, origin: str, project: str, error: TrackerError) -> bool:
+        """Return whether a project is still switched off as in the last run, which reported it as a failure.
+
+        From then on `status` and `doctor` show it, and no run fails because of it.
+        """
+        last = self.store.failed_pulls().get((origin, project)) if isinstance(error, SwitchedOffError) else None
+        return last is not None and last.error == str(error)
 
     def _record_unread(self, connection: Connection, state: _PullState) -> None:
         """Add a failure for each project with rows that could not be read."""

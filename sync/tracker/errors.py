@@ -20,6 +20,7 @@ __all__ = [
     "LostIssueError",
     "MalformedError",
     "RefusedError",
+    "SwitchedOffError",
     "TrackerError",
     "UncertainError",
     "UnreachableError",
@@ -83,6 +84,10 @@ class GoneError(TrackerError):
 
 class EndpointError(GoneError):
     """The server does not know this address of its API; check url, and that a proxy lets the whole API through."""
+
+
+class SwitchedOffError(GoneError):
+    """Issues are switched off in this project; switch them on, or remove the project from the configuration."""
 
 
 class RefusedError(TrackerError):

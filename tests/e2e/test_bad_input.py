@@ -184,3 +184,19 @@ def test_a_token_that_no_request_can_carry_is_refused_without_a_character_of_it(
                 assert "2026" not in shown.replace("2026-", "")
                 assert "second" not in shown
         assert not world.github.log
+
+
+def test_a_project_with_issues_switched_off_is_a_failure_once(tmp_path: Path) -> None:
+    """From the second run on, `status` shows it with the reason, and the others go on with exit code 0."""
+    with served(tmp_path) as (world, config):
+        body = '{"message": "Issues are disabled for this repo"}'
+        world.github.faults.append(Fault("status", "/repos/acme/app/issues", times=999, status=410, body=body))
+        first = milesync("run", "--first-run", config=config)
+        assert first.code == 3
+        assert "gh: acme/app: Issues are switched off in this project; switch them on" in first.err
+        assert milesync("run", config=config).code == 0
+        shown = " ".join(milesync("status", config=config).out.split())
+        assert "acme/app: not read so far: Issues are switched off in this project" in shown
+        world.github.faults.clear()
+        assert milesync("run", config=config).code == 0
+        assert "not read" not in milesync("status", config=config).out
