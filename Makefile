@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces,--extra $(extra))
 
-.PHONY: demo test check lint types contracts proof mutation bench bench-large audit sbom lock clean
+.PHONY: demo test check lint types contracts proof siege mutation bench bench-large audit sbom lock clean
 
 demo: $(VENV)/run.stamp ## run the main job twice against three trackers on loopback
 	@$(BIN)/milesync demo
@@ -27,6 +27,9 @@ contracts: $(VENV)/dev.stamp
 proof: $(VENV)/dev.stamp ## the contract suite on every version, and the large proofs; writes the figures into docs/promises.md
 	MILESYNC_PROOF=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/contract/test_contract_suite.py
 	$(BIN)/python -m tests.proof
+
+siege: $(VENV)/dev.stamp ## the part of the proofs with damaged answers, at its full count; writes nothing
+	$(BIN)/python -m tests.proof tests/siege
 
 mutation: $(VENV)/dev.stamp ## how many of a fixed sample of small faults the tests notice
 	$(BIN)/python -m tests.mutation

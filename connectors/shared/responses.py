@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -70,23 +71,31 @@ class RowError(MalformedError):
     """A row of the tracker's answer does not match its API."""
 
 
+LARGEST_EXPANSION = 100
+"""Times by which decompression may enlarge a body beyond its first `FREE_BODY` bytes."""
+
+FREE_BODY = 16 << 20
+"""Bytes of a body that any compression may have."""
+
+
 class EndlessError(Exception):
-    """Raised when a body is larger than `LARGEST_BODY`."""
+    """Raised when a body is larger than `LARGEST_BODY`, or much larger than what was received."""
 
 
 def read_body(answer: requests.Response, clock: Callable[[], datetime]) -> bytes:
     """Read the body of a streamed answer and store it in ``answer``.
 
     Raises `EndlessError` for a body that is too large, ``ReadTimeout`` for one that takes longer than `MAX_BODY_TIME`
-    by ``clock``, and the errors of requests when reading fails.
+    by ``clock``, and the errors of requests when reading fails. Several bodies are read at the same time, so a small
+    answer must not become a large body.
     """
     if answer._content_consumed:  # type: ignore[attr-defined]  # noqa: SLF001
         return answer.content
-    content, deadline = bytearray(), clock() + MAX_BODY_TIME
+    content, deadline = BytesIO(), clock() + MAX_BODY_TIME
     try:
         while part := answer.raw.read1(1 << 16, decode_content=True):
-            content += part
-            if len(content) > LARGEST_BODY:
+            content.write(part)
+            if content.tell() > min(LARGEST_BODY, FREE_BODY + LARGEST_EXPANSION * answer.raw.tell()):
                 raise EndlessError
             if clock() > deadline:
                 raise requests.exceptions.ReadTimeout
@@ -97,7 +106,7 @@ def read_body(answer: requests.Response, clock: Callable[[], datetime]) -> bytes
         if isinstance(error, urllib3.exceptions.HTTPError):
             raise requests.exceptions.ConnectionError from None
         raise
-    answer._content, answer._content_consumed = bytes(content), True  # type: ignore[attr-defined]  # noqa: SLF001
+    answer._content, answer._content_consumed = content.getvalue(), True  # type: ignore[attr-defined]  # noqa: SLF001
     return answer.content
 
 

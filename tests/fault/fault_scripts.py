@@ -226,14 +226,14 @@ _RULES = AssessmentRules()
 """One for all runs, as it keeps what its calendar has worked out."""
 
 
-def run(connector: FaultyConnector, store: Store) -> Result:
+def run(connector: FaultyConnector, store: Store, zone: str = "UTC") -> Result:
     """One run of the engine, as a process of its own would do it."""
     connection = Connection(
         name="memory",
         connector=connector,
         projects=("acme/app",),
         policy_of=lambda project: Policy.CREATE,
-        zone=ZoneInfo("UTC"),
+        zone=ZoneInfo(zone),
     )
     return engine(connection, store, connector.scene.clock, rules=_RULES).run()
 

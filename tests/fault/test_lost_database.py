@@ -57,8 +57,12 @@ def test_a_deleted_file(moment: tuple[str, Callable[[str, str], bool]], tmp_path
         assert len(ours(world.github)) == len(ours(world.gitlab)) == 1
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
-    """No file may grow from the first read on; a write of the database fails as on a full disk."""
+@pytest.mark.parametrize("moment", [READS, WRITES], ids=lambda moment: moment[0])
+def test_a_full_disk(moment: tuple[str, Callable[[str, str], bool]], tmp_path: Path) -> None:
+    """No file may grow from that request on; a write of the database fails as on a full disk.
+
+    At a write: the comment is in the tracker, and the journal cannot note it.
+    """
     with served(tmp_path) as (world, config):
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
@@ -66,7 +70,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
 
         try:
-            with _at(world.github, READS[1], fill):
+            with _at(world.github, moment[1], fill):
                 done = milesync("run", "--first-run", config=config)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)

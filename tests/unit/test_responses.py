@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any, Literal
 
 import pytest
+import requests
+import urllib3
 from msgspec import Raw, Struct
 
 from connectors.shared.pagination import MAX_PAGES, PageGuard
-from connectors.shared.responses import MAX_LIMIT, Number, Response, RowError, decode, decode_row, error_of, rate_limit
+from connectors.shared.responses import (
+    MAX_LIMIT,
+    EndlessError,
+    Number,
+    Response,
+    RowError,
+    decode,
+    decode_row,
+    error_of,
+    rate_limit,
+    read_body,
+)
 from connectors.shared.rows import MANY, fields_of, read_rows, word_at
 from sync.model.tracker_data import UnreadKind, UnreadRow
 from sync.tracker.errors import LimitedError, MalformedError, RefusedError
@@ -193,3 +208,25 @@ def test_a_list_ends_by_number_time_and_lack_of_progress() -> None:
     assert pages(9999, lambda n: n % 2, lambda n: n, lambda n: n) == f"a list does not end after {MAX_PAGES} pages"
     times = iter([NOW, *(NOW + n * HOUR for n in range(99))])
     assert pages(99, lambda n: 5, lambda n: n, lambda n: n, lambda: next(times)) == "a list does not end after 6 hours"
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+def compressed(body: bytes) -> requests.Response:
+    """An answer with this body, compressed, that was not read yet."""
+    answer = requests.Response()
+    answer.raw = urllib3.HTTPResponse(
+        BytesIO(gzip.compress(body)), headers={"content-encoding": "gzip"}, preload_content=False
+    )
+    return answer
+
+
+def test_a_small_answer_does_not_become_a_large_body() -> None:
+    with pytest.raises(EndlessError):
+        read_body(compressed(b" " * (32 << 20)), lambda: NOW)
+
+
+@pytest.mark.parametrize("body", [b"x" * (2 << 20), b'{"id": 1, "title": "A quiet day"}' * 10_000])
+def test_a_compressed_body_is_read(body: bytes) -> None:
+    assert read_body(compressed(body), lambda: NOW) == body
