@@ -63,7 +63,7 @@ def leave(code: int) -> NoReturn:
 
     The interpreter's own end is left out: it handles no signals, and looks through all objects once more.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # a stream that was closed at the start is None
         try:
             stream.flush()
         except (OSError, ValueError):  # full disk, closed pipe
