@@ -84,10 +84,10 @@ def probe(session: Session, name: str, known: tuple[str, Cursor] | None) -> Prob
         answer, milestones = session.caller.map_all(lambda send: send(), requests_)
         unchanged = answer.status == HTTPStatus.NOT_MODIFIED
         rows = () if unchanged else decode(answer, tuple[msgspec.Raw, ...], session.name, name)
+        # an unreadable row is reported where the issues are read; an earlier time only reads more again
+        changes = read_rows(rows, lambda row: decode_row(row, api_types.NewestChange, session.name, name), unread_issue)
     except PROJECT_ERRORS as error:
         return error
-    # an unreadable row is reported where the issues are read; an earlier time only reads more again
-    changes = read_rows(rows, lambda row: decode_row(row, api_types.NewestChange, session.name, name), unread_issue)
     return ProbeResult(
         known=known,
         issues_unchanged=unchanged,

@@ -26,7 +26,7 @@ from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
 from connectors.shared.paths import path_of
 from connectors.shared.responses import RowError, decode, decode_row
-from connectors.shared.rows import Rows, fields_of, read_rows, word_at
+from connectors.shared.rows import RETRY, Rows, fields_of, read_rows, word_at
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Issue, Project, UnreadKind, UnreadRow
 from sync.tracker.errors import GoneError, TrackerError
@@ -334,7 +334,10 @@ class _ProjectReader:
             unread=tuple(self._start.milestones.unread),
         )
         if self._cursor.unread:
-            before = self._with_histories(self._histories.fetch_issues(project, self._cursor.unread))
+            numbers = self._cursor.unread
+            parts = [numbers[n : n + RETRY] for n in range(0, len(numbers), RETRY)]
+            found = Rows[api_types.Issue]().join(self._histories.fetch_issues(project, part) for part in parts)
+            before = self._with_histories(found)
             self._unread.clear()  # what is still unread comes back with the page; the others were deleted
             yield self._page(before, self._cursor, base)
             base = Page()

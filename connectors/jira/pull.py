@@ -20,6 +20,7 @@ from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
 from connectors.shared.responses import RowError, reading
+from connectors.shared.rows import MANY, RETRY
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import DueDate, Event, Issue, UnreadKind, UnreadRow
 from sync.tracker.errors import BusyError, MalformedError, RefusedError, TrackerError
@@ -276,8 +277,12 @@ class _IssueReader:
     def _unread_before(self) -> Iterator[Page]:
         """Read the issues that earlier pulls could not read."""
         words = {word for progress in self._running() if progress.cursor for word in progress.cursor.unread}
-        yield from self._read_again("id", sorted(word for word in words if word.isdecimal()))
-        yield from self._read_again("key", sorted(word for word in words if not word.isdecimal()))
+        for field, values in (
+            ("id", sorted(word for word in words if word.isdecimal())),
+            ("key", sorted(word for word in words if not word.isdecimal())),
+        ):
+            for n in range(0, len(values), RETRY):
+                yield from self._read_again(field, values[n : n + RETRY])
 
     def _read_again(self, field: str, values: Sequence[str]) -> Iterator[Page]:
         """Read issues by key or id. If one was deleted meanwhile, Jira refuses the query: then read each half."""
@@ -335,8 +340,28 @@ class _IssueReader:
                 if row.id in self._fields.epic_ids:
                     entries = batch.histories.get(row.id, [])
                     dates[epic_id(row.id)] = due_dates(issue.created_at, issue.due, entries)
-        named = tuple(self._with_owner(row) for row in unread)
-        return Page(issues=tuple(issues), histories=histories, due_dates=dates, unread=named)
+        named = [self._with_owner(row) for row in unread]
+        failed = self._unreadable_projects(named, received)
+        return Page(
+            issues=tuple(issues),
+            histories=histories,
+            due_dates=dates,
+            failed={self._by_id[project].configured: error for project, error in failed.items()},
+            unread=tuple(row for row in named if row.project not in failed),
+        )
+
+    def _unreadable_projects(
+        self, unread: Sequence[UnreadRow], received: Sequence[api_types.Issue]
+    ) -> dict[str, TrackerError]:
+        """Fail the projects of which Jira sent `MANY` issues or more and none can be read. Return the errors by id."""
+        readable = {row.fields.project.id for row in received}
+        failed: dict[str, TrackerError] = {}
+        for progress in self._running():
+            own = [row for row in unread if row.project == progress.project.id]
+            if received and len(own) >= MANY and progress.project.id not in readable:
+                progress.has_failed = True
+                failed[progress.project.id] = RowError(self._session.name, progress.project.key, own[0].reason)
+        return failed
 
     def _with_owner(self, row: UnreadRow) -> UnreadRow:
         """Note a row that cannot be read in its project, and return it with that project.

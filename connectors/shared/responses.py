@@ -208,7 +208,7 @@ def parse_time(text: str) -> datetime | None:
 
 
 def host_of(address: str) -> str:
-    """Return the host of an address that a tracker told; ``?`` if it has none."""
+    """Return the host of an address from a tracker; ``?`` if it has none."""
     try:
         return urlsplit(address).hostname or "?"
     except ValueError:

@@ -13,12 +13,15 @@ from connectors.shared.responses import decode_row
 from sync.model.tracker_data import UnreadRow
 from sync.tracker.errors import MalformedError
 
-__all__ = ["Rows", "fields_of", "read_rows", "word_at", "words_at"]
+__all__ = ["MANY", "RETRY", "Rows", "fields_of", "read_rows", "word_at", "words_at"]
 
 T = TypeVar("T")
 
 MANY = 10
-"""Rows of a page."""
+"""Rows of a page or project of which at least one must be readable. Fewer are asked for again at once."""
+
+RETRY = MANY - 1
+"""Unread rows that one request asks for again: all of them may still be unreadable."""
 
 _WORD = re.compile(r"[\w#./:=+%-]{1,100}")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, select
 
 from sync.model.tracker_data import UnreadKind, UnreadRow
 from sync.store import tables as schema
@@ -24,22 +24,25 @@ def save_unread(connection: Connection, source: int, page: Page, gone: Collectio
     unread rows of a project, so the others are deleted with its last page.
     """
     table = schema.unread
-    _delete(connection, source, UnreadKind.ISSUE, {row.id: row.key for row in page.issues} | dict.fromkeys(gone, ""))
-    _delete(connection, source, UnreadKind.MILESTONE, {row.id: "" for row in page.milestones})
+    names: dict[tuple[str, UnreadKind], set[str]] = {}
+    for issue in page.issues:
+        names.setdefault((issue.project, UnreadKind.ISSUE), set()).update((issue.id, issue.key))
+    for milestone in page.milestones:
+        names.setdefault((milestone.project, UnreadKind.MILESTONE), set()).add(milestone.id)
+    if connection.execute(select(table.c.item).where(table.c.source == source).limit(1)).first() is not None:
+        for (project, kind), items in names.items():
+            _delete(connection, items, (table.c.source == source, table.c.project == project, table.c.kind == kind))
+        _delete(connection, gone, (table.c.source == source, table.c.kind == UnreadKind.ISSUE))
     _upsert(connection, source, page.unread, at)
     for projects in chunks(page.complete):
         mine = (table.c.source == source) & table.c.project.in_(projects) & (table.c.seen_at < at)
         connection.execute(delete(table).where(mine))
 
 
-def _delete(connection: Connection, source: int, kind: UnreadKind, items: Mapping[str, str]) -> None:
-    """Delete the rows with these ids, or with their keys where the id could not be read."""
-    table = schema.unread
-    mine = (table.c.source == source) & (table.c.kind == kind)
-    if not items or connection.execute(select(table.c.item).where(mine).limit(1)).first() is None:
-        return
-    for items_ in chunks([*items, *filter(None, items.values())]):
-        connection.execute(delete(table).where(mine, table.c.item.in_(items_)))
+def _delete(connection: Connection, items: Collection[str], where: Sequence[ColumnElement[bool]]) -> None:
+    """Delete the rows with these ids, or with these keys where the id could not be read."""
+    for batch in chunks(items):
+        connection.execute(delete(schema.unread).where(*where, schema.unread.c.item.in_(batch)))
 
 
 def _upsert(connection: Connection, source: int, rows: Iterable[UnreadRow], at: datetime) -> None:

@@ -379,3 +379,24 @@ def test_any_value_in_any_field_is_a_typed_error_that_quotes_nothing(side: Sandb
         for cursors in ({}, dict(first.cursors)):
             texts = work(side, side.connect(), [unknown, known], cursors)
             assert not [text for text in texts if CANARY in text], (path, field, value)
+
+
+def test_a_project_of_which_nothing_can_be_read_costs_itself_alone(side: SandboxSide) -> None:
+    for n in range(12):
+        side.add_issue(f"item of many {n}")
+
+    def change(_path: str, document: Any) -> None:
+        for row in issue_rows(document):
+            for holder in (row, row.get("fields", {})):
+                for name in ("updated", "updated_at", "updatedAt"):
+                    if name in holder:
+                        holder[name] = {CANARY: 1}
+
+    alter(side, change)
+    state, unread = pull(side)
+    assert "elsewhere" in state.titles()
+    assert len(state.complete) == 1
+    [error] = state.failed.values()
+    assert isinstance(error, MalformedError)
+    assert CANARY not in str(error)
+    assert unread == []

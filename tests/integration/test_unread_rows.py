@@ -113,3 +113,17 @@ def test_status_names_the_row_since_its_first_failure() -> None:
     [line] = [line for state in read_states(world.last) for line in state.unread]
     assert line.startswith("acme/base: issue ")
     assert f"cannot be read since {since:%Y-%m-%d %H:%M} UTC (Expected `str`" in line
+
+
+def test_an_issue_of_another_project_with_the_same_key_is_another_row() -> None:
+    world = OutageWorld()
+    key = "#5"
+    row = UnreadRow(project="base", kind=UnreadKind.ISSUE, reason="x", key=key)
+    unread(world, "base", row)
+    world.run()
+    page = world.trackers["base"].pages[0]
+    other = msgspec.structs.replace(page.issues[0], id="elsewhere", key=key, project="elsewhere")
+    world.trackers["base"].pages[0] = msgspec.structs.replace(page, issues=(*page.issues, other))
+    since = world.now
+    world.run()
+    assert [(state.row.key, state.failed_at) for state in world.store.unread_rows()] == [(key, since)]
