@@ -27,7 +27,7 @@ from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fi
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.pagination import PageGuard
 from connectors.shared.paths import path_of
-from connectors.shared.responses import Response, decode, decode_created, decode_row, read_body, says_limit
+from connectors.shared.responses import Response, decode, decode_created, decode_row, read_body, refusal, says_limit
 from sync.tracker.errors import AuthError, BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
 
@@ -304,7 +304,7 @@ class Session:
             if error.type == "NOT_FOUND":
                 raise GoneError(self.name, project, words)
             if error.type in ("FORBIDDEN", "INSUFFICIENT_SCOPES", "UNPROCESSABLE"):
-                raise RefusedError(self.name, project, words)
+                raise refusal(self.name, project, words)
             if unknown_field(error):
                 raise MalformedError(self.name, project, f"GraphQL: {words}")
             raise BusyError(self.name, project, f"GraphQL: {words}")

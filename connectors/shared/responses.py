@@ -17,6 +17,7 @@ import requests
 import urllib3
 
 from sync.tracker.errors import (
+    ArchivedError,
     AuthError,
     BusyError,
     EndpointError,
@@ -52,6 +53,7 @@ __all__ = [
     "rate_limit",
     "read_body",
     "reading",
+    "refusal",
     "says_limit",
 ]
 
@@ -155,8 +157,14 @@ def error_of(response: Response, name: str, project: str, now: datetime) -> Trac
         until = _retry_time(headers, now) if "retry-after" in headers else None
         return BusyError(name, project, detail, until=until)
     if status >= 400:
-        return RefusedError(name, project, detail)
+        return refusal(name, project, detail)
     return MalformedError(name, project, detail)
+
+
+def refusal(name: str, project: str, detail: str) -> RefusedError:
+    """Return the error of a refused request, by the tracker's words in ``detail``."""
+    kind = ArchivedError if "archived" in detail.lower() else RefusedError
+    return kind(name, project, detail)
 
 
 def says_limit(message: str) -> bool:

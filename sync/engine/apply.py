@@ -17,7 +17,7 @@ from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.actions import Action, CreateStatusIssue, Lookup, OwnContent, Receipt, kind_of
 from sync.tracker.connection import Connection
-from sync.tracker.errors import RefusedError, TrackerError, UncertainError
+from sync.tracker.errors import ArchivedError, RefusedError, TrackerError, UncertainError
 from sync.tracker.observed import Target
 
 __all__ = ["Writer"]
@@ -131,7 +131,11 @@ class Writer:
         except TrackerError as error:
             self._name_write(error, action)
             self.store.finish(entry, str(error))
-            if isinstance(error, RefusedError) and kind_of(action).is_optional(action):
+            is_optional = isinstance(error, RefusedError) and kind_of(action).is_optional(action)
+            is_known = isinstance(error, ArchivedError) and self.store.has_failed_like_this(
+                entry, action.milestone, str(error)
+            )
+            if is_optional or is_known:
                 self.leftovers.append(str(error))
             else:
                 self.record_failure(connection, action.project_key, error)

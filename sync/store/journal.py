@@ -96,6 +96,12 @@ class Journal(Repository):
             if isinstance(outcome, Receipt):
                 save_result(connection, row.source, _ACTION.decode(row.action), outcome, at)
 
+    def has_failed_like_this(self, entry: int, milestone: str, error: str) -> bool:
+        """Return whether the last write to a milestone before this entry failed with the same error."""
+        table = schema.journal
+        query = select(table.c.error).where(table.c.milestone == milestone, table.c.n < entry)
+        return any(row.error == error for row in self._rows(query.order_by(table.c.n.desc()).limit(1)))
+
     # --- leases -----------------------------------------------------------------------------------------------------
 
     def acquire(self, source: str, holder: str, *, dead: Callable[[str], bool] = lease.is_dead) -> Lease | None:

@@ -11,6 +11,7 @@ from sync.model.characters import one_line
 from sync.telemetry.redaction import error_words, exception_words
 
 __all__ = [
+    "ArchivedError",
     "AuthError",
     "BusyError",
     "ClaimedError",
@@ -92,6 +93,10 @@ class SwitchedOffError(GoneError):
 
 class RefusedError(TrackerError):
     """The tracker refused the request; a person must check the reason."""
+
+
+class ArchivedError(RefusedError):
+    """The project is archived, so nothing can be written; remove it from the configuration, or unarchive it."""
 
 
 class MalformedError(TrackerError):

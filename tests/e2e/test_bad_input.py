@@ -200,3 +200,21 @@ def test_a_project_with_issues_switched_off_is_a_failure_once(tmp_path: Path) ->
         world.github.faults.clear()
         assert milesync("run", config=config).code == 0
         assert "not read" not in milesync("status", config=config).out
+
+
+def test_an_archived_repository_is_a_failure_once(tmp_path: Path) -> None:
+    with served(tmp_path) as (world, config):
+        assert milesync("run", "--first-run", config=config).code == 0
+        project = world.github.projects["acme/app"]
+        project.archived = True
+        for issue in list(project.issues.values()):
+            if issue.closed is None and issue.milestones:
+                world.github.close(issue, world.github.user("ada", "Ada Fox"), resolution="completed")
+        first = milesync("run", config=config)
+        assert first.code == 3
+        assert "gh:acme/app#2: " in first.err
+        assert "The project is archived, so nothing can be written" in first.err
+        again = milesync("run", config=config)
+        assert again.code == 0
+        assert "archived" not in again.err
+        assert "the repository is archived" in " ".join(milesync("doctor", config=config).out.split())

@@ -49,6 +49,8 @@ class Call:
         for project in self.tracker.projects.values():
             if project.key.lower() == key and not project.hidden:
                 reads = self.request.method == "GET"
+                if project.archived and not reads:
+                    raise RefusedError(403, "Repository was archived so is read-only.")
                 if (project.read_only and not reads) or (
                     reads and self.request.url.path.rpartition("/")[2] in project.denied
                 ):

@@ -244,6 +244,8 @@ def _writable(info: Info, wanted: str) -> Row:
     found = _find(_tracker(info), wanted)
     if found is None:
         raise missing(f"a node with the global id of '{wanted}'")
+    if found.project.archived:
+        raise GraphQLError("Repository was archived so is read-only.", extensions={"type": "FORBIDDEN"})
     if found.project.read_only:
         raise GraphQLError("Resource not accessible by personal access token", extensions={"type": "FORBIDDEN"})
     return found
