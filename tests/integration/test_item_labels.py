@@ -30,6 +30,7 @@ class Labelled(World):
     def __init__(self) -> None:
         super().__init__()
         self.reasons: tuple[Reason, ...] = ()
+        self.prefix = "health"
         self.also = ON
         first = self.tracker.pages[0]
         owned = tuple(replace(issue, assignees=(Person("1", "Ada"),), updated_at=NOW) for issue in first.issues)
@@ -43,6 +44,7 @@ class Labelled(World):
             projects=("acme/app",),
             policy_of=lambda _: policy,
             optional_outputs_of=lambda _: self.also,
+            prefix=self.prefix,
         )
         self.last = engine = self.engine(connection)
         engine.store.start_run(engine.run_id, self.clock())
@@ -104,6 +106,19 @@ def test_an_item_that_a_reason_names_is_marked_once_and_unmarked_when_it_is_over
     assert [action.remove for action in marks(world.go())] == [("health/unowned",)]
     assert world.labels(3) == ("theirs",)
     assert world.store.item_labels("memory://tracker") == []
+
+
+def test_a_changed_prefix_takes_the_labels_along(world: Labelled) -> None:
+    world.people(3, assignees=(), labels=("theirs", "health/of theirs"))
+    world.says(ReasonKind.UNASSIGNED, 3)
+    world.go()
+    world.prefix = "state"
+    world.now += timedelta(hours=1)
+    world.go()
+    assert set(world.labels(3)) == {"theirs", "health/of theirs", "state/unowned"}
+    assert [label.label for label in world.store.item_labels("memory://tracker")] == ["state/unowned"]
+    world.now += timedelta(hours=1)
+    assert world.go().written == []
 
 
 def test_it_stays_while_it_is_true_although_the_reason_is_gone(world: Labelled) -> None:
