@@ -280,12 +280,18 @@ class Issue(Struct):
 
 @cache
 def issue_type(points: tuple[str, ...], epic: str, sprint: str = "") -> type[Issue]:
-    """Create the type `Issue` with this site's custom fields: ``points_0`` ..., ``epic`` and ``sprints``."""
-    extra: list[Any] = [
-        (f"points_{n}", float | None, field(default=None, name=point)) for n, point in enumerate(points)
-    ]
-    extra.append(("epic", str | None, field(default=None, name=epic or "no_epic_link")))
-    extra.append(("sprints", Any, field(default=None, name=sprint or "no_sprint")))
+    """Create the type `Issue` with this site's custom fields: ``points_0`` ..., ``epic`` and ``sprints``.
+
+    A field that has an id already (a site may list a field twice) is always None.
+    """
+    ids = {f"points_{n}": point for n, point in enumerate(points)} | {"epic": epic, "sprints": sprint}
+    types: dict[str, Any] = {"epic": str | None, "sprints": Any}
+    used = {known.encode_name for known in msgspec.structs.fields(Fields)}
+    extra: list[Any] = []
+    for name, id_ in ids.items():
+        own_id = id_ if id_ and id_ not in used else f"no {name}"
+        used.add(own_id)
+        extra.append((name, types.get(name, float | None), field(default=None, name=own_id)))
     fields = msgspec.defstruct("SiteFields", extra, bases=(Fields,), kw_only=True)
     return cast("type[Issue]", msgspec.defstruct("SiteIssue", [("fields", fields)], bases=(Issue,), kw_only=True))
 

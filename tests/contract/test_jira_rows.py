@@ -257,3 +257,25 @@ def test_a_cursor_from_before_the_status_decided_begins_again() -> None:
     before = msgspec.json.decode(Cursor.after_pull(day(5), {}).encode("A"))
     before["at"] = before.pop("read_until")
     assert Cursor.decode(msgspec.json.encode(before).decode()) is None
+
+
+@pytest.mark.parametrize(
+    ("points", "epic"),
+    [(("customfield_1", "customfield_1"), ""), (("customfield_1", "summary"), "customfield_1")],
+    ids=["listed twice", "the id of another field"],
+)
+def test_an_id_that_is_used_already_makes_no_second_field(points: tuple[str, ...], epic: str) -> None:
+    wire = {
+        "id": "7",
+        "key": "A-7",
+        "fields": {
+            "summary": "t",
+            "status": {"id": "1", "name": "1", "statusCategory": {"key": "new"}},
+            "project": {"id": "1"},
+            "created": BORN.isoformat(),
+            "updated": BORN.isoformat(),
+            "customfield_1": 5,
+        },
+    }
+    item = msgspec.json.decode(msgspec.json.encode(wire), type=issue_type(points, epic))
+    assert [item.fields.points_0, item.fields.points_1, item.fields.epic] == [5, None, None]

@@ -196,6 +196,11 @@ def _status(*choice: int) -> _Change:
     return lambda answer, _request, random: replace(answer, status=random.choice(choice))
 
 
+def _limited(answer: Answer, _request: Mapping[str, str], random: Random) -> Answer:
+    """Ask for a short wait. A limit without a time is waited out for a minute, which is no hang."""
+    return replace(answer, status=429).with_header("Retry-After", str(random.randrange(3)))
+
+
 def _page(status: int) -> _Change:
     html = b"<!DOCTYPE html><html><body><h1>Sign in</h1></body></html>"
     return lambda answer, _request, _random: replace(answer, status=status, body=html).with_header(
@@ -265,7 +270,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("the request is quoted in an error", Kind.BROKEN, _echo),
     Mutation("success without content", Kind.BROKEN, lambda answer, *_: replace(answer, status=204, body=b"")),
     Mutation("odd status", Kind.BROKEN, _status(205, 226, 299, 300, 304, 418, 451, 599)),
-    Mutation("busy or limited", Kind.BROKEN, _status(429, 500, 502, 503, 504)),
+    Mutation("busy", Kind.BROKEN, _status(500, 502, 503, 504)),
+    Mutation("limited", Kind.BROKEN, _limited),
     Mutation("refused or gone", Kind.BROKEN, _status(400, 401, 403, 404, 409, 410, 422)),
     Mutation("page of a proxy", Kind.BROKEN, _page(200)),
     Mutation("page of a proxy as an error", Kind.BROKEN, _page(407)),
