@@ -46,9 +46,16 @@ class Stage:
         self.tracker: Tracker = {tracker.kind: tracker for tracker in sandbox.world.trackers}[kind]
         self.key = "APP" if kind.startswith("jira") else "acme/app"
         self.database, self.folder, self.acts = database, folder, count()
+        self.now = NOW
+        sandbox.world.clock = lambda: self.now
+
+    def later(self, job: Job, hours: int) -> Job:
+        """Move the clocks of tracker and job to this many hours after the start."""
+        self.now = NOW + timedelta(hours=hours)
+        return replace(job, now=self.now)
 
     def new(self) -> Job:
-        hub = self.tracker
+        hub, self.now = self.tracker, NOW
         for filled in (hub.projects, hub.faults, hub.log, hub.moved):
             filled.clear()
         hub.users, hub.used = {hub.bot.id: hub.bot}, 0
@@ -125,7 +132,7 @@ def test_killed_at_a_boundary_of_a_change_of_status(stage: Stage, record_propert
         job = stage.new()
         work(job)
         stage.overdue()
-        job = replace(job, boundary=boundary, now=NOW + timedelta(hours=1))
+        job = replace(stage.later(job, 1), boundary=boundary)
         process = started(work, job)
         process.join()
         if process.exitcode == 0:
@@ -145,11 +152,11 @@ def test_killed_at_a_boundary_of_the_end_and_of_the_reopening(stage: Stage, reco
             job = stage.new()
             work(job)
             stage.end()
-            job = replace(job, now=NOW + timedelta(days=1))
+            job = stage.later(job, 24)
             if reopens:
                 work(job)
                 stage.go_on()
-                job = replace(job, now=NOW + timedelta(days=1, hours=1))
+                job = stage.later(job, 25)
             process = started(work, replace(job, boundary=boundary))
             process.join()
             if process.exitcode == 0:
@@ -172,7 +179,7 @@ def test_killed_at_any_moment(stage: Stage, record_property: Record) -> None:
         if n % 2:
             work(job)
             stage.overdue()
-            job = replace(job, now=NOW + timedelta(hours=1))
+            job = stage.later(job, 1)
         process = started(work, job)
         process.join(rng.uniform(0, 0.8))
         process.kill()
