@@ -17,7 +17,6 @@ from sync.cli.indented import Indented
 from sync.cli.options import failure_rows, print_json
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
-from sync.engine.doctor import unlisted_words
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import StreamScore, has_track_record
@@ -27,7 +26,7 @@ from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
 from sync.report.leftover import outlook_sentences
-from sync.report.phrases import finding_sentence
+from sync.report.phrases import finding_sentence, unlisted_words
 from sync.report.reasons import reason_sentence
 from sync.report.track_record import NO_TRACK_RECORD, dates_clause, record_clauses
 from sync.report.verdict import data_sentence

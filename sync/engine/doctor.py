@@ -15,7 +15,7 @@ from sync.health.usual import is_never_done
 from sync.model.health import Health
 from sync.model.policy import Policy
 from sync.report.leftover import usual_sentence
-from sync.report.phrases import plural, small
+from sync.report.phrases import small, unlisted_words
 from sync.store.unlisted_milestones import UnlistedMilestone
 from sync.telemetry.redaction import exception_words
 from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE, length_of
@@ -164,12 +164,6 @@ def unlisted_findings(milestones: Iterable[UnlistedMilestone]) -> Iterator[Docto
         words = f"{milestone.project_key}: {unlisted_words(milestone.issues)}"
         remedy = "check in the tracker whether the token's account may see that milestone"
         yield DoctorFinding(area="milestones", level=Level.WARNING, words=words, remedy=remedy)
-
-
-def unlisted_words(issues: Sequence[str]) -> str:
-    """State that issues (by key) are in a milestone that the tracker does not list."""
-    more = f" and {plural(len(issues) - 1, 'other issue')} are" if len(issues) > 1 else " is"
-    return f"{issues[0]}{more} in a milestone that the tracker does not list, so milesync does not report on it"
 
 
 def _finding(connection: ConnectionCheck, level: Level, words: str, remedy: str = "") -> DoctorFinding:

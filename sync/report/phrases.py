@@ -7,7 +7,7 @@ a language, a phrase is in English.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
 from sync.model.definition import Finding, FindingKind
@@ -44,6 +44,7 @@ __all__ = [
     "status_words",
     "sureness",
     "unknown_sentence",
+    "unlisted_words",
 ]
 
 
@@ -372,3 +373,9 @@ _FINDINGS: Mapping[FindingKind, Callable[[Finding, Language], str]] = {
         "Issues in it and in another milestone form a circular dependency."
     ),
 }
+
+
+def unlisted_words(issues: Sequence[str]) -> str:
+    """State that issues (by key) are in a milestone that the tracker does not list."""
+    more = f" and {plural(len(issues) - 1, 'other issue')} are" if len(issues) > 1 else " is"
+    return f"{issues[0]}{more} in a milestone that the tracker does not list, so milesync does not report on it"
