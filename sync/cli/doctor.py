@@ -170,7 +170,7 @@ def _stored_findings(url: str) -> Iterator[DoctorFinding]:
                 yield _database_finding(Level.WARNING, state.words, remedy)
             yield from unlisted_findings(store.unlisted_milestones())
             yield from series_findings(store.last_health().values())
-            for words in store.obstacles().values():
+            for words in dict.fromkeys(store.obstacles().values()):
                 yield DoctorFinding(area="last plan", level=Level.ERROR, words=words)
     except StoreError as error:
         yield _database_finding(Level.ERROR, str(error), "`milesync db check` reads every row of it")

@@ -70,7 +70,7 @@ class Observations(Repository):
     def save_obstacles(self, planned: Sequence[str], words: Mapping[str, str], at: datetime) -> None:
         """Save what keeps us from writing on these milestones (uid) at `at` (UTC), in words, until a person decides.
 
-        A planned milestone without words has no obstacle any more.
+        A milestone in ``planned`` without words has no obstacle any more.
         """
         table = schema.obstacle
         known = {row.milestone for row in self._rows(select(table.c.milestone))}
@@ -86,7 +86,7 @@ class Observations(Repository):
             upsert(connection, table, rows)
 
     def obstacles(self) -> dict[str, str]:
-        """Return what keeps us from writing, by milestone (uid), as of the last plan."""
+        """Return what keeps us from writing, by milestone (uid), as of the last plan and its writes."""
         table = schema.obstacle
         return {row.milestone: row.words for row in self._rows(select(table.c.milestone, table.c.words))}
 

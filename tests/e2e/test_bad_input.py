@@ -217,4 +217,8 @@ def test_an_archived_repository_is_a_failure_once(tmp_path: Path) -> None:
         again = milesync("run", config=config)
         assert again.code == 0
         assert "archived" not in again.err
+        assert "The project is archived" in milesync("status", config=config).out
         assert "the repository is archived" in " ".join(milesync("doctor", config=config).out.split())
+        project.archived = False
+        assert milesync("run", config=config).code == 0
+        assert "archived" not in milesync("status", config=config).out
