@@ -23,23 +23,29 @@ def lines_of(body: Any) -> str:
 
 def _paragraphs(content: Any) -> list[str]:
     """The texts of the top-level paragraphs of a document."""
-    nodes = content if isinstance(content, list) else []
+    nodes = _list(content)
     return [
-        "".join(_inline(child) for child in node.get("content") or [])
+        "".join(map(_inline, _list(node.get("content"))))
         for node in nodes
         if isinstance(node, dict) and node.get("type") == "paragraph"
     ]
+
+
+def _list(value: Any) -> list[Any]:
+    """Return a list as it is, and an empty one for any other value."""
+    return value if isinstance(value, list) else []
 
 
 def _inline(node: Any) -> str:
     """The text of an inline node. Code gets backticks, so it is no command at the beginning of a line."""
     if not isinstance(node, dict):
         return ""
-    attributes = node.get("attrs") or {}
+    attrs = node.get("attrs")
+    attributes = attrs if isinstance(attrs, dict) else {}
     match node.get("type"):
         case "text":
             text = " ".join(str(node.get("text", "")).split("\n"))  # no line break: that is a node of its own
-            is_code = any(isinstance(mark, dict) and mark.get("type") == "code" for mark in node.get("marks") or [])
+            is_code = any(isinstance(mark, dict) and mark.get("type") == "code" for mark in _list(node.get("marks")))
             return f"`{text}`" if is_code else text
         case "hardBreak":
             return "\n"

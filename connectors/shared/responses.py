@@ -76,7 +76,7 @@ class RowError(MalformedError):
 LARGEST_EXPANSION = 100
 """Times by which decompression may enlarge a body beyond its first `FREE_BODY` bytes."""
 
-FREE_BODY = 16 << 20
+FREE_BODY = 8 << 20
 """Bytes of a body that any compression may have."""
 
 
@@ -335,9 +335,36 @@ def parse(text: str, type_: type[T]) -> T | None:
 
 def _decode(body: bytes, type_: type[T]) -> T:
     value = decoder(type_).decode(body)
+    if not body.isascii():
+        _check_text(body, value)
     if _EXTREME.search(body):
         _check_range(value, "$")
     return value
+
+
+def _check_text(body: bytes, value: Any) -> None:
+    """Raise UnicodeError for a text that is not UTF-8, except in rows that are decoded later.
+
+    The decoder ignores such texts in names of fields, so that a field would seem to be missing.
+    """
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        for row in _undecoded(value):
+            body = body.replace(bytes(row), b"", 1)
+        body.decode()
+
+
+def _undecoded(value: Any) -> Iterator[msgspec.Raw]:
+    """Yield the undecoded parts of a value."""
+    if isinstance(value, msgspec.Raw):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _undecoded(getattr(value, name))
+    elif isinstance(value, Mapping | list | tuple):
+        for entry in value.values() if isinstance(value, Mapping) else value:
+            yield from _undecoded(entry)
 
 
 def _check_range(value: Any, path: str) -> None:

@@ -263,12 +263,15 @@ def _document(body: str) -> dict[str, Any] | None:
     return document if isinstance(document, dict) and document.get("type") == "doc" else None
 
 
-def _words(node: dict[str, Any]) -> Iterator[str]:
-    """Yield the words of an ADF node and its children, with a blank after each block."""
-    attributes = node.get("attrs") or {}
-    yield from (str(attributes[name]) for name in ("title", "text") if attributes.get(name))
+def _words(node: Any) -> Iterator[str]:
+    """Yield the words of an ADF node and its children, with a blank after each block. Other values have no words."""
+    if not isinstance(node, dict):
+        return
+    attributes, content = node.get("attrs"), node.get("content")
+    if isinstance(attributes, dict):
+        yield from (str(attributes[name]) for name in ("title", "text") if attributes.get(name))
     yield str(node.get("text", ""))
-    children = node.get("content") or []
+    children = content if isinstance(content, list) else []
     for child in children:
         yield from _words(child)
     if children or node.get("type") == "hardBreak":

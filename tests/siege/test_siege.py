@@ -34,12 +34,11 @@ def test_damaged_answers(part: int, database: str, tmp_path: Path, record_proper
     new_database = (lambda: str(postgres.database())) if database == "postgresql" else None
     findings: list[str] = []
     counts: Counter[str] = Counter()
-    with Commands() as commands:
-        for n in range(EPISODES):
-            with Siege.start(tmp_path / str(n), commands, new_database) as siege:
-                siege.episode(f"siege {database} {part} {n}")
-            findings += siege.findings
-            counts += siege.counts
+    for n in range(EPISODES):
+        with Commands() as commands, Siege.start(tmp_path / str(n), commands, new_database) as siege:
+            siege.episode(f"siege {database} {part} {n}")
+        findings += siege.findings
+        counts += siege.counts
     commands_run = sum(number for name, number in counts.items() if name.startswith("exit"))
     record_property("commands", commands_run)
     record_property("damaged answers and requests", counts.total() - commands_run)

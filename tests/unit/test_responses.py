@@ -230,3 +230,27 @@ def test_a_small_answer_does_not_become_a_large_body() -> None:
 @pytest.mark.parametrize("body", [b"x" * (2 << 20), b'{"id": 1, "title": "A quiet day"}' * 10_000])
 def test_a_compressed_body_is_read(body: bytes) -> None:
     assert read_body(compressed(body), lambda: NOW) == body
+
+
+# --- texts that are not UTF-8 --------------------------------------------------------------------------------------
+
+
+class DatedRow(Struct):
+    due: str | None = None
+
+
+class ListedRows(Struct):
+    rows: list[Raw]
+    following: str | None = None
+
+
+def test_a_damaged_name_of_a_field_is_no_missing_field() -> None:
+    with pytest.raises(MalformedError, match="a text is not UTF-8"):
+        decode(Response(200, {}, b'{"rows": [], "follow\xffing": "2"}'), ListedRows, "c", "p")
+    with pytest.raises(RowError, match="a text is not UTF-8"):
+        decode_row(Raw(b'{"du\xff": "2026-03-01"}'), DatedRow, "c", "p", "7")
+
+
+def test_a_damaged_row_does_not_cost_its_page() -> None:
+    page = decode(Response(200, {}, '{"rows": [{"x": "§"}, {"x": "é"}]}'.encode("latin-1")), ListedRows, "c", "p")
+    assert len(page.rows) == 2
