@@ -37,7 +37,7 @@ _WORD = re.compile(r"[A-Za-z]{1,11}|\d{1,7}")
 _TOKENS = re.compile(
     r"""
       \b(?: gh[a-z]_ | github_pat_ ) [A-Za-z0-9_.-]{16,}            # GitHub: users, Apps, installations
-    | \b gl[a-z]{2,6}- [A-Za-z0-9_.-]{16,}                          # GitLab: users, jobs, deployments
+    | \b gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)- [A-Za-z0-9_.-]{16,}  # GitLab, not "global-..."
     | \b AT[A-Z]{2}T? 3x [A-Za-z0-9_=.-]{16,}                       # Atlassian
     | \b eyJ [A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]*  # a signed token (JWT)
     """,

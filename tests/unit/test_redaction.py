@@ -71,6 +71,14 @@ def test_a_token_that_the_process_obtained_itself_is_known_by_its_shape(token: s
     assert token not in secrets.redact(f"bad credentials {token}.")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["acme/global-authentication-service#12", "gl:acme/glossary-of-all-products%2.0", "glance-at-the-new-dashboard"],
+)
+def test_a_name_that_begins_like_a_token_stays(name: str) -> None:
+    assert secrets.redact(name) == secrets.redact_foreign(name) == name
+
+
 def test_an_error_is_one_visible_line() -> None:
     for text in (str(RefusedError("gh", f"acme/{HOSTILE}", HOSTILE)), str(StoreError("database", HOSTILE))):
         assert text.isprintable() or "\ufffd" in text
