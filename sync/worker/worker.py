@@ -70,8 +70,13 @@ class Worker:
             loop.call_soon_threadsafe(stop)
 
         with on_stop(stop_from_thread, ends=True):
-            async with self._queue.open_async():
-                await self._work(stop, once=once)
+            try:
+                async with self._queue.open_async():
+                    await self._work(stop, once=once)
+            except asyncio.CancelledError:
+                if not self._control.is_stopping:
+                    raise
+                main.uncancel()
         return self._control.is_stopping
 
     async def _work(self, stop: Callable[[], None], *, once: bool) -> None:
@@ -83,11 +88,6 @@ class Worker:
             await self._begin_first_round(slot=1 if once else START_SLOT)
             while not await self._take_steps() and not once:
                 log.warning("the database was lost; other processes take the steps that ran here")
-        except asyncio.CancelledError:
-            if not self._control.is_stopping:
-                raise
-            if task := asyncio.current_task():
-                task.uncancel()
         finally:
             for task in side_tasks:
                 task.cancel()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from unittest import mock
@@ -135,3 +137,22 @@ def test_a_round_without_a_connection_that_still_waits_is_no_good_one(place: Pla
     place.causes.clear()
     assert place.round() == {"again", "failed"}
     assert not place.ended[-1].is_ok
+
+
+def test_a_signal_while_the_queue_is_opened_ends_the_process_as_asked() -> None:
+    calls: list[Callable[[int], object]] = []
+
+    class Unreachable(InMemoryConnector):
+        async def open_async(self, pool: Any = None) -> None:
+            calls[0](signal.SIGTERM)
+            await asyncio.Event().wait()
+
+    def on_stop(call: Callable[[int], object], *, ends: bool) -> AbstractContextManager[None]:
+        assert ends
+        calls.append(call)
+        return nullcontext()
+
+    work = JobEnvironment("acme", {}, mock.Mock(), lambda: NOW)
+    options = WorkerOptions(schedule="0 0 1 1 *", batch=1, concurrency=1, recover="0 0 1 1 *")
+    with mock.patch.object(worker, "on_stop", on_stop):
+        assert asyncio.run(Worker(App(connector=Unreachable()), work, options).run())
