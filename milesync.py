@@ -39,7 +39,9 @@ def main() -> None:
     try:
         run()
     except SystemExit as end:
-        signals.leave(end.code if isinstance(end.code, int) else 0)
+        if not isinstance(end.code, int | None):
+            raise  # of a plugin: Python prints this message and ends with 1
+        signals.leave(end.code or 0)
 
 
 def _end(number: int, _frame: object) -> None:

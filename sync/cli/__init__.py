@@ -15,10 +15,10 @@ projects failed; 4 refused (another run is writing, a stale plan, above the limi
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points, version
 from signal import Signals
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
@@ -61,6 +61,8 @@ _COMMANDS = tuple(
 )
 """A command is the function of its module's name: `milesync plan` is `sync.cli.plan.plan`. Order of ``--help``."""
 
+
+_ANY_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 _HELP = "Computes the health of milestones, and writes it where the team already works."
 
@@ -106,7 +108,11 @@ def application(points: Iterable[EntryPoint]) -> typer.Typer:
     )
     program.callback(help=_HELP)(_global_options)  # so that a single command is called by its name, too
     for point in points:
-        command = _load(point)
+        try:
+            command = point.load()
+        except Exception as error:  # noqa: BLE001 - a broken plugin must not hide the help and the other commands
+            program.command(point.name, context_settings=_ANY_ARGUMENTS)(_unusable_command(point, error))
+            continue
         if isinstance(command, typer.Typer):
             program.add_typer(command, name=point.name)
         else:
@@ -128,13 +134,10 @@ def _global_options(
     """Declare the options that come before a command."""
 
 
-def _load(point: EntryPoint) -> Any:
-    """Load a command. Return a command that reports the failure if its module cannot be imported."""
-    try:
-        return point.load()
-    except Exception as error:  # noqa: BLE001 - a broken plugin must not hide the help and the other commands
-        origin = f" of {point.dist.name}" if point.dist else ""
-        failure = f"the command {point.name!r}{origin} cannot be loaded ({type(error).__name__}: {error})"
+def _unusable_command(point: EntryPoint, error: Exception) -> Callable[[], None]:
+    """Return a command that reports that its module cannot be imported."""
+    origin = f" of {point.dist.name}" if point.dist else ""
+    failure = f"the command {point.name!r}{origin} cannot be loaded ({type(error).__name__}: {error})"
 
     def unusable() -> None:
         print_error(failure)

@@ -336,7 +336,14 @@ def test_a_broken_plugin_costs_its_own_command_only(capsys: pytest.CaptureFixtur
     points = [EntryPoint("theirs", "no_such_module:theirs", "milesync.commands"), *cli.commands()]
     program = cli.application(points)
     program(["--help"], standalone_mode=False)
-    assert program(["theirs"], standalone_mode=False) == 1
-    out, err = capsys.readouterr()
-    assert "theirs" in out
-    assert "the command 'theirs' cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')" in err
+    assert "theirs" in capsys.readouterr().out
+    for arguments in ([], ["--config", "x.toml", "more"]):
+        assert program(["theirs", *arguments], standalone_mode=False) == 1
+        err = capsys.readouterr().err
+        assert "the command 'theirs' cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')" in err
+
+
+def test_a_command_that_ends_with_a_message_prints_it_and_fails() -> None:
+    script = "import sys, milesync, sync.cli; sync.cli._exit_code = lambda: sys.exit('no such team'); milesync.main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "no such team\n")
