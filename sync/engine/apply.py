@@ -130,7 +130,7 @@ class Writer:
             return found
         except TrackerError as error:
             if isinstance(error, ArchivedError):
-                self.store.save_obstacles([], {action.milestone: str(error)}, self.clock())
+                self.store.save_obstacles({action.milestone: str(error)}, self.clock())
             self._name_write(error, action)
             self.store.finish(entry, str(error))
             is_optional = isinstance(error, RefusedError) and kind_of(action).is_optional(action)

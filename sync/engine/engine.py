@@ -237,9 +237,12 @@ class Engine:
         for milestone, error in plan_obstacles(plan, assessed, self.store.opened_status_issues()):
             self._puller.record_failure(milestone.connection, milestone.project.key, error)
             words[milestone.uid] = str(error)
+        # and those of milestones that are not assessed any more: deleted, or not configured
         active = {connection.name for connection in self.active_connections}
-        planned = [milestone.uid for milestone in assessed if milestone.connection.name in active]
-        self.store.save_obstacles(planned, words, self.clock())
+        sources = tuple(f"{connection.source}/" for connection in self.active_connections)
+        not_planned = {milestone.uid for milestone in assessed if milestone.connection.name not in active}
+        cleared = [uid for uid in self.store.obstacles().keys() - words.keys() - not_planned if uid.startswith(sources)]
+        self.store.save_obstacles(words, self.clock(), cleared)
 
     def instance_refusal(self) -> str:
         """Return why nothing is planned or written after a change of instance; empty if writes are allowed."""

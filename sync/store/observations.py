@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,14 +67,12 @@ class Observations(Repository):
 
     # --- obstacles --------------------------------------------------------------------------------------------------
 
-    def save_obstacles(self, planned: Sequence[str], words: Mapping[str, str], at: datetime) -> None:
-        """Save what keeps us from writing on these milestones (uid) at `at` (UTC), in words, until a person decides.
+    def save_obstacles(self, words: Mapping[str, str], at: datetime, cleared: Collection[str] = ()) -> None:
+        """Save what keeps us from writing at `at` (UTC), in words by milestone (uid), until a person decides.
 
-        A milestone in ``planned`` without words has no obstacle any more.
+        The ``cleared`` milestones (uid) have no obstacle any more.
         """
         table = schema.obstacle
-        known = {row.milestone for row in self._rows(select(table.c.milestone))}
-        cleared = known.intersection(planned) - words.keys()
         if not cleared and not words:
             return
         rows = [

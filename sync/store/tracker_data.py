@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, Table, delete, func, literal, select, update
+from sqlalchemy import Column, ColumnElement, Table, delete, exists, func, literal, select, update
 
 from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Person, Project, UnreadRow
 from sync.store import tables as schema
@@ -171,12 +171,16 @@ class TrackerData(Repository):
         return {(row.source_url, row.project_key): row.good_at for row in rows}
 
     def unread_rows(self) -> list[UnreadState]:
-        """Return the rows that the last pulls could not read, by source and project key."""
-        unread, source, project = schema.unread, schema.source, schema.project
+        """Return the rows that the last pulls could not read, by source and project key.
+
+        Only projects that a connection reads count.
+        """
+        unread, source, project, watch = schema.unread, schema.source, schema.project, schema.watch
         query = (
             select(unread, source.c.url.label("source_url"), project.c.key.label("project_key"))
             .join(source, source.c.n == unread.c.source)
             .outerjoin(project, (project.c.source == unread.c.source) & (project.c.id == unread.c.project))
+            .where(exists().where(watch.c.source == unread.c.source, watch.c.project == unread.c.project))
             .order_by(source.c.url, project.c.key, unread.c.kind, unread.c.item)
         )
         return [

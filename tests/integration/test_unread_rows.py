@@ -127,3 +127,22 @@ def test_an_issue_of_another_project_with_the_same_key_is_another_row() -> None:
     since = world.now
     world.run()
     assert [(state.row.key, state.failed_at) for state in world.store.unread_rows()] == [(key, since)]
+
+
+def test_a_row_of_a_project_that_is_not_configured_any_more_is_not_named() -> None:
+    world = OutageWorld()
+    world.run()
+    unread(world, "base", of(world, "base"))
+    world.run()
+    assert len(world.store.unread_rows()) == 1
+    world.run(removed=("base",))
+    assert world.store.unread_rows() == []
+
+
+def test_an_obstacle_ends_with_its_milestone_and_never_with_that_of_another_tracker() -> None:
+    world = OutageWorld()
+    world.run()
+    deleted, foreign = "memory://base/milestone/base-m99", "https://elsewhere.example/milestone/1"
+    world.store.save_obstacles({deleted: "claimed", foreign: "claimed"}, world.now)
+    world.run()
+    assert world.store.obstacles().keys() == {foreign}
