@@ -36,7 +36,7 @@ from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.actions import Action, OwnContent
 from sync.tracker.connection import Connection
-from sync.tracker.errors import UnreadError
+from sync.tracker.errors import SINGLE_FAULTS
 
 __all__ = ["Engine"]
 
@@ -151,7 +151,7 @@ class Engine:
             return None
         self.share = replace(self.share, projects=configured)
         result = self.run()
-        is_read = all(isinstance(failure.cause, UnreadError) for failure in self.failures)
+        is_read = all(isinstance(failure.cause, SINGLE_FAULTS) for failure in self.failures)
         if is_read and not result.lease_held:
             self.store.clear_changed(connection.name, marked_projects)
         return result

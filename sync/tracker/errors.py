@@ -11,6 +11,7 @@ from sync.model.characters import one_line
 from sync.telemetry.redaction import error_words, exception_words
 
 __all__ = [
+    "SINGLE_FAULTS",
     "ArchivedError",
     "AuthError",
     "BusyError",
@@ -125,6 +126,10 @@ class LostIssueError(TrackerError):
 
 class UnreadError(TrackerError):
     """Some rows of the tracker's answers cannot be read; the next run asks for them again."""
+
+
+SINGLE_FAULTS = (ClaimedError, LostIssueError, UnreadError)
+"""Errors of single rows and milestones: all others were read and written, and no early retry helps."""
 
 
 def failure_words(connection: str, error: Exception) -> str:

@@ -12,6 +12,7 @@ import structlog
 from sync.pull.pull import RoundShare
 from sync.store.database import StoreError
 from sync.store.store import Store
+from sync.tracker.errors import SINGLE_FAULTS
 from sync.worker.job import JobEnvironment, JobSpec, Stopping
 from sync.worker.round import LEASE_RETRY, retry_at
 
@@ -73,8 +74,10 @@ class InProcessRefresher:
             result = engine.refresh()
             if result is not None:
                 self._environment.on_result(engine, result, started)
-            if result is not None and (result.failures or result.lease_held):
-                at = retry_at([failure.cause for failure in result.failures], attempt, clock())
+            causes = [failure.cause for failure in result.failures] if result is not None else []
+            has_failed = not all(isinstance(cause, SINGLE_FAULTS) for cause in causes)
+            if result is not None and (has_failed or result.lease_held):
+                at = retry_at(causes, attempt, clock())
                 due_times[name] = at or clock() + (LEASE_RETRY if result.lease_held else FAILURE_RETRY)
             else:
                 del due_times[name]
