@@ -350,9 +350,14 @@ def _check_text(body: bytes, value: Any) -> None:
     try:
         body.decode()
     except UnicodeDecodeError:
-        for row in _undecoded(value):
-            body = body.replace(bytes(row), b"", 1)
-        body.decode()
+        rest, end = [], 0
+        for row in map(bytes, _undecoded(value)):  # in the order of the body
+            start = body.find(row, end)
+            if start < 0:
+                break
+            rest.append(body[end:start])
+            end = start + len(row)
+        b"".join((*rest, body[end:])).decode()
 
 
 def _undecoded(value: Any) -> Iterator[msgspec.Raw]:
