@@ -64,12 +64,14 @@ _OVERRIDE = re.compile(
 _NOTE = re.compile(r"note(?: +(\S.*))?", re.IGNORECASE)
 _COMMAND = re.compile(r"/milesync(?![^ \t])")
 _HIDDEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(pre|code|blockquote|kbd|samp|script|style|textarea)\b.*?(?:</\1\s*>|\Z)",
-    re.DOTALL | re.IGNORECASE,
+    r"<!--.*?(?:-->|\Z)|<(pre|code|blockquote|kbd|samp|tt|q|del|s|script|style|textarea)\b.*?(?:</\1\s*>|\Z)"
+    r"|^>>>[ \t]*$.*?(?:^>>>[ \t]*$|\Z)",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
-"""HTML whose content is hidden, code, or the words of others."""
+"""HTML whose content is hidden, code, withdrawn, or the words of others; and GitLab's quotes of many lines."""
 
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)[^\n]*?(?<!`)\1(?!`)")
+_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:[^\n]|\n(?![ \t]*\n)){0,2000}?(?<!`)\1(?!`)")
+"""Code within a paragraph, which may go over lines; the limit bounds the time for unmatched signs."""
 
 
 class CommandName(StrEnum):
@@ -131,7 +133,10 @@ def _lines(text: str) -> Iterator[str]:
     paragraphs, code = _blocks(text)
     outside_code = "\n".join("x" * len(line) if number in code else line for number, line in enumerate(lines))
     searched = _CODE_SPAN.sub(lambda span: "x" * len(span.group()), outside_code)
-    hidden = [found.span() for found in _HIDDEN.finditer(searched)]
+    hidden = [
+        *(found.span() for found in _CODE_SPAN.finditer(outside_code)),
+        *(found.span() for found in _HIDDEN.finditer(searched)),
+    ]
     starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
     for number in sorted(paragraphs):
         if _COMMAND.match(lines[number]) and not any(begin <= starts[number] < end for begin, end in hidden):
