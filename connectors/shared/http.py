@@ -117,14 +117,22 @@ class Caller:
         `MAX_WRITE_TIME` after the start, as the caller's lease may end.
         """
         self._limiter.refuse_nested()  # before the lock, which a write that waits for this thread's slot may hold
+        started = self._clock()
+
+        def send_in_time() -> Response:
+            now = self._clock()  # a wait for other threads or for their rate limits may have taken long
+            if now - started > MAX_WRITE_TIME:
+                raise LimitedError(self._name, project, until=now)
+            return send()
+
         with self._write_lock:
             if self._last_write is not None:
                 gap = self._write_gap - (self._clock() - self._last_write).total_seconds()
                 if gap > 0:
                     self._sleep(gap)
             try:
-                started = self._clock()
-                return self._send_again(send, project, partial(self._may_repeat, started, repeatable=repeatable))
+                may_repeat = partial(self._may_repeat, started, repeatable=repeatable)
+                return self._send_again(send_in_time, project, may_repeat)
             except (UnreachableError, MalformedError) as error:
                 if repeatable:
                     raise

@@ -167,6 +167,23 @@ def test_a_write_waits_for_a_limit_while_its_lease_is_surely_valid(
     assert sent[-1] - sent[0] < MIN_REMAINING
 
 
+def test_a_write_that_has_waited_for_the_limit_of_another_thread_is_not_sent_too_late() -> None:
+    clock, sent = Clock(), list[datetime]()
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        caller._limited_until = clock.now + timedelta(seconds=50)  # as by the answer to another thread
+
+    def send() -> Response:
+        sent.append(clock.now)
+        return Response(503, {"retry-after": "60"}, "{}")
+
+    caller = Caller(setup(clock, sleep=sleep))
+    with pytest.raises(LimitedError):
+        caller.write(send, repeatable=True)
+    assert len(sent) == 1
+
+
 def test_the_published_limit_of_a_minute_is_kept() -> None:
     clock = Clock()
     caller = Caller(setup(clock), per_minute=10)

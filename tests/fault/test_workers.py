@@ -35,10 +35,10 @@ PROJECTS = 4
 TRACKERS = ("github", "gitlab", "jira")
 
 
-def until(what: Callable[[], Any], else_tell: Callable[[], str] = str) -> None:
+def until(what: Callable[[], Any], describe: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + 120
     while not what():
-        assert time.monotonic() < deadline, f"it did not come about in time: {else_tell()}"
+        assert time.monotonic() < deadline, f"it did not come about in time: {describe()}"
         time.sleep(0.02)
 
 
@@ -96,7 +96,7 @@ class Staff:
         process.join()
         self.workers[self.workers.index(process)] = started(serve, self.shift)
 
-    def bury(self) -> None:
+    def age_dead_workers(self) -> None:
         """Let a minute pass for the processes that have no heartbeat, once all others have shown theirs."""
         with opened(self.shift.database) as database:
 
@@ -183,15 +183,15 @@ def test_killed_and_paused_workers_end_where_one_would(
     try:
         paused = staff.pause()
         for n in range(KILLS):
-            staff.bury()
+            staff.age_dead_workers()
             if n < 2:
                 staff.kill(staff.writing()[0])
             else:
                 time.sleep(random.uniform(0, 0.5))
                 staff.kill(random.choice(staff.workers))
-        staff.bury()
+        staff.age_dead_workers()
         expire(database)
-        until(lambda: not missing(sandbox.world), else_tell=lambda: missing(sandbox.world))
+        until(lambda: not missing(sandbox.world), describe=lambda: missing(sandbox.world))
         woken = time.monotonic()
         shift.advance(paused.pid or 0, 2 * STALLED)
         Process(paused.pid).resume()
