@@ -48,6 +48,9 @@ ATTEMPTS = 4
 MAX_WAIT = 60.0
 """Seconds that a request waits for a rate limit. A longer wait raises `LimitedError` with the time of the reset."""
 
+MAX_WAITS_IN_VAIN = 3
+"""Waits for a rate limit in a row, with no answer between, after which requests fail until the limit ends."""
+
 MAX_WRITE_TIME = timedelta(seconds=65)
 """Time after which a write is not sent again. A lease is valid for 90 seconds or more when a write begins."""
 
@@ -101,6 +104,7 @@ class Caller:
         self._limiter = ConcurrencyLimiter(setup.concurrency, setup.clock, setup.sleep, per_minute)
         self._last_write: datetime | None = None
         self._limited_until: datetime | None = None
+        self._waits_in_vain = 0
         self.count = 0
         self.clock_ahead: timedelta | None = None
         """The lead of the tracker's clock over ours by its last answer with a date."""
@@ -224,6 +228,7 @@ class Caller:
             self._limited_until = error.until
         if error is not None:
             raise error
+        self._waits_in_vain = 0
         return response
 
     def _send_once(self, send: Callable[[], Response], project: str) -> Response:
@@ -249,17 +254,22 @@ class Caller:
             raise MalformedError(self._name, project, detail) from None
 
     def _wait_for_limit(self, project: str) -> None:
-        """Wait until the tracker's rate limit ends, in every thread. Raise `LimitedError` beyond `MAX_WAIT`."""
+        """Wait until the tracker's rate limit ends, in every thread.
+
+        Raise `LimitedError` beyond `MAX_WAIT`, and when `MAX_WAITS_IN_VAIN` waits in a row brought no answer: a tracker
+        that refuses every request must not cost each project its own minutes.
+        """
         until = self._limited_until
         if until is None:
             return
         seconds = (until - self._clock()).total_seconds()
-        if seconds > MAX_WAIT:
+        if seconds > MAX_WAIT or (seconds > 0 and self._waits_in_vain >= MAX_WAITS_IN_VAIN):
             raise LimitedError(self._name, project, until=until)
         if seconds > 0:
             self._sleep(seconds)
         if self._limited_until is until:
             self._limited_until = None
+            self._waits_in_vain += seconds > 0
 
     def _is_temporary(self, error: BaseException) -> bool:
         until = getattr(error, "until", None)

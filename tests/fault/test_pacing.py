@@ -44,6 +44,25 @@ def setup(clock: Clock, **more: Any) -> Setup:
     return Setup(**{**values, "clock": clock, "sleep": clock.sleep, **more})
 
 
+# --- limits --------------------------------------------------------------------------------------------------------
+
+
+def test_a_tracker_that_refuses_every_request_costs_a_few_minutes_for_all_projects_together() -> None:
+    clock, limited = Clock(), [True]
+    caller = Caller(setup(clock))
+
+    def send() -> Response:
+        return Response(429, {}, b"") if limited[0] else Response(200, {}, b"")
+
+    for n in range(50):
+        with pytest.raises(LimitedError):
+            caller.read(send, f"project {n}")
+    assert clock.now - START <= timedelta(minutes=4)
+    limited[0] = False
+    clock.sleep(60)
+    assert caller.read(send).status == 200, "the next request after the limit is sent"
+
+
 # --- concurrency ---------------------------------------------------------------------------------------------------
 
 
