@@ -62,8 +62,11 @@ class JiraConnector:
         """Number of requests sent so far."""
         return self._session.caller.count
 
-    def tracker_id(self) -> str:
-        """Return the id of a Jira Cloud site. Data Center has none that a restored copy would not share."""
+    def tracker_id(self) -> str | None:
+        """Return the id of a Jira Cloud site; None if it is not known yet.
+
+        Data Center has none that a restored copy would not share.
+        """
         return self._session.tracker_id()
 
     @property

@@ -53,6 +53,9 @@ _DISCOVERY_AGE = timedelta(days=1)
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,40}")
 """Names of time zones."""
 
+_CLOUD_ID = re.compile(r"[0-9A-Za-z-]{1,100}")
+"""Ids of Cloud sites."""
+
 _GATEWAY = "api.atlassian.com"
 """Host for OAuth tokens and tokens with scopes, with the site's id in the path. Browsers cannot open it."""
 
@@ -319,8 +322,11 @@ class Session:
         with reading(self.name, item="baseUrl"):
             return normalise_url(address) or self.base_url
 
-    def tracker_id(self) -> str:
-        """Return the address of a Jira Cloud site at Atlassian's gateway, which holds its id; else an empty text."""
+    def tracker_id(self) -> str | None:
+        """Return the address of a Jira Cloud site at Atlassian's gateway, which holds its id; empty if it has none.
+
+        None: the answer was no id, as the page of a proxy. That says nothing about the site.
+        """
         if not self.is_cloud:
             return ""
         if urlsplit(self.base_url).hostname == _GATEWAY:
@@ -328,8 +334,12 @@ class Session:
         try:
             response = self.get(f"{self.base_url}/_edge/tenant_info")
             cloud_id = decode(response, api_types.TenantInfo, self.name).cloudId
-        except (GoneError, RefusedError, MalformedError):
+        except GoneError:
             return ""
+        except (RefusedError, MalformedError):
+            return None
+        if not _CLOUD_ID.fullmatch(cloud_id):
+            return None
         return f"https://{_GATEWAY}/ex/jira/{cloud_id}"
 
     @cached_property

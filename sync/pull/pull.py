@@ -16,14 +16,14 @@ from typing import Self
 import structlog
 
 from sync.model.tracker_data import UnreadRow, matches_pattern
-from sync.pull.identify import identify, recall_identity
+from sync.pull.identify import identify, recall_identities
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress, silent
 from sync.store.database import StoreError
 from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
-from sync.tracker.errors import SwitchedOffError, TrackerError, UnreadError, failure_words
+from sync.tracker.errors import SharedTrackerError, SwitchedOffError, TrackerError, UnreadError, failure_words
 from sync.tracker.protocol import Page
 
 __all__ = ["Puller", "RoundShare", "selected_connections"]
@@ -72,8 +72,7 @@ class Puller:
     _early_pull: Future[None] | None = None
 
     def __post_init__(self) -> None:
-        for connection in self.connections:
-            recall_identity(connection, self.store)
+        recall_identities(self.connections, self.store)
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +153,8 @@ class Puller:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=connection.name)
             self.record_failure(connection, "", error)
+            if isinstance(error, SharedTrackerError):
+                return  # no tracker of its own: nothing is stored for it
             origin = connection.source
             state.keys |= {project.id: project.key for project in self.store.projects(origin)}
             self.store.watch(connection.name, origin, state.seen, only=False)

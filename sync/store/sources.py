@@ -24,7 +24,7 @@ _PREFIXES, _INSTANCE = "label_prefixes", "instance"
 class KnownSource(Struct, frozen=True):
     """A tracker that the store knows.
 
-    ``tracker_id`` is the id that the tracker returned: empty if it has none, None if it was never asked. ``names`` are
+    ``tracker_id`` is the id that the tracker returned: empty if it has none, None if it is not known yet. ``names`` are
     all its names: its identity ``source``, its id, and the addresses at which it was read.
     """
 
@@ -61,8 +61,8 @@ class Sources(Repository):
         own = tuple(name for name, number in numbers.items() if number == n)
         return KnownSource(known[n].url, known[n].tracker_id, own)
 
-    def save_tracker_id(self, source: str, tracker_id: str) -> None:
-        """Save the id that a tracker returned; empty: it returns none."""
+    def save_tracker_id(self, source: str, tracker_id: str | None) -> None:
+        """Save the id that a tracker returned; empty: it has none; None: not known yet."""
         n = self._number(source)
         with writing(self._engine) as connection:
             connection.execute(update(schema.source).where(schema.source.c.n == n).values(tracker_id=tracker_id))
@@ -79,6 +79,12 @@ class Sources(Repository):
             query = select(source.c.url, source.c.url.label("source")).join(watch, source.c.n == watch.c.source)
             rows = self._rows(query.where(watch.c.connection == connection).limit(1))
         return Address(rows[0].url, rows[0].source) if rows else None
+
+    def readers(self, source: str) -> tuple[tuple[str, str], ...]:
+        """Return name and address of the connections that have read a tracker, the earliest first."""
+        address = schema.address
+        query = select(address.c.connection, address.c.url).where(address.c.source == self._known(source))
+        return tuple((row.connection, row.url) for row in self._rows(query.order_by(address.c.at)))
 
     def save_address(self, connection: str, address: Address, at: datetime) -> None:
         """Save where a connection reads from now on, and delete the cursors of the tracker.

@@ -22,6 +22,7 @@ __all__ = [
     "LostIssueError",
     "MalformedError",
     "RefusedError",
+    "SharedTrackerError",
     "SwitchedOffError",
     "TrackerError",
     "UncertainError",
@@ -106,6 +107,10 @@ class MalformedError(TrackerError):
 
 class MovedError(TrackerError):
     """The address of the connection has changed; nothing is read or written until the tracker is known."""
+
+
+class SharedTrackerError(TrackerError):
+    """The address of the connection belongs to the tracker of another connection; nothing is read or written."""
 
 
 class ClockError(TrackerError):

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sync.tracker.errors import MovedError
+from sync.tracker.errors import TrackerError
 from sync.tracker.marker import Marker
 from sync.tracker.observed import BoardUpdate, Claim, Observed, OurComment, StatusIssue
 
@@ -37,12 +37,12 @@ class TrackerIdentity:
     """The identity of a connection's tracker, found step by step.
 
     ``source`` is empty before the store was asked. ``aliases`` are its other names that the store knows. ``problem``:
-    the tracker at the present address is not known to be this one, so nothing may be written.
+    the tracker at the present address is not known to be this one, so nothing may be read or written.
     """
 
     source: str = ""
     aliases: tuple[str, ...] = ()
-    problem: MovedError | None = None
+    problem: TrackerError | None = None
 
     def other_names(self, addresses: Sequence[str]) -> tuple[str, ...]:
         """Return the names that stored markers may have for the tracker, without the present one."""

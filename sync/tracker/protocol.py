@@ -153,10 +153,11 @@ class Connector(Protocol):
 class IdentifiedTracker(Protocol):
     """A connector whose tracker has an id of its own that does not change with its address."""
 
-    def tracker_id(self) -> str:
+    def tracker_id(self) -> str | None:
         """Return the id, in the form of an address; empty if this tracker has none. May send one request.
 
-        It becomes part of every stored identity. Raises a `TrackerError`.
+        None: the answer was no id, as that of a proxy; the next run asks again. The id becomes part of every stored
+        identity. Raises a `TrackerError`.
         """
         ...
 
