@@ -36,7 +36,7 @@ from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.actions import Action, OwnContent
 from sync.tracker.connection import Connection
-from sync.tracker.errors import SINGLE_FAULTS
+from sync.tracker.errors import SINGLE_FAULTS, LostIssueError
 
 __all__ = ["Engine"]
 
@@ -70,6 +70,8 @@ class Engine:
     """Messages about what the tracker refused to delete or close."""
     hands_over: bool = False
     """`adopt` writes although another instance wrote before: it replaces that instance's name."""
+    obstacles: dict[str, str] | None = None
+    """What only a person can clear, in words by milestone (uid), as of the last plan; None before the first one."""
     portfolio: Portfolio | None = None
     """The last assessment, with joint milestones and dependencies; None before the first one."""
 
@@ -225,24 +227,35 @@ class Engine:
         return plan
 
     def _record_obstacles(self, plan: Plan, assessed: Sequence[AssessedMilestone]) -> None:
-        """Add to the failures what keeps milesync from writing, and store what concerns one milestone.
+        """Add to the failures what keeps milesync from writing, and keep what concerns one milestone in `obstacles`.
 
         That is clocks that differ, an unknown address or the account of another in our texts, a lost status issue.
+        A lost one is a failure until a run has stored it: it may be lost on purpose, and no run fails for ever.
         """
         for connection in self.active_connections:
             obstacle = connection.write_obstacle()
             if obstacle is not None:
                 self._puller.record_failure(connection, "", obstacle)
-        words: dict[str, str] = {}
+        known = self.store.obstacles()
+        self.obstacles = {}
         for milestone, error in plan_obstacles(plan, assessed, self.store.opened_status_issues()):
-            self._puller.record_failure(milestone.connection, milestone.project.key, error)
-            words[milestone.uid] = str(error)
-        # and those of milestones that are not assessed any more: deleted, or not configured
-        active = {connection.name for connection in self.active_connections}
+            self.obstacles[milestone.uid] = str(error)
+            if not isinstance(error, LostIssueError) or known.get(milestone.uid) != str(error):
+                self._puller.record_failure(milestone.connection, milestone.project.key, error)
+
+    def _save_obstacles(self, result: Result) -> None:
+        """Store the obstacles of the plan, and delete the others of its connections; nothing without a plan.
+
+        Those of milestones that are not assessed any more (deleted, or not configured) are deleted too.
+        """
+        if self.obstacles is None:
+            return
+        planned = self.observer.ready()
         sources = tuple(f"{connection.source}/" for connection in self.active_connections)
-        not_planned = {milestone.uid for milestone in assessed if milestone.connection.name not in active}
-        cleared = [uid for uid in self.store.obstacles().keys() - words.keys() - not_planned if uid.startswith(sources)]
-        self.store.save_obstacles(words, self.clock(), cleared)
+        kept = {milestone.uid for milestone in result.assessed if milestone.connection.name not in planned}
+        kept.update(self.obstacles, result.plan.undecided)
+        cleared = [uid for uid in self.store.obstacles().keys() - kept if uid.startswith(sources)]
+        self.store.save_obstacles(self.obstacles, self.clock(), cleared)
 
     def instance_refusal(self) -> str:
         """Return why nothing is planned or written after a change of instance; empty if writes are allowed."""
@@ -260,6 +273,7 @@ class Engine:
         if refusal:
             result.refused = [refusal]
             return
+        self._save_obstacles(result)
         for origin, labels in self.planner.finished_labels:
             self.store.delete_item_labels(origin, labels)
         by_uid = {milestone.uid: milestone for milestone in result.assessed}

@@ -72,6 +72,7 @@ class Observer:
     def remembered(self, assessed: Sequence[AssessedMilestone]) -> dict[str, StatusIssue | None]:
         """Return the stored observations that are still valid, by milestone (uid); None: it had no status issue."""
         now, by_uid = self.clock(), {milestone.uid: milestone for milestone in assessed}
+        obstacles = self.store.obstacles()
         valid: dict[str, StatusIssue | None] = {}
         for uid, (issue, at) in self.store.last_observations().items():
             milestone = by_uid.get(uid)
@@ -79,6 +80,8 @@ class Observer:
                 continue
             if issue is not None and _has_unusable_part(issue):
                 continue  # a person may repair an unusable board or attachment at any time
+            if issue is None and uid in obstacles:
+                continue  # a person may show the lost status issue again, or decide about a claim, at any time
             origin = milestone.connection.source
             if issue is None or not self.store.has_issue_changed(origin, issue.issue, milestone.project.id, at):
                 valid[uid] = issue and unclaimed_by(issue, milestone.connection.ignored_accounts)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sync.assess.milestone import AssessedMilestone
 from sync.model.characters import one_line
+from sync.model.policy import Policy
 from sync.plan.desired import Plan, Skipped
 from sync.pull.identify import moved_error
-from sync.tracker.actions import CreateStatusIssue
 from sync.tracker.errors import ClaimedError, LostIssueError, TrackerError
 
 __all__ = ["plan_obstacles"]
@@ -32,9 +32,9 @@ def plan_obstacles(
     keys: dict[str, list[str]] = {}
     for uid, key in opened:
         keys.setdefault(uid, []).append(key)
-    for action in plan.actions:
-        if isinstance(action, CreateStatusIssue) and action.milestone in keys:
-            yield by_uid[action.milestone], _lost(by_uid[action.milestone], keys)
+    for uid in plan.without_issue:
+        if uid in keys:
+            yield by_uid[uid], _lost(by_uid[uid], keys)
 
 
 def _claimed(milestone: AssessedMilestone, skipped: Skipped) -> ClaimedError:
@@ -48,5 +48,9 @@ def _claimed(milestone: AssessedMilestone, skipped: Skipped) -> ClaimedError:
 
 def _lost(milestone: AssessedMilestone, keys: Mapping[str, Sequence[str]]) -> LostIssueError:
     lost = ", ".join(sorted(keys[milestone.uid]))
-    words = f"{lost}, of {milestone.written}; a new one is opened where the policy allows it"
+    if milestone.connection.policy_of(milestone.project.key) is Policy.CREATE:
+        what = "; a new one is opened"
+    else:
+        what = ": let the token see it, name another in report_on, or exclude the milestone; policy create opens one"
+    words = f"{lost}, of {milestone.written}{what}"
     return LostIssueError(milestone.connection.name, milestone.project.key, words)

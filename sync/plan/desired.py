@@ -195,13 +195,17 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Actions in the order of their application, skipped milestones, and counts of people's commands and edits.
 
     ``recomputed`` are the milestones (uid) whose texts are written because the forecast's method changed, ``refreshed``
-    those whose texts are only rewritten in place for a new day. Both may wait for a later run.
+    those whose texts are only rewritten in place for a new day. Both may wait for a later run. ``without_issue`` are
+    the milestones (uid) that have no status issue and should have one, under any policy; ``undecided`` those
+    for which an unread status issue or missing data leaves that open.
     """
 
     actions: tuple[Action, ...] = ()
     recomputed: tuple[str, ...] = ()
     refreshed: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    without_issue: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
     people: CommandCounts = CommandCounts()
 
 
@@ -222,6 +226,8 @@ def merge_plans(plans: Sequence[Plan]) -> Plan:
         recomputed=tuple(uid for plan in plans for uid in plan.recomputed),
         refreshed=tuple(uid for plan in plans for uid in plan.refreshed),
         skipped=tuple(skipped for plan in plans for skipped in plan.skipped),
+        without_issue=tuple(uid for plan in plans for uid in plan.without_issue),
+        undecided=tuple(uid for plan in plans for uid in plan.undecided),
         people=CommandCounts(
             **{name: sum(getattr(plan.people, name) for plan in plans) for name in CommandCounts.__struct_fields__}
         ),

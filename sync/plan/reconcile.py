@@ -80,16 +80,18 @@ def reconcile(desired: Iterable[Desired], observed: Observed, *, instance: str, 
     plans = []
     for want in desired:
         if want.milestone in observed.failed:
-            plans.append(Plan(skipped=(Skipped(want.milestone, "its status issue could not be read"),)))
+            why = "its status issue could not be read"
+            plans.append(Plan(skipped=(Skipped(want.milestone, why),), undecided=(want.milestone,)))
             continue
         if want.keeps_verdict:
+            plans.append(Plan(undecided=(want.milestone,)))
             continue
         issue = _with_our_spelling(want, observed.issues.get(want.milestone))
         state = PlannerInput(want, issue, instance, now)
         plan = _MilestonePlanner(state).plan(observed.claims.get(want.milestone))
         why = _not_allowed(state) if plan.actions or plan.skipped else ""
         if why:
-            plan = Plan(skipped=(Skipped(want.milestone, why),), people=plan.people)
+            plan = _without_writes(plan, state, why)
         labels = tuple(_new_labels(want, plan.actions, known))
         plans.append(msgspec.structs.replace(plan, actions=(*labels, *plan.actions)))
     return merge_plans(plans)
@@ -98,6 +100,20 @@ def reconcile(desired: Iterable[Desired], observed: Observed, *, instance: str, 
 def first_summary(state: PlannerInput) -> CreateComment:
     """Return the action that posts the first summary on an existing status issue."""
     return _MilestonePlanner(state).post()
+
+
+def _without_writes(plan: Plan, state: PlannerInput, why: str) -> Plan:
+    """Return the plan of a milestone on which nothing may be written, with the reason ``why``.
+
+    What only a person can clear stays in it, unless the milestone gets no status issue in any case.
+    """
+    want = state.desired
+    if state.issue is None and not want.may_create:
+        return Plan(skipped=(Skipped(want.milestone, why),), people=plan.people)
+    obstacles = tuple(skipped for skipped in plan.skipped if skipped.place or skipped.address)
+    return msgspec.structs.replace(
+        plan, actions=(), recomputed=(), refreshed=(), skipped=obstacles or (Skipped(want.milestone, why),)
+    )
 
 
 def _not_allowed(state: PlannerInput) -> str:
@@ -167,6 +183,8 @@ class _MilestonePlanner:
             recomputed=(want.milestone,) if self.is_recomputed and actions else (),
             refreshed=(want.milestone,) if actions and self._is_refresh_only(actions) else (),
             skipped=(self._skipped(skipped, claim),) if skipped else (),
+            without_issue=(want.milestone,) if any(isinstance(a, CreateStatusIssue) for a in actions) else (),
+            undecided=(want.milestone,) if want.stale else (),
             people=people,
         )
 

@@ -115,6 +115,55 @@ def test_a_status_issue_that_is_not_found_again_is_named_once(tmp_path: Path) ->
         assert milesync("run", config=config).code == 0
 
 
+@pytest.mark.parametrize("policy", ["plan", "update"])
+def test_a_lost_status_issue_fails_one_run_and_stands_until_it_is_found(tmp_path: Path, policy: str) -> None:
+    with served(tmp_path) as (world, config):
+        assert milesync("run", "--first-run", config=config).code == 0
+        (project,) = world.github.projects.values()
+        (issue,) = status_issues(world.github)
+        del project.issues[issue.number]
+        set_policy(config, policy)
+        milesync("plan", "--out", str(tmp_path / "plan.json"), config=config)  # observes, as a day later
+        done = milesync("run", config=config)
+        assert done.code == 3
+        words = " ".join(done.err.split())
+        assert "is not found again" in words
+        assert all(way in words for way in (f"#{issue.number}", "report_on", "exclude", "policy create"))
+        for _ in range(2):
+            later = milesync("run", config=config)
+            assert later.code == 0, later.err
+            (row,) = milesync("status", "--json", config=config).document["obstacles"]
+            assert "report_on" in row["words"]
+            assert "is not found again" in " ".join(milesync("status", config=config).out.split())
+            doctor = milesync("doctor", config=config)
+            assert doctor.code == 1
+            assert "is not found again" in " ".join(doctor.out.split())
+        assert status_issues(world.github) == []
+        project.issues[issue.number] = issue
+        assert milesync("run", config=config).code == 0
+        assert milesync("status", "--json", config=config).document["obstacles"] == []
+
+
+def test_a_planted_marker_is_named_although_the_policy_is_to_update_only(tmp_path: Path) -> None:
+    with served(tmp_path) as (world, config):
+        plant(world.github, config)
+        (tmp_path / "milesync.db").unlink()  # which remembers that there was no status issue before
+        set_policy(config, "update")
+        for first in (["--first-run"], []):
+            done = milesync("run", *first, config=config)
+            assert done.code == 3
+            assert "`milesync adopt --from eve`" in " ".join(done.err.split())
+        ignore(config, "gh", "eve")
+        assert milesync("run", config=config).code == 0
+        assert milesync("status", "--json", config=config).document["obstacles"] == []
+
+
+def set_policy(config: Path, policy: str) -> None:
+    before, found, after = config.read_text().partition('policy = "create"')
+    assert found
+    config.write_text(f'{before}policy = "{policy}"{after}')
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_planted_summary_on_a_named_issue_is_named_too(tmp_path: Path, name: str) -> None:
     with served(tmp_path) as (world, config):

@@ -342,6 +342,38 @@ def test_a_status_issue_of_another_account_with_our_marker_is_not_doubled() -> N
     assert "adopt" in plan.skipped[0].why
 
 
+def test_a_claim_is_named_although_nothing_may_be_written() -> None:
+    mark = Marker(instance="acme", kind=MarkerKind.STATUS_ISSUE, milestone=UID).encode()
+    seen = Observed(claims={UID: Claim(id="9", author="eve", marker=mark, issue="#9")})
+    (update,) = reconcile([want(policy=Policy.UPDATE)], seen, instance="acme", now=NOW).skipped
+    assert (update.claimed_by, update.place) == ("eve", "#9")
+    (over,) = reconcile([want(may_create=False)], seen, instance="acme", now=NOW).skipped
+    assert over.place == "", "no status issue is opened in any case"
+    there = tracker()
+    settle(there, want())
+    key, issue = next(iter(there.issues.items()))
+    copied = Claim(id="7", author="eve", marker=issue.comments[0].marker)
+    for muted, closed in ((True, False), (False, True)):
+        there.issues[key] = msgspec.structs.replace(issue, comments=(), claims=(copied,), closed=closed)
+        plan = settle(there, want(muted=muted))
+        assert plan.actions == ()
+        assert [(skipped.claimed_by, skipped.place) for skipped in plan.skipped] == [("eve", key)]
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_a_milestone_without_its_status_issue_is_in_the_plan_under_every_policy(policy: Policy) -> None:
+    def plan(observed: Observed, desired: Desired) -> Plan:
+        return reconcile([desired], observed, instance="acme", now=NOW)
+
+    missing = plan(Observed(), want(policy=policy))
+    assert (missing.without_issue, missing.undecided) == ((UID,), ())
+    assert plan(Observed(), want(policy=policy, may_create=False)).without_issue == ()
+    unread = Observed(failed={UID: ConnectionError()})
+    stale, kept = want(policy=policy, stale=True), want(policy=policy, keeps_verdict=True)
+    for undecided in (plan(unread, want(policy=policy)), plan(Observed(), stale), plan(Observed(), kept)):
+        assert (undecided.without_issue, undecided.undecided) == ((), (UID,))
+
+
 def test_stale_data_only_updates_an_existing_summary() -> None:
     assert reconcile([want(stale=True)], Observed(), instance="acme", now=NOW).actions == ()
     there = tracker()
@@ -423,7 +455,7 @@ def test_nothing_to_do_is_nothing_skipped() -> None:
 
 def test_what_is_skipped_is_named_with_its_reason() -> None:
     unread = reconcile([want()], Observed(failed={UID: ConnectionError()}), instance="acme", now=NOW)
-    assert unread == Plan(skipped=(Skipped(UID, "its status issue could not be read"),))
+    assert unread == Plan(skipped=(Skipped(UID, "its status issue could not be read"),), undecided=(UID,))
     there = tracker()
     settle(there, want())
     rewritten(there, "Ada's own words")
