@@ -33,9 +33,8 @@ class ReadState(Struct, frozen=True, kw_only=True):
     """The time (UTC) at which a connection's tracker was last read to the end, by its newest project; None: never.
 
     ``stale`` has the projects whose last pull failed, with the time of their last good pull, ``causes`` the error of
-    each. ``unlisted`` has the keys
-    of the issues in milestones that the tracker does not list, by project. ``unread`` has a line for each row that
-    cannot be read, ``limitations`` one for each loss with the server's version.
+    each. ``unlisted`` has the keys of the issues in milestones that the tracker does not list, by project. ``unread``
+    has a line for each row that cannot be read, ``limitations`` one for each loss with the server's version.
     """
 
     connection: str
