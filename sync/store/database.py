@@ -83,7 +83,7 @@ class StoreError(Exception):
 
 
 class MissingDatabase(StoreError):  # noqa: N818 - the name is the message
-    """The database is not there; is its volume mounted? Use --first-run once to make a new one."""
+    """The database is not there; is its volume mounted? `milesync run --first-run` makes a new one."""
 
 
 class NewerDatabase(StoreError):  # noqa: N818
@@ -103,8 +103,9 @@ class ReadOnlyDatabase(UnusableDatabase):
 
 
 class DamagedDatabase(UnusableDatabase):
-    """The database is damaged, or is no SQLite database. Restore a backup; or move it away and use --first-run once.
-    Then the track record of forecasts is lost, and summaries that people deleted are posted again.
+    """The database is damaged, or is no SQLite database. Restore a backup; or move it away and run
+    `milesync run --first-run`. Then the track record of forecasts is lost, and summaries that people deleted are posted
+    again.
     """
 
 

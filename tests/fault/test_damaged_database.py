@@ -81,9 +81,9 @@ def test_a_damaged_file_names_both_ways_out(good: tuple[bytes, object], tmp_path
         done = milesync(command, config=config)
         assert done.code == 1
         assert "milesync.db: The database is damaged" in done.err
-        assert "Restore a backup; or move it away and use --first-run once. Then the track record" in done.err
+        assert "Restore a backup; or move it away and run `milesync run --first-run`. Then the track record" in done.err
         assert "Traceback" not in done.err
     checked = milesync("db", "check", config=config)
     assert checked.code == 1
     assert "the table cursor holds a value that cannot be read (" in checked.err
-    assert checked.err.count("Restore a backup; or move it away and use --first-run once.") == 1
+    assert checked.err.count("Restore a backup; or move it away and run `milesync run --first-run`.") == 1
