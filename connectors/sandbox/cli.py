@@ -31,6 +31,8 @@ __all__ = ["PORTS", "demo", "sandbox"]
 
 PORTS: Mapping[str, int] = {"github": 8801, "gitlab": 8802, "jira": 8803, "jira-cloud": 8804}
 """Default port of each tracker."""
+_EXAMPLE = Path("config", "example.toml")
+"""Configuration for the default ports."""
 _PROJECTS = {"github": "acme/app", "gitlab": "acme/api", "jira": "PAY", "jira-cloud": "WEB"}
 _NAMES = {"github": "gh", "gitlab": "gl", "jira": "jira", "jira-cloud": "cloud"}
 _GENERATED = "These teams and their past are generated; how good forecasts are cannot be judged on them."
@@ -84,11 +86,14 @@ def sandbox(
     with _served(world, ports, server_version or ()):
         addresses = {tracker.kind: tracker.url for tracker in world.trackers}
         if write_config is not None:
-            write_config.write_text(configuration(world), encoding="utf-8")
+            try:
+                write_config.write_text(configuration(world), encoding="utf-8")
+            except OSError as error:
+                raise TyperException(f"{write_config}: {error.strerror or error}") from None
         if as_json:
             typer.echo(json.dumps({"trackers": addresses, "tokens": _TOKENS}))
         else:
-            _welcome(world, addresses, write_config)
+            _welcome(world, addresses, write_config or _example(ports))
         sys.stdout.flush()
         threading.Event().wait()
 
@@ -119,15 +124,25 @@ def _served(world: World, ports: Mapping[str, int], versions: Sequence[str] = ()
         yield
 
 
+def _example(ports: Mapping[str, int]) -> Path | None:
+    """The example configuration, if it is here and points at these ports."""
+    return _EXAMPLE if ports == PORTS and _EXAMPLE.is_file() else None
+
+
 def _welcome(world: World, addresses: Mapping[str, str], config: Path | None) -> None:
     console = Console()
     table = Table("tracker", "address", "projects", box=None, padding=(0, 2))
     for tracker in world.trackers:
         table.add_row(tracker.kind, addresses[tracker.kind], ", ".join(tracker.projects))
     exports = "\n".join(f"  export {name}={value}" for name, value in _TOKENS.items())
-    file = config or "config/example.toml"
     console.print(table)
-    console.print(f"\nIn another terminal:\n{exports}\n  milesync plan --config {file}\n", highlight=False)
+    console.print(f"\nIn another terminal:\n{exports}", highlight=False)
+    if config is None:
+        console.print(
+            "Start the sandbox with --write-config FILE to get a configuration for these addresses.\n", highlight=False
+        )
+    else:
+        console.print(f"  milesync plan --config {config}\n", highlight=False)
     console.print(_GENERATED)
     console.print("Interrupt to stop. What is written here is forgotten then.")
 
