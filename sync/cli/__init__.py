@@ -91,7 +91,7 @@ def _exit_code() -> int:
         if str(error):  # without a command, the help is printed already and there is no message
             print_error(str(error))
     except Abort:
-        pass
+        print_error("The input ended before the last answer; run the command on a terminal, or give it every answer.")
     else:
         return code if isinstance(code, int) else 0
     return ERROR

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, print_error, print_json
+from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, named_file, print_error, print_json
 from sync.cli.session import command_session, open_engine
 from sync.cli.terminal import Terminal
 
@@ -43,7 +43,8 @@ def backtest(
         with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
             result = replay.backtest(engine.snapshot().ledger)
     if plot is not None:
-        _with_plain_errors(lambda: reliability_plot.plot(result, plot))
+        with named_file(plot):
+            _with_plain_errors(lambda: reliability_plot.plot(result, plot))
     if as_json:
         print_json(result)
     else:
@@ -51,9 +52,9 @@ def backtest(
 
 
 def _with_plain_errors(step: Callable[[], Any]) -> Any:
-    """Run a step on files that the user named. Print an error about them as one line and exit with code 1."""
+    """Run a step on files that the user named. Print its error as one line and exit with code 1. Raises OSError."""
     try:
         return step()
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, ValueError) as error:
         print_error(str(error))
         raise typer.Exit(ERROR) from None

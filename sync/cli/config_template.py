@@ -42,7 +42,7 @@ type       = "{kind}"
 url        = {url}
 token      = {{ env = {variable} }}   # or {{ file = "/run/secrets/{name}" }}; never the token itself
 {email}projects   = {projects}
-# milestones = {{ exclude = ["Backlog"] }}   # milestones to include, by title
+# milestones = {{ exclude = ["Backlog"] }}   # milestones to leave out, by title
 # timezone   = "Europe/Berlin"             # time zone in which a due date ends
 """
 _TAIL = """

@@ -14,7 +14,18 @@ from sqlalchemy import Engine
 
 from config.settings import Settings
 from sync.cli import wiring
-from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, load_settings, print_error, print_json
+from sync.cli.options import (
+    DEFAULT,
+    ERROR,
+    Config,
+    Json,
+    Verbose,
+    exit_with,
+    load_settings,
+    named_file,
+    print_error,
+    print_json,
+)
 from sync.cli.terminal import Terminal
 from sync.store import export as store_export
 from sync.store import maintenance
@@ -78,13 +89,11 @@ def export(
     verbose: Verbose = False,
 ) -> None:
     """Write every row to a file, one JSON object a line."""
-    with _engine(config, verbose=verbose) as (engine, _):
+    with _engine(config, verbose=verbose) as (engine, _), named_file(file):
         try:
             counts = store_export.export(engine, file, wiring.clock())
         except FileExistsError:
             raise typer.BadParameter(f"{file} exists already; name a new file") from None
-        except OSError as error:
-            raise typer.BadParameter(f"{file}: {error.strerror}") from None
     if as_json:
         print_json({"file": str(file), "rows": counts})
     else:

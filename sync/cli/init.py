@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sync import signals
 from sync.cli import engine_factory, output, wiring
 from sync.cli.config_template import Answers, TrackerAnswers, render_config
 from sync.cli.doctor import connection_findings, finding_lines
-from sync.cli.options import DEFAULT, ERROR, Config, Verbose, exit_with
+from sync.cli.options import DEFAULT, ERROR, Config, Verbose, exit_with, named_file
 from sync.cli.session import command_session, report_failures
 from sync.cli.terminal import Terminal
 from sync.engine.doctor import Level
@@ -148,15 +148,13 @@ def _restored_echo() -> AbstractContextManager[None]:
 
 def _is_reachable(talk: _Dialogue, answer: TrackerAnswers, config: Path) -> bool:
     """Check the tracker like `milesync doctor`, and show the findings. Return False if one is an error."""
-    draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
     try:
-        draft.write_text(render_config(Answers(instance="draft", trackers=[answer])), encoding="utf-8")
-        findings = connection_findings(load(draft, {}), answer.name, talk.environ)
+        with _draft(config, render_config(Answers(instance="draft", trackers=[answer]))) as draft:
+            settings = load(draft, {})
+        findings = connection_findings(settings, answer.name, talk.environ)
     except ConfigurationError as error:
         talk.say(str(error).replace(str(draft), str(config)))
         return False
-    finally:
-        draft.unlink(missing_ok=True)
     talk.console.print(finding_lines(findings))
     return all(finding.level is not Level.ERROR for finding in findings)
 
@@ -210,16 +208,22 @@ def _projects(answer: str) -> tuple[str, ...]:
 
 
 def _write(config: Path, text: str, environ: Mapping[str, str]) -> None:
-    """Check a draft of the file, then replace the file by it. Raises `ConfigurationError`."""
-    draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
-    try:
-        draft.write_text(text, encoding="utf-8")
+    """Check a draft of the file, then replace the file by it. Raises `ConfigurationError`, `TyperException`."""
+    with _draft(config, text) as draft:
         load(draft, {name: value for name, value in environ.items() if not name.startswith("MILESYNC_")})
         draft.replace(config)
-    except OSError as error:
-        raise ConfigurationError([f"{config}: cannot be written ({error.strerror})"]) from None
-    finally:
-        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _draft(config: Path, text: str) -> Iterator[Path]:
+    """Yield a draft of the file, next to it. Remove it at the end. Raises `TyperException` if it cannot be written."""
+    draft = config.with_name(f".{config.name}.{os.getpid()}.draft")
+    with named_file(config):
+        try:
+            draft.write_text(text, encoding="utf-8")
+            yield draft
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _first_check(config: Path, talk: _Dialogue, *, verbose: bool) -> int:

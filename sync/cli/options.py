@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
+from typer.exceptions import TyperException
 
 from config.settings import Settings, load
 from sync.cli.streams import json_text
@@ -34,6 +36,7 @@ __all__ = [
     "failure_rows",
     "load_settings",
     "missing_extra",
+    "named_file",
     "parse_as_of",
     "print_error",
     "print_json",
@@ -92,6 +95,18 @@ def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
 def print_error(message: str) -> None:
     """Print a message on standard error, without secrets."""
     Terminal(stderr=True).print(secrets.redact(message), style="red", soft_wrap=True)
+
+
+@contextmanager
+def named_file(path: Path) -> Iterator[None]:
+    """Turn an OSError of the body, which uses this file or folder, into its name and the cause.
+
+    Raises `TyperException`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TyperException(f"{path}: {error.strerror or error}") from None
 
 
 def missing_extra(what: str, extra: str) -> str:

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from sync.cli import output
-from sync.cli.options import CHANGES, DEFAULT, REFUSED, AsOf, Config, Json, Verbose, exit_with, parse_as_of, print_error
+from sync.cli.options import (
+    CHANGES,
+    DEFAULT,
+    REFUSED,
+    AsOf,
+    Config,
+    Json,
+    Verbose,
+    exit_with,
+    named_file,
+    parse_as_of,
+    print_error,
+)
 from sync.cli.session import open_engine, report_failures
 from sync.engine.saved_plan import SavedPlan
 
@@ -30,7 +42,8 @@ def plan(
         assessed = engine.assess(at)
         planned = engine.plan(assessed, fresh=out is not None)
         if out is not None:
-            SavedPlan.of(engine.instance, engine.clock(), planned.actions).save(out)
+            with named_file(out):
+                SavedPlan.of(engine.instance, engine.clock(), planned.actions).save(out)
         output.print_assessment(assessed, engine, planned, as_json=as_json)
         refusal = engine.instance_refusal()
         if refusal:

@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 from config.settings import Settings
 from sync.cli import output
 from sync.cli.audiences import find_audience
-from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, missing_extra, parse_as_of, print_json
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, missing_extra, named_file, parse_as_of, print_json
 from sync.cli.session import open_engine
 from sync.cli.terminal import Terminal
 from sync.engine.engine import Engine
@@ -70,7 +70,7 @@ def refresh_report(engine: Engine, settings: Settings) -> None:
     try:
         write_report(engine, out, None, find_audience(settings.report.audience, settings, engine), keep=True)
     except Exception as error:  # noqa: BLE001 - no error of the report fails a run that has written everything
-        is_expected = isinstance(error, OSError | TyperException)
+        is_expected = isinstance(error, TyperException)
         if not is_expected:
             structlog.get_logger("milesync").exception("report not made")
         reason = error_words(str(error)) if is_expected else exception_words(error)
@@ -83,7 +83,7 @@ def write_report(
     """Write the report for an audience, as of the time ``at`` (None: now). Return the number of pages, files and bytes.
 
     ``keep`` saves what the report announces to a named audience, as its next report compares with it. Raises
-    `typer.BadParameter` if the extra `site` is missing.
+    `typer.BadParameter` if the extra `site` is missing, `TyperException` if the folder cannot be written.
     """
     if find_spec("jinja2") is None or find_spec("vl_convert") is None:
         raise typer.BadParameter(missing_extra("the report", "site"))
@@ -96,7 +96,8 @@ def write_report(
     data = msgspec.json.format(
         msgspec.json.encode({"milestones": output.milestone_rows(contents.assessed, contents.joints)}), indent=2
     ).decode()
-    site = build(contents, out, f"{escaped_json(secrets.redact(data))}\n".encode())
+    with named_file(out):
+        site = build(contents, out, f"{escaped_json(secrets.redact(data))}\n".encode())
     if keep and audience.name:
         _save_announced(engine, contents, audience.name)
     return {"pages": site.pages, "files": site.files, "bytes": site.bytes}

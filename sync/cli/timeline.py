@@ -19,6 +19,7 @@ from sync.cli.options import (
     Json,
     Verbose,
     missing_extra,
+    named_file,
     parse_as_of,
     print_error,
     print_json,
@@ -55,12 +56,10 @@ def timeline(
         dates = build_schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
     if ics is not None:
         try:
-            write_private(ics, icalendar(dates, settings.instance))
+            with named_file(ics):
+                write_private(ics, icalendar(dates, settings.instance))
         except ImportError:
             print_error(missing_extra("iCalendar", "timeline"))
-            raise typer.Exit(ERROR) from None
-        except OSError as error:
-            print_error(f"{ics}: {error.strerror or error}")
             raise typer.Exit(ERROR) from None
     if as_json:
         print_json(dates)

@@ -49,6 +49,7 @@ def test_a_newcomer_gets_a_file_that_runs_and_sees_the_milestones(world: World, 
     assert world.github.writes == []
     text = (tmp_path / "milesync.toml").read_text()
     assert text.count("#") > 8
+    assert 'exclude = ["Backlog"] }   # milestones to leave out, by title' in text
     assert "sandbox" not in text, "the token"
     assert milesync("doctor", "--config", str(tmp_path / "milesync.toml")).code == 0
 
@@ -153,7 +154,14 @@ def test_a_file_is_overwritten_on_request(world: World, tmp_path: Path) -> None:
 def test_who_stops_answering_leaves_nothing_behind(world: World, tmp_path: Path) -> None:
     done = init(tmp_path, "acme", "github", world.github.url)
     assert done.code == 1
+    assert "The input ended before the last answer" in done.err
     assert not (tmp_path / "milesync.toml").exists()
+
+
+def test_without_any_input_it_says_so(tmp_path: Path) -> None:
+    done = init(tmp_path)
+    assert done.code == 1
+    assert "The input ended before the last answer" in done.err
 
 
 def test_a_name_with_signs_of_toml_in_it_stays_one_text(tmp_path: Path) -> None:
