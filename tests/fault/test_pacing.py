@@ -297,6 +297,6 @@ def test_a_fault_slows_a_whole_connection_down() -> None:
     with served() as side:
         side.filled("acme/new", 3)
         connector = side.connect(concurrency=8)
-        side.tracker.faults.append(Fault("status", "/issues", times=2))
+        side.tracker.faults.append(Fault("status", "/issues", times=1))  # two could fall into one moment
         list(connector.pull(["acme/new"], {}))
-        assert connector._session.caller._limiter.allowed == 2
+        assert connector._session.caller._limiter.allowed == 4
