@@ -7,6 +7,7 @@ it writes again.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -57,6 +58,13 @@ MAX_WRITE_TIME = timedelta(seconds=65)
 _SDK_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 """Errors that the SDKs raise for headers and bodies against the API. Our own errors are none of these."""
 
+_TRANSPORT_WORDS: dict[type[BaseException], str] = {
+    socket.gaierror: "the name of the server is not known",
+    ConnectionRefusedError: "the connection was refused",
+    ConnectionResetError: "the server closed the connection",
+    TimeoutError: "the request timed out",
+}
+
 
 def pin_environment(session: requests.Session, address: str, ca_file: str | None) -> str | bool:
     """Read the proxies and certificates of the environment once, for a session that talks to one host.
@@ -67,6 +75,19 @@ def pin_environment(session: requests.Session, address: str, ca_file: str | None
     settings: dict[str, Any] = dict(session.merge_environment_settings(address, {}, None, ca_file or True, None))
     session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
     return session.verify
+
+
+def _words_of_transport(error: BaseException) -> str:
+    """Return what kept a request from its answer, by the cause that the transport's error wraps; else its class."""
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy did not let the request through"
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, words in _TRANSPORT_WORDS.items():
+            if isinstance(cause, kind):
+                return words
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def origin_of(url: str) -> tuple[str, str, int | None]:
@@ -248,7 +269,7 @@ class Caller:
         except EndlessError:
             raise MalformedError(self._name, project, "the response body does not end") from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise UnreachableError(self._name, project, f"{self._server}: {type(error).__name__}") from None
+            raise UnreachableError(self._name, project, f"{self._server}: {_words_of_transport(error)}") from None
         except _SDK_FAULTS as error:
             detail = f"the client library cannot read the answer ({type(error).__name__})"
             raise MalformedError(self._name, project, detail) from None

@@ -40,6 +40,7 @@ __all__ = [
     "parse_as_of",
     "print_error",
     "print_json",
+    "print_note",
 ]
 
 ERROR, CHANGES, PARTLY, REFUSED = 1, 2, 3, 4
@@ -107,6 +108,11 @@ def named_file(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise TyperException(f"{path}: {error.strerror or error}") from None
+
+
+def print_note(message: str) -> None:
+    """Print a message that is no error on standard error."""
+    Terminal(stderr=True).print(message, soft_wrap=True)
 
 
 def missing_extra(what: str, extra: str) -> str:

@@ -392,7 +392,7 @@ def people_sentence(counts: CommandCounts) -> str:
     clauses = (
         (counts.understood, "{} from people obeyed".format, "command"),
         (counts.ignored, "{} ignored".format, "command"),
-        (counts.muted, "{} muted".format, "milestone"),
+        (counts.muted, "{} muted by a command or a closed status issue".format, "milestone"),
         (counts.edited, "{} kept as people edited them".format, "summary"),
         (counts.waiting, "{} to be published on a working day".format, "new status"),
     )

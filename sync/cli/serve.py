@@ -27,6 +27,7 @@ from sync.cli.options import (
     load_settings,
     missing_extra,
     print_error,
+    print_note,
 )
 from sync.cli.worker import job_environment, listening, prometheus_exporter
 from sync.store.database import StoreError
@@ -85,11 +86,16 @@ def serve(config: Config = DEFAULT, first_run: FirstRun = False, verbose: Verbos
 
         async def run() -> None:
             hooks, health = bounded_server(app.hooks, max_body=MAX_BODY), bounded_server(app.health)
-            with listening("serve.listen"):
-                listen(settings.serve.listen, hooks)
-            with listening("serve.health"):
-                listen(settings.serve.health, health)
-            structlog.get_logger("milesync").info("listening", at=settings.serve.listen, connections=sorted(endpoints))
+            at = settings.serve
+            with listening("serve.listen", at.listen):
+                listen(at.listen, hooks)
+            with listening("serve.health", at.health):
+                listen(at.health, health)
+            structlog.get_logger("milesync").info(
+                "listening", at=at.listen, health=at.health, connections=sorted(endpoints)
+            )
+            if sys.stderr.isatty():  # where only errors are logged
+                print_note(f"Webhooks are accepted at {at.listen}, health is shown at {at.health}. Ctrl+C ends this.")
             await _stop_signal()
             hooks.stop()
             health.stop()

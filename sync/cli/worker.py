@@ -72,7 +72,7 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
 
     async def run() -> bool:
         if exporter is not None and settings.metrics.listen:
-            with listening("metrics.listen"):
+            with listening("metrics.listen", settings.metrics.listen):
                 exporter.listen(settings.metrics.listen)
         return await process.run(once=once)
 
@@ -87,12 +87,12 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
 
 
 @contextmanager
-def listening(key: str) -> Iterator[None]:
-    """Name the setting when its address cannot be listened on."""
+def listening(key: str, address: str) -> Iterator[None]:
+    """Name the setting and the address when it cannot be listened on."""
     try:
         yield
     except OSError as error:
-        raise ConfigurationError([f"{key}: cannot listen there: {error.strerror}"]) from None
+        raise ConfigurationError([f"{key}: cannot listen at {address}: {error.strerror or error}"]) from None
 
 
 def prometheus_exporter(settings: Settings) -> PrometheusExporter | None:

@@ -180,8 +180,8 @@ class CommandCounts(Struct, frozen=True, kw_only=True):
     """Counts of what people did in the threads.
 
     ``understood``: valid commands; ``ignored``: unknown commands, or commands of authors who may not write. ``muted``:
-    milestones muted by a command. ``edited``: summaries that a person edited, which are kept. ``waiting``: transitions
-    that wait for a working day.
+    milestones muted by a command, or by a closed status issue that holds writes back. ``edited``: summaries that a
+    person edited, which are kept. ``waiting``: transitions that wait for a working day.
     """
 
     understood: int = 0

@@ -128,12 +128,13 @@ def retirement(owned: Iterable[OwnedIssue], *, instance: str) -> Plan:
 def _removals(item: OwnedIssue, instance: str) -> Iterator[Action]:
     address: dict[str, Any] = {"milestone": item.milestone, "project": item.project, "project_key": item.project_key}
     issue, ours = item.issue, list(_ours(item.issue, instance))
-    for comment, marker in ours:
-        if not is_edited(comment.body, marker):
-            yield DeleteComment(**address, issue=issue.issue, comment=comment.id)
     labels = tuple(label for label in issue.labels if label in item.labels)
     if labels and (ours or item.opened or item.posted):
-        yield RemoveLabel(**address, issue=issue.issue, labels=labels)
+        yield RemoveLabel(**address, issue=issue.issue, labels=labels)  # first: our comments say that it is ours
+    for comment, marker in ours:
+        if not is_edited(comment.body, marker):
+            is_summary = (marker.kind, marker.milestone) == (MarkerKind.SUMMARY, item.milestone)
+            yield DeleteComment(**address, issue=issue.issue, comment=comment.id, summary=is_summary)
     if item.opened and not issue.closed:
         yield CloseIssue(**address, issue=issue.issue)
 

@@ -111,9 +111,9 @@ def _without_writes(plan: Plan, state: PlannerInput, why: str) -> Plan:
     if state.issue is None and not want.may_create:
         return Plan(skipped=(Skipped(want.milestone, why),), people=plan.people)
     obstacles = tuple(skipped for skipped in plan.skipped if skipped.place or skipped.address)
-    return msgspec.structs.replace(
-        plan, actions=(), recomputed=(), refreshed=(), skipped=obstacles or (Skipped(want.milestone, why),)
-    )
+    skipped = obstacles or (Skipped(want.milestone, why),)
+    people = msgspec.structs.replace(plan.people, muted=is_muted(state))
+    return msgspec.structs.replace(plan, actions=(), recomputed=(), refreshed=(), skipped=skipped, people=people)
 
 
 def _not_allowed(state: PlannerInput) -> str:

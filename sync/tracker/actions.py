@@ -172,13 +172,14 @@ class DeleteComment(Action, frozen=True, kw_only=True, tag=True):
     """Delete a comment: a second summary, a reminder, or in `retire` every comment of ours.
 
     ``claimed``: a former account of ours wrote the comment. ``superseded``: an obsolete reminder. In
-    both cases a refusal is no failure.
+    both cases a refusal is no failure. ``summary``: the only summary of the milestone, which may be posted again later.
     """
 
     issue: str
     comment: str
     claimed: bool = False
     superseded: bool = False
+    summary: bool = False
 
 
 # --- optional kinds: written only if the configuration asks for them ------------------------------------------------
@@ -578,6 +579,7 @@ WRITE_KINDS: Mapping[type[Action], WriteKind[Any]] = {
         ),
         limit_group=_delete,
         is_optional=lambda delete: delete.claimed or delete.superseded,
+        removed=lambda delete: ContentRecord(kind=OwnContent.SUMMARY) if delete.summary else None,
     ),
     LabelItem: WriteKind[LabelItem](describe=_describe_item_labels, is_observable=False),
     UpdateDescription: WriteKind[UpdateDescription](

@@ -74,6 +74,39 @@ def test_from_a_change_of_token_to_removing_everything(there: tuple[Tracker, Pat
     assert milesync("run", "--json", *at).document["writes"]["planned"] == 0
 
 
+def test_after_retire_a_run_says_what_mutes_it_and_a_reopened_issue_is_written_again(
+    there: tuple[Tracker, Path],
+) -> None:
+    tracker, config = there
+    at = ("--config", str(config))
+    assert milesync("run", "--first-run", *at).code == 0
+    assert milesync("retire", "--yes", *at).code == 0
+    for database in ("kept", "new"):
+        if database == "new":
+            for file in config.parent.glob("milesync.db*"):
+                file.unlink()
+        again = milesync("run", "--first-run", *at)
+        assert again.code == 0, again.err
+        assert "1 milestone muted by a command or a closed status issue" in " ".join(again.out.split()), database
+        assert ours(tracker) == [], database
+    issue = next(i for i in tracker.projects["acme/api"].issues.values() if "milestone-status" in i.labels)
+    tracker.reopen(issue, tracker.user("ada"))
+    back = milesync("run", *at)
+    assert "muted" not in back.out
+    assert len(ours(tracker)) == 1
+
+
+def test_a_reopened_issue_is_written_again_with_the_database_of_before(there: tuple[Tracker, Path]) -> None:
+    tracker, config = there
+    at = ("--config", str(config))
+    assert milesync("run", "--first-run", *at).code == 0
+    assert milesync("retire", "--yes", *at).code == 0
+    issue = next(i for i in tracker.projects["acme/api"].issues.values() if "milestone-status" in i.labels)
+    tracker.reopen(issue, tracker.user("ada"))
+    assert milesync("run", *at).code == 0
+    assert len(ours(tracker)) == 1
+
+
 def test_a_person_says_whose_it_was_and_the_limits_hold(there: tuple[Tracker, Path]) -> None:
     tracker, config = there
     at = ("--config", str(config))

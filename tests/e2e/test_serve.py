@@ -131,6 +131,8 @@ def test_on_sqlite_it_runs_the_engine_itself(tmp_path: Path) -> None:
         with process(["serve", "--first-run"], config, log, HOOK=SECRET):
             until(lambda: answers(private), log)
             come_to_rest(at, log)
+    (started,) = (line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == "listening")
+    assert (started["at"], started["health"], started["connections"]) == (at, private, ["gh"])
     assert (len(ours(world.github)), len(ours(world.gitlab))) == (1, 0), "only the connection that spoke was served"
     assert SECRET not in log.read_text()
 
@@ -180,7 +182,7 @@ def test_an_address_in_use_is_told_with_its_setting(tmp_path: Path) -> None:
         taken.listen()
         done = milesync("serve", "--first-run", config=config, env={"HOOK": SECRET})
     assert done.returncode == 1
-    assert "serve.health: cannot listen there" in done.stderr
+    assert f"serve.health: cannot listen at {private}: Address already in use" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http.client import RemoteDisconnected
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+import urllib3
 
 from connectors.github import apply as github
 from connectors.gitlab import apply as gitlab
@@ -75,11 +78,23 @@ def test_missing_address_is_named_and_graphql_is_no_project(path: str, kind: typ
     assert str(error).endswith(f"(HTTP 404: Not Found; POST {path})")
 
 
+def wrapped(cause: OSError) -> requests.exceptions.ConnectionError:
+    """Return the error that requests makes of a failure of the operating system, two libraries deep."""
+    pooled, error = urllib3.exceptions.ProtocolError("broken"), requests.exceptions.ConnectionError("broken")
+    error.__context__, pooled.__cause__ = pooled, cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
         (requests.exceptions.Timeout(), "tracker.example:8443: the request timed out"),
         (requests.exceptions.ConnectionError(), "tracker.example:8443: ConnectionError"),
+        (wrapped(ConnectionRefusedError(111)), "tracker.example:8443: the connection was refused"),
+        (wrapped(socket.gaierror(-2)), "tracker.example:8443: the name of the server is not known"),
+        (wrapped(TimeoutError()), "tracker.example:8443: the request timed out"),
+        (wrapped(RemoteDisconnected("no line")), "tracker.example:8443: the server closed the connection"),
+        (requests.exceptions.ProxyError(), "tracker.example:8443: the proxy did not let the request through"),
         (requests.exceptions.SSLError(), "the TLS certificate of tracker.example:8443 was not accepted"),
     ],
 )
@@ -90,6 +105,15 @@ def test_unreachable_server_is_named_by_its_address(failure: Exception, words: s
     setup = Setup(name="c", url="https://tracker.example:8443/x", secrets={}, clock=lambda: AT, sleep=lambda _: None)
     with pytest.raises(UnreachableError, match=words):
         Caller(setup, attempts=1).read(send)
+
+
+def test_a_refused_connection_is_named_in_words() -> None:
+    """Through the libraries, which wrap the cause."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    setup = Setup(name="c", url=f"http://127.0.0.1:{port}", secrets={}, clock=lambda: AT, sleep=lambda _: None)
+    with pytest.raises(UnreachableError, match=f"127.0.0.1:{port}: the connection was refused"):
+        Caller(setup, attempts=1).read(lambda: Response(requests.get(setup.url, timeout=5).status_code, {}, b""))
 
 
 def test_failed_write_names_milestone_and_action() -> None:

@@ -272,7 +272,8 @@ def test_after_retire_the_closed_issue_is_muted() -> None:
     """Our comments are deleted, and the note with them."""
     world = ended()
     world.tracker.issues[KEY] = msgspec.structs.replace(world.issue, comments=())
-    assert world.run(Status.AT_RISK).actions == ()
+    plan = world.run(Status.AT_RISK)
+    assert (plan.actions, plan.people.muted) == ((), 1)
 
 
 # --- obstacles and interrupted runs -----------------------------------------------------------------------------------

@@ -62,13 +62,13 @@ def kinds(plan: Plan) -> list[type]:
 def test_all_that_is_ours_goes() -> None:
     ours = issue(comments=(comment("1", mark()), comment("2", mark(MarkerKind.TRANSITION))))
     plan = retirement([standing(ours, opened=True)], instance="acme")
-    assert kinds(plan) == [DeleteComment, DeleteComment, RemoveLabel, CloseIssue]
+    assert kinds(plan) == [RemoveLabel, DeleteComment, DeleteComment, CloseIssue]
     assert [a.labels for a in plan.actions if isinstance(a, RemoveLabel)] == [("health/at-risk",)]
 
 
 def test_an_issue_that_people_named_stays_open() -> None:
     plan = retirement([standing(issue(comments=(comment("1", mark()),)))], instance="acme")
-    assert kinds(plan) == [DeleteComment, RemoveLabel]
+    assert kinds(plan) == [RemoveLabel, DeleteComment]
 
 
 def test_what_is_not_ours_stays() -> None:
