@@ -19,7 +19,7 @@ from connectors.github.probe import ask_for_fields
 from connectors.github.session import PROJECT_ERRORS, Session, repository_path
 from connectors.shared.responses import Response, clock_ahead, decode, host_of, parse_time, rate_limit
 from connectors.shared.server_versions import ServerLine, limitations
-from sync.tracker.errors import GoneError, RefusedError, TrackerError
+from sync.tracker.errors import ArchivedError, GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import (
     Examination,
     Limitation,
@@ -226,9 +226,8 @@ def _repository(session: Session, name: str, scopes: tuple[str, ...] | None) -> 
         has_scope = None if scopes is None else "project" in scopes
         findings.rights.append(Right(project=name, name="Projects: write", need=Need.UPDATE, held=has_scope))
     if repository.archived:
-        remedy = 'leave it out of projects, or give it policy = "plan"'
         findings.obstacles.append(
-            Obstacle(project=name, words="the repository is archived", need=Need.UPDATE, remedy=remedy)
+            Obstacle(project=name, words="the repository is archived", need=Need.UPDATE, remedy=ArchivedError.REMEDY)
         )
     if not repository.permissions.push:
         findings.unread.append(unread_roles(name, "give the token's account the role Write"))

@@ -13,7 +13,7 @@ from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.paths import path_of
 from connectors.shared.responses import clock_ahead, decode, host_of, rate_limit
 from connectors.shared.server_versions import Loss, ServerLine, is_older, limitations
-from sync.tracker.errors import AuthError, GoneError, RefusedError, TrackerError
+from sync.tracker.errors import ArchivedError, AuthError, GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
 
 __all__ = ["examine"]
@@ -203,8 +203,7 @@ def _obstacles(projects: Iterable[_Project]) -> Iterable[Obstacle]:
             remedy = "turn issues on in its settings, or leave it out of projects"
             yield Obstacle(project=name, words="issues are turned off", need=Need.READ, remedy=remedy)
         if project.archived:
-            remedy = "leave it out of projects"
-            yield Obstacle(project=name, words="the project is archived", need=Need.UPDATE, remedy=remedy)
+            yield Obstacle(project=name, words="the project is archived", need=Need.UPDATE, remedy=ArchivedError.REMEDY)
 
 
 def _unread_roles(session: Session, account: _Account, projects: Sequence[_Project]) -> list[Unread]:

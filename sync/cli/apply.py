@@ -10,7 +10,6 @@ import typer
 from sync.cli import output
 from sync.cli.options import DEFAULT, REFUSED, Config, Json, Verbose, exit_with, print_error, print_json
 from sync.cli.session import open_engine, report_failures
-from sync.cli.terminal import Terminal
 from sync.engine.result import Result
 from sync.engine.saved_plan import SavedPlan
 from sync.plan.fingerprint import fingerprint
@@ -40,7 +39,7 @@ def apply(file: PlanFile = None, config: Config = DEFAULT, as_json: Json = False
         if as_json:
             print_json(output.run_document(result, engine.requests))
         else:
-            Terminal().print(output.summary_line(result))
+            output.print_summary(result, engine)
         for reason in result.refused:
             print_error(f"refused: {reason}")
         exit_with(REFUSED if result.refused else 0, report_failures(engine))

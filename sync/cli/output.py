@@ -51,6 +51,7 @@ __all__ = [
     "plan_rows",
     "print_assessment",
     "print_result",
+    "print_summary",
     "reason_sentences",
     "run_document",
     "score_lines",
@@ -250,7 +251,18 @@ def print_result(result: Result, engine: Engine) -> None:
     if knows_milestones:
         console.print(milestone_table(result.assessed, engine.joints))
     if knows_milestones or result.plan.actions:
-        console.print(summary_line(result))
+        print_summary(result, engine)
+
+
+def print_summary(result: Result, engine: Engine) -> None:
+    """Print the run in one line, and before it each cause that only a person can clear and that held writes back."""
+    console = Terminal()
+    unwritten = {action.milestone for action in result.plan.actions}
+    unwritten -= {write.action.milestone for write in result.written}
+    causes = {words for uid, words in engine.store.obstacles().items() if uid in unwritten} if unwritten else ()
+    for cause in sorted(causes):
+        console.print(f"Held back: {cause}", soft_wrap=True)
+    console.print(summary_line(result))
 
 
 def _knows_milestones(assessed: Iterable[AssessedMilestone], engine: Engine) -> bool:

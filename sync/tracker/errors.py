@@ -100,6 +100,8 @@ class RefusedError(TrackerError):
 class ArchivedError(RefusedError):
     """The project is archived, so nothing can be written; remove it from the configuration, or unarchive it."""
 
+    REMEDY = "remove it from the configuration, or unarchive it"
+
 
 class MalformedError(TrackerError):
     """The tracker's answer does not match its API; is the URL that of the API?"""

@@ -217,6 +217,10 @@ def test_an_archived_repository_is_a_failure_once(tmp_path: Path) -> None:
         again = milesync("run", config=config)
         assert again.code == 0
         assert "archived" not in again.err
+        assert again.out.count("Held back: gh: acme/app: The project is archived") == 1
+        remedy = "remove it from the configuration, or unarchive it"
+        assert remedy in again.out
+        assert remedy in " ".join(milesync("doctor", config=config).out.split())
         assert "The project is archived" in milesync("status", config=config).out
         assert "the repository is archived" in " ".join(milesync("doctor", config=config).out.split())
         project.archived = False
