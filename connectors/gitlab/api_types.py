@@ -43,6 +43,7 @@ class Project(Struct):
     web_url: str
     visibility: str = ""
     issues_access_level: str = ""
+    archived: bool = False
 
 
 class Milestone(Struct):

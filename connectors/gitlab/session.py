@@ -19,11 +19,12 @@ import requests
 from gitlab.exceptions import GitlabError, RedirectError
 from msgspec import Raw
 
+from connectors.gitlab import api_types
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.responses import Response, decode, decode_row, read_body
 from connectors.shared.rows import Rows, read_rows
 from sync.model.tracker_data import UnreadRow
-from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError
+from sync.tracker.errors import ArchivedError, BusyError, GoneError, MalformedError, RefusedError, TrackerError
 from sync.tracker.protocol import Setup
 
 __all__ = [
@@ -183,8 +184,26 @@ class Session:
         yield from map(page, count(last + 1))
 
     def change(self, verb: str, path: str, project: str, body: Params | None = None, *, repeatable: bool) -> Response:
-        """Send a write. ``repeatable``: sending it twice has the same effect as once. See `Caller.write`."""
-        return self.caller.write(lambda: self._send(verb, path, project, {}, body), project, repeatable=repeatable)
+        """Send a write. ``repeatable``: sending it twice has the same effect as once. See `Caller.write`.
+
+        GitLab refuses a write in an archived project without a reason, so the project is asked for it.
+        """
+        try:
+            return self.caller.write(lambda: self._send(verb, path, project, {}, body), project, repeatable=repeatable)
+        except RefusedError as refused:
+            if refused.detail.startswith("HTTP 403") and self._is_archived(path, project):
+                raise ArchivedError(self.name, project, refused.detail) from None
+            raise
+
+    def _is_archived(self, path: str, project: str) -> bool:
+        """Return whether the project of this path, ``/projects/ID/...``, is archived. False: that is not known."""
+        if not path.startswith("/projects/"):
+            return False
+        try:
+            answer = self.get("/".join(path.split("/")[:3]), project)
+            return decode(answer, api_types.Project, self.name, project).archived
+        except TrackerError:
+            return False
 
     def note(self, path: str, project: str, body: Params) -> Response:
         """Send a new note once, no faster than GitLab allows."""

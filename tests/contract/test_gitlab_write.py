@@ -21,7 +21,7 @@ from sync.tracker.actions import (
     MoveLabel,
     UpdateComment,
 )
-from sync.tracker.errors import GoneError, RefusedError
+from sync.tracker.errors import ArchivedError, GoneError, RefusedError
 from sync.tracker.marker import with_marker
 from sync.tracker.observed import StatusIssue, Target
 from tests.contract.gitlab_side import Side, failing, served
@@ -290,3 +290,16 @@ class TestQuickActions:
         desk.connector.apply(made)
         assert desk.issue().title == "Health of /close 2.0"
         assert desk.issue().closed is None
+
+
+def test_a_write_in_an_archived_project_is_refused_as_that(side: Side) -> None:
+    """GitLab's own words, 403 Forbidden, say nothing about it."""
+    desk = Desk(side)
+    issue = desk.make()
+    desk.project.read_only = True
+    with pytest.raises(RefusedError) as refused:
+        desk.connector.apply(desk.comment(issue))
+    assert type(refused.value) is RefusedError
+    desk.project.archived = True
+    with pytest.raises(ArchivedError, match="403 Forbidden"):
+        desk.connector.apply(desk.comment(issue))

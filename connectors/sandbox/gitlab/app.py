@@ -212,7 +212,7 @@ class _Desk:
             raise _MovedError(self.tracker.projects[self.tracker.moved[wanted]].id)
         for project in self.tracker.projects.values():
             if (project.key == wanted or str(project.id) == wanted) and not project.hidden:
-                if write and project.read_only:
+                if write and (project.read_only or project.archived):
                     raise _ForbiddenError
                 return project
         raise _MissingError("Project")
