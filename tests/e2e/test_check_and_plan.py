@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
+from sync.cli import wiring
 from tests.contract.dialect_facts import NOW, enter, random_facts
 from tests.e2e.in_process import milesync
 
@@ -24,7 +26,7 @@ def world() -> Iterator[World]:
     world = World(lambda: NOW)
     for n, tracker in enumerate((world.github, world.gitlab, world.jira)):
         enter(tracker, random_facts(Random(n)))
-    with Sandbox(world, only=("github", "gitlab", "jira")):
+    with Sandbox(world, only=("github", "gitlab", "jira")), mock.patch.object(wiring, "clock", return_value=NOW):
         yield world
 
 
