@@ -27,6 +27,7 @@ from msgspec import Struct
 from sync.model.dates import day_ended, day_of
 
 __all__ = [
+    "LISTED_ID_PREFIX",
     "RULE_ID_PREFIX",
     "DueDate",
     "Event",
@@ -54,6 +55,12 @@ def uid(source: str, kind: str, native: str) -> str:
 
 RULE_ID_PREFIX = "rule-"
 """Prefix of the ids of milestones by rule. Trackers have no history of these."""
+
+LISTED_ID_PREFIX = "list-"
+"""Prefix of the ids of milestones whose members a connector lists (`Page.members`), such as a board's iterations.
+
+No issue's own row names such a milestone, and trackers have no history of its members.
+"""
 
 
 def matches_pattern(written: str, pattern: str) -> bool:
@@ -88,25 +95,33 @@ class Visibility(StrEnum):
 class MilestoneKind(StrEnum):
     """Kind of a milestone in its tracker. History is not mixed across kinds, as each has its own habits.
 
-    RULE is no object of a tracker: the issues that have a label, or that a query finds.
+    RULE is no object of a tracker: the issues that have a label, or that a query finds. TARGET_DATE: the issues with
+    one target date. PARENT: the descendants of an issue that is no epic, such as a Jira initiative or a GitHub issue
+    with sub-issues.
     """
 
     MILESTONE = "milestone"
     VERSION = "version"
     SPRINT = "sprint"
     EPIC = "epic"
+    ITERATION = "iteration"
+    TARGET_DATE = "target_date"
+    PARENT = "parent"
     JOINT = "joint"
     RULE = "rule"
 
 
 class EventKind(StrEnum):
-    """Change of an issue by an event."""
+    """Change of an issue by an event. LABELED, UNLABELED and STATUS have the label or state in ``Event.value``."""
 
     JOINED = "joined"
     LEFT = "left"
     CLOSED = "closed"
     REOPENED = "reopened"
     ESTIMATED = "estimated"
+    STATUS = "status"
+    LABELED = "labeled"
+    UNLABELED = "unlabeled"
 
 
 class Markup(StrEnum):
@@ -167,6 +182,8 @@ class Milestone(Struct, frozen=True, kw_only=True):
 
     ``written`` is the sign and key after the project in an id that people write: ``#12``, ``%2.0``, ``/2.0``. With a
     GitLab group's path before the sign, ``acme%2.0``, no project comes first (`sync.model.milestone_ids`).
+    ``owners`` are the people whom the tracker names as responsible: lead, driver, or assignee of an epic or parent.
+    ``is_due_inherited``: the tracker computes the due date from the milestone's children.
     ``listed_open`` and ``listed_closed`` are the tracker's own numbers of issues and pull requests in it. The store
     subtracts the issues: ``open_pull_requests``, ``closed_pull_requests``. None: the tracker has no such number without
     another request (GitLab, Jira), or the project was not read in full since.
@@ -188,6 +205,8 @@ class Milestone(Struct, frozen=True, kw_only=True):
     closed_at: datetime | None = None
     listed_open: int | None = None
     listed_closed: int | None = None
+    owners: tuple[Person, ...] = ()
+    is_due_inherited: bool = False
     open_pull_requests: int | None = None
     closed_pull_requests: int | None = None
 
@@ -206,11 +225,14 @@ class Issue(Struct, frozen=True, kw_only=True):
     ``resolution`` is how it was closed: GitHub ``state_reason``, Jira ``resolution.name``, GitLab ``moved``,
     ``duplicate`` or empty; empty while it is open. `sync.model.removal` has the names that mean removed from scope.
     ``closed_at`` may be None for a closed issue whose time of closing the tracker does not know.
-    ``milestones`` are native ids: at most one on GitHub and GitLab, any number of fixVersions on Jira.
+    ``milestones`` are native ids, one or more of each kind of container; those of listed ones (`LISTED_ID_PREFIX`) are
+    set by the store only.
     ``estimate``, ``remaining``, ``spent`` are seconds (GitLab ``time_stats``, Jira ``timeoriginalestimate``,
     ``timeestimate``, ``timespent``; GitHub has none). ``points`` are Jira story points or the GitLab weight.
-    ``blocked_by`` are ``key``s or URLs of open issues that block it. ``is_pull_request`` is true for GitHub
-    pull requests, which count in a GitHub milestone's own numbers but are not items of work here.
+    ``blocked_by`` are ``key``s or URLs of open issues that block it. ``is_pull_request`` is true for a pull or merge
+    request. Such a row has ``closes``, the native ids of the issues that it closes, ``reviewers``, the people who were
+    asked for a review and have not answered, and ``review_since``, the time (UTC) since when it waits for them; None:
+    it does not wait, or the time is not known.
     """
 
     id: str
@@ -238,6 +260,9 @@ class Issue(Struct, frozen=True, kw_only=True):
     parent: str = ""
     due: date | None = None
     is_pull_request: bool = False
+    closes: tuple[str, ...] = ()
+    reviewers: tuple[Person, ...] = ()
+    review_since: datetime | None = None
     visibility: Visibility = Visibility.PROJECT
 
 
@@ -245,7 +270,8 @@ class Event(Struct, frozen=True, kw_only=True):
     """One change of one issue, from the tracker, or from the difference of two pulls.
 
     ``milestone`` is a native id, for JOINED and LEFT. GitHub has the title only, so ``milestone_title`` is stored, too,
-    and matched with every title that a milestone has had.
+    and matched with every title that a milestone has had. ``value`` is the label of LABELED and UNLABELED, and the
+    tracker's word for the new state of STATUS.
     """
 
     issue: str
@@ -254,6 +280,7 @@ class Event(Struct, frozen=True, kw_only=True):
     milestone: str = ""
     milestone_title: str = ""
     actor: Person | None = None
+    value: str = ""
 
 
 class DueDate(Struct, frozen=True, omit_defaults=True):

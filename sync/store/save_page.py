@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from sqlalchemy import Connection, Row, Table, delete, func, select, update
 
 from sync.model.tracker_data import (
+    LISTED_ID_PREFIX,
     RULE_ID_PREFIX,
     DueDate,
     Event,
@@ -52,6 +53,7 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
     milestones = _milestones(connection, source, page, at, touched)
     issues, changed, known = _issues(connection, source, page, at, touched)
     events = _histories(connection, source, page, issues, known, touched)
+    listed = _listed_members(connection, source, page.members, at, touched)
     missing, unknown = _swept(connection, source, page.all_issues)
     gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at, touched)
     _forget_blockers(connection, source, page.all_issues.keys() - unknown)
@@ -61,7 +63,7 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
     forgotten = {**page.cursors, **dict.fromkeys(unknown, "")}
     cursors = [{"source": source, "project": key, "cursor": text} for key, text in forgotten.items()]
     upsert(connection, schema.cursor, cursors)
-    return SavedCounts(issues=len(issues), milestones=milestones, events=events, changed=changed, gone=gone)
+    return SavedCounts(issues=len(issues), milestones=milestones, events=events, changed=changed | listed, gone=gone)
 
 
 # --- milestones -------------------------------------------------------------------------------------------------
@@ -136,12 +138,15 @@ def _missing_milestones(connection: Connection, source: int, page: Page, rows: C
     table = schema.milestone
     unread = [row for row in page.unread if row.kind is UnreadKind.MILESTONE]
     rows = {*rows, *(row.id for row in unread)}
-    for projects in chunks(page.all_milestones - {row.project for row in unread if not row.id}):
-        mine = (table.c.source == source) & table.c.project.in_(projects) & table.c.deleted_at.is_(None)
-        known = connection.scalars(select(table.c.id).where(mine)).all()
-        for ids in chunks([key for key in known if key not in rows]):
-            dead = (table.c.source == source) & table.c.id.in_(ids)
-            connection.execute(update(table).where(dead).values(deleted_at=at))
+    nameless = {row.project for row in unread if not row.id}
+    is_listed = table.c.id.startswith(LISTED_ID_PREFIX, autoescape=True)
+    for complete, kind in ((page.all_milestones, ~is_listed), (page.all_listed, is_listed)):
+        for projects in chunks(complete - nameless):
+            mine = (table.c.source == source) & table.c.project.in_(projects) & table.c.deleted_at.is_(None) & kind
+            known = connection.scalars(select(table.c.id).where(mine)).all()
+            for ids in chunks([key for key in known if key not in rows]):
+                dead = (table.c.source == source) & table.c.id.in_(ids)
+                connection.execute(update(table).where(dead).values(deleted_at=at))
 
 
 # --- issues -----------------------------------------------------------------------------------------------------
@@ -159,7 +164,11 @@ def _issues(
         if row.id not in newest or newest[row.id].updated_at <= row.updated_at:
             newest[row.id] = row
     before = _stored_rows(connection, schema.issue, source, newest)
-    fresh = [row for row in newest.values() if not _older(row.updated_at, before.get(row.id), at)]
+    fresh = [
+        _with_listed(row, before.get(row.id))
+        for row in newest.values()
+        if not _older(row.updated_at, before.get(row.id), at)
+    ]
     changed = frozenset(row.id for row in fresh if _differs(before.get(row.id), row))
     events = [
         event
@@ -176,6 +185,12 @@ def _issues(
     _add_members(connection, source, ((key, row["id"]) for row in rows for key in row["milestones"]))
     _touch(touched, before, rows)
     return fresh, changed, before
+
+
+def _with_listed(new: Issue, old: Row[Any] | None) -> Issue:
+    """Return an issue's row with the listed milestones of its stored row: its own row does not name these."""
+    listed = [key for key in old.milestones if key.startswith(LISTED_ID_PREFIX)] if old is not None else []
+    return replace(new, milestones=(*new.milestones, *listed)) if listed else new
 
 
 def _differs(old: Row[Any] | None, new: Issue) -> bool:
@@ -203,6 +218,56 @@ def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
         yield Event(issue=new.id, at=when, kind=EventKind.REOPENED)
     if (old.estimate, old.points) != (new.estimate, new.points):
         yield Event(issue=new.id, at=when, kind=EventKind.ESTIMATED)
+
+
+def _listed_members(
+    connection: Connection,
+    source: int,
+    lists: Mapping[str, Mapping[str, datetime | None]],
+    at: datetime,
+    touched: set[str],
+) -> frozenset[str]:
+    """Save the members of listed milestones; return the ids of the issues that joined or left one.
+
+    The time of a join is that of the list. Without one, and for each leave, it is the time of the pull.
+    """
+    table = schema.issue
+    present = _present_members(connection, source, lists)
+    concerned = {issue for key, members in lists.items() for issue in present[key] ^ members.keys()}
+    rows = {key: row for key, row in _stored_rows(connection, table, source, concerned).items() if not row.deleted_at}
+    milestones = {key: set(row.milestones) for key, row in rows.items()}
+    events: list[Event] = []
+    for key, members in lists.items():
+        for issue in sorted(rows.keys() & (members.keys() - present[key])):
+            joined = max(members[issue] or at, rows[issue].created_at)
+            events.append(Event(issue=issue, at=joined, kind=EventKind.JOINED, milestone=key))
+            milestones[issue].add(key)
+        for issue in sorted(rows.keys() & (present[key] - members.keys())):
+            events.append(Event(issue=issue, at=at, kind=EventKind.LEFT, milestone=key))
+            milestones[issue].discard(key)
+    _add_snapshots(connection, source, events)
+    _add_members(connection, source, ((event.milestone, event.issue) for event in events))
+    for issue in {event.issue for event in events}:
+        values = {"milestones": tuple(sorted(milestones[issue]))}
+        connection.execute(update(table).where((table.c.source == source) & (table.c.id == issue)).values(values))
+        touched.add(rows[issue].project)
+    return frozenset(event.issue for event in events)
+
+
+def _present_members(connection: Connection, source: int, milestones: Collection[str]) -> Mapping[str, set[str]]:
+    """Return the ids of the stored issues that are in each of these milestones now."""
+    issue, member = schema.issue, schema.member
+    present: dict[str, set[str]] = {key: set() for key in milestones}
+    for batch in chunks(sorted(milestones)):
+        query = (
+            select(member.c.milestone, issue.c.id, issue.c.milestones)
+            .join(issue, (issue.c.source == member.c.source) & (issue.c.id == member.c.issue))
+            .where(member.c.source == source, member.c.milestone.in_(batch), issue.c.deleted_at.is_(None))
+        )
+        for row in connection.execute(query):
+            if row.milestone in row.milestones:
+                present[row.milestone].add(row.id)
+    return present
 
 
 def _swept(
@@ -328,7 +393,7 @@ def _histories(
 
 
 def _order(event: Event) -> tuple[Any, ...]:
-    return event.at, event.kind, event.milestone, event.milestone_title
+    return event.at, event.kind, event.milestone, event.milestone_title, event.value
 
 
 def _add_snapshots(connection: Connection, source: int, events: Sequence[Event]) -> None:
@@ -361,6 +426,7 @@ def _event_row(source: int, issue: str, origin: EventOrigin, n: int, event: Even
         "milestone_title": event.milestone_title,
         "actor_id": actor.id if actor else None,
         "actor_name": actor.name if actor else None,
+        "value": event.value,
     }
 
 

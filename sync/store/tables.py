@@ -31,6 +31,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 from sqlalchemy import event as events
 
@@ -52,7 +53,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0013"
+HEAD = "0014"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -299,6 +300,8 @@ milestone = _table(
     Column("listed_closed", Integer),
     Column("open_pull_requests", Integer),
     Column("closed_pull_requests", Integer),
+    Column("owners", Json(tuple[Person, ...]), nullable=False, server_default=""),
+    Column("is_due_inherited", Boolean, nullable=False, server_default=false()),
     Index("ix_milestone_project", "source", "project"),
 )
 
@@ -352,6 +355,9 @@ issue = _table(
     Column("parent", TrackerText, nullable=False),
     Column("due", Date),
     Column("is_pull_request", Boolean, nullable=False),
+    Column("closes", Json(tuple[str, ...]), nullable=False, server_default=""),
+    Column("reviewers", Json(tuple[Person, ...]), nullable=False, server_default=""),
+    Column("review_since", UtcMicroseconds),
     Column("visibility", EnumText(Visibility), nullable=False),
     Column("deleted_at", UtcMicroseconds),
     Index("ix_issue_project", "source", "project", "id"),
@@ -380,6 +386,7 @@ event = _table(
     Column("milestone_title", TrackerText, nullable=False),
     Column("actor_id", TrackerText),
     Column("actor_name", TrackerText),
+    Column("value", TrackerText, nullable=False, server_default=""),
 )
 _partial(
     Index("ix_event_title", event.c.source, event.c.milestone_title),

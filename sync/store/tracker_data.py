@@ -28,7 +28,7 @@ _PROJECT = reader(Project, schema.project)
 _MILESTONE = reader(Milestone, schema.milestone)
 _ISSUE = reader(Issue, schema.issue)
 _FIRST = datetime.min.replace(tzinfo=UTC)
-_EVENT = ("issue", "at", "kind", "milestone", "milestone_title", "actor_id", "actor_name")
+_EVENT = ("issue", "at", "kind", "milestone", "milestone_title", "actor_id", "actor_name", "value")
 
 
 class FailedPull(Struct, frozen=True):
@@ -319,9 +319,16 @@ class TrackerData(Repository):
         query = select(*(table.c[name] for name in _EVENT)).where(table.c.source == n, table.c.issue.in_(issues))
         events: dict[str, list[Event]] = {}
         rows = self._rows(query.order_by(table.c.issue, table.c.origin, table.c.n))
-        for issue, at, kind, milestone, title, actor, name in rows:
-            person = None if actor is None else Person(actor, name)
-            event = Event(issue=issue, at=at, kind=kind, milestone=milestone, milestone_title=title, actor=person)
+        for issue, at, kind, milestone, title, actor, name, value in rows:
+            event = Event(
+                issue=issue,
+                at=at,
+                kind=kind,
+                milestone=milestone,
+                milestone_title=title,
+                actor=None if actor is None else Person(actor, name),
+                value=value,
+            )
             events.setdefault(issue, []).append(event)
         return events
 

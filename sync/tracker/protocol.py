@@ -91,6 +91,9 @@ class Page(Struct, frozen=True, kw_only=True):
     ``gone``: ids of issues that have been deleted.
     ``all_issues``: the ids of all issues of a swept project, by its id. Other stored issues have been deleted. If an id
     is not stored, or is stored as deleted, the project's cursor is deleted, and the next pull reads the whole project.
+    ``members``: all present members of a listed milestone (`LISTED_ID_PREFIX`), by its id: issue id -> the time (UTC)
+    of joining, None if the tracker does not know it. Issues that are not stored are ignored, so these pages come last.
+    ``all_listed``: projects whose listed milestones are all in this page, so that a missing one has been deleted.
     ``failed``: the error that ended the pull of a project, by its path in the configuration.
     ``unread``: the rows of this page that could not be read. The next pull asks for them again, so that a complete pull
     names all of them, also those of earlier pulls.
@@ -106,6 +109,8 @@ class Page(Struct, frozen=True, kw_only=True):
     all_milestones: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     all_issues: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    members: Mapping[str, Mapping[str, datetime | None]] = field(default_factory=dict)
+    all_listed: frozenset[str] = frozenset()
     failed: Mapping[str, TrackerError] = field(default_factory=dict)
     unread: tuple[UnreadRow, ...] = ()
 

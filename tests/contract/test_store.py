@@ -48,6 +48,9 @@ def test_every_field_comes_back(store: Store) -> None:
         parent="#3",
         due=date(2026, 2, 28),
         is_pull_request=True,
+        closes=("7", "8"),
+        reviewers=(Person("c3", "Cy", "cy", is_bot=True),),
+        review_since=T0 - DAY,
         visibility=Visibility.CONFIDENTIAL,
     )
     project = Project(id="p", key="acme/app", name="App", url=SOURCE, visibility=Visibility.PUBLIC)
@@ -60,21 +63,24 @@ def test_every_field_comes_back(store: Store) -> None:
         created_at=datetime(1, 1, 1, tzinfo=UTC),
         updated_at=datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
         closed_at=T0,
+        owners=(Person("a1", "Ann"),),
+        is_due_inherited=True,
     )
     told = event(EventKind.JOINED, T0, milestone="m1", milestone_title="One", actor=Person("a1", "Ann"))
+    labelled = event(EventKind.LABELED, T0 + DAY, value="shipped")
     page = Page(
         projects=(project,),
         milestones=(dated, milestone("bare")),
         issues=(full, issue("2")),
-        histories={"1": (told,)},
+        histories={"1": (told, labelled)},
         cursors={"p": '{"since": "x"}'},
     )
     saved = store.save(SOURCE, page, T0)
-    assert (saved.issues, saved.milestones, saved.events, saved.changed) == (2, 2, 1, frozenset({"1", "2"}))
+    assert (saved.issues, saved.milestones, saved.events, saved.changed) == (2, 2, 2, frozenset({"1", "2"}))
     assert store.projects(SOURCE) == [project]
     assert store.milestones(SOURCE) == [(SOURCE, milestone("bare")), (SOURCE, dated)]
     assert list(store.issues(SOURCE)) == [full, issue("2")]
-    assert list(store.events(SOURCE)) == [told]
+    assert list(store.events(SOURCE)) == [told, labelled]
     assert store.cursors(SOURCE) == {"p": '{"since": "x"}'}
 
 
