@@ -67,7 +67,7 @@ class DefinitionChecks:
             ]
             for person in people
         }
-        return overcommitted(work, due, today, self._rules.calendar)
+        return overcommitted(work, due, today, self._rules.calendar, self._rules.work_time(milestone.work_time))
 
     def unreviewed(self, milestone: AssessedMilestone) -> tuple[str, ...]:
         """Return the uids of a milestone's open issues that wait for a reviewer."""

@@ -21,6 +21,7 @@ from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import DueDate, Issue, Milestone, Project
+from sync.model.work_time import WorkTime
 from sync.tracker.connection import Connection, MilestoneOverrides
 
 __all__ = ["AssessedMilestone", "AssessmentRules"]
@@ -44,6 +45,14 @@ class AssessmentRules:
         """Return the calendar in the time zone of a connection, in which its days begin and end."""
         return self.calendar.in_zone(connection.zone)
 
+    def work_time(self, tracker: WorkTime | None) -> WorkTime:
+        """Return the working time: the configured one, else that of the tracker, else the usual one."""
+        rules, known = self.reminder_rules, tracker or WorkTime()
+        return WorkTime(
+            hours_a_day=known.hours_a_day if rules.hours_a_day is None else rules.hours_a_day,
+            days_a_week=known.days_a_week if rules.days_a_week is None else rules.days_a_week,
+        )
+
     def is_quiet(self, at: datetime, zone: ZoneInfo) -> bool:
         """Return whether no new status is published at ``at`` (UTC): a day without work in ``zone``."""
         return self.keep_quiet and not self.calendar.is_working_day(day_of(at, zone))
@@ -58,7 +67,8 @@ class AssessedMilestone:
     complete pull of its project (UTC). ``missing_since``: its own data is missing since then (UTC). ``forecasts``:
     those of the last weeks; ``last_week``: those of about a week ago. ``estimated_at``: item uid -> time of its last
     new estimate. ``score``: that of the stream's published forecasts. ``history``: what its forecast may
-    learn from. ``inputs``: the projects whose data its health is made from, its own first.
+    learn from. ``work_time``: that of its tracker. ``inputs``: the projects whose data its health is made from, its own
+    first.
 
     `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
     ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
@@ -87,6 +97,7 @@ class AssessedMilestone:
     estimated_at: Mapping[str, datetime] = field(default_factory=dict)
     score: StreamScore | None = None
     history: HistorySize = field(default_factory=HistorySize)
+    work_time: WorkTime | None = None
     commitments: tuple[Commitment, ...] = ()
     findings: tuple[Finding, ...] = ()
     criteria: Criteria = field(default_factory=Criteria)

@@ -19,6 +19,7 @@ from sync.model.item_label import undo_own_touches
 from sync.model.membership import Container, Counts, Membership
 from sync.model.milestone_ids import MilestoneId, MilestoneIds, milestone_ids
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Project, uid
+from sync.model.work_time import WorkTime
 from sync.store.store import Store
 from sync.tracker.connection import Connection, MilestoneOverrides
 
@@ -36,6 +37,7 @@ class ConnectionRows:
     ``removed``: the projects that no connection reads any more; their milestones are history only.
     ``recorded_joins``: the milestones (uid) into which the tracker recorded that an item joined.
     ``is_present``: ``at`` is the time of a run. The past has no numbers of pull requests.
+    ``work_time``: that of the tracker; None: it has none.
     """
 
     connection: Connection
@@ -50,6 +52,7 @@ class ConnectionRows:
     recorded_joins: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
     is_present: bool = True
+    work_time: WorkTime | None = None
 
     @property
     def source(self) -> str:
@@ -243,6 +246,7 @@ def load_rows(
         known_plans=known_plans,
         recorded_joins=history.recorded,
         removed=removed,
+        work_time=store.work_time(source),
     )
     prefix = len(uid(source, "issue", ""))
     issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))

@@ -342,4 +342,5 @@ def _assessed(
             estimated_at=rows.estimated,
             score=group.inputs.scores.get(container.stream),
             history=finished.size_for(uid),
+            work_time=rows.work_time,
         )

@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Person
+from sync.model.work_time import WorkTime
 
 if TYPE_CHECKING:
     from sync.history.calendar import Calendar
@@ -30,13 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["DueReminder", "Load", "Trouble", "Workload", "due_reminders", "overcommitted", "unreviewed"]
 
 _UTC = ZoneInfo("UTC")
+_WORK_TIME = WorkTime()
 
 UNTOUCHED = timedelta(days=14)
 """Days without activity after which an issue is untouched; counted in whole days, so nothing changes in the middle of
 a day, as in `sync.health.attention`."""
-
-WORKDAY = 8 * 3600
-"""Seconds of work in a day, to compare estimates with the days until the due date."""
 
 LEAST_ITEMS = 5
 """Least number of open issues of an overcommitted person, where most issues have no estimate."""
@@ -129,14 +128,19 @@ class Load(Struct, frozen=True, kw_only=True):
 
 
 def overcommitted(
-    work_by_person: Mapping[Person, Sequence[Workload]], until: date, today: date, calendar: Calendar
+    work_by_person: Mapping[Person, Sequence[Workload]],
+    until: date,
+    today: date,
+    calendar: Calendar,
+    work_time: WorkTime = _WORK_TIME,
 ) -> tuple[Load, ...]:
     """Return the people with more work due by a day than fits, from their open issues in all milestones.
 
-    If most of it is estimated: more than eight hours for each working day. Otherwise more issues than working days, and
-    at least `LEAST_ITEMS`. An issue in several milestones counts once.
+    If most of it is estimated: more than the working time until then. Otherwise more issues than working days, and at
+    least `LEAST_ITEMS`. An issue in several milestones counts once.
     """
     days = sum(calendar.is_working_day(today + timedelta(days=n)) for n in range((until - today).days + 1))
+    available = work_time.seconds(days, weekdays=7 - len(calendar.weekend))
     loads = []
     for person in sorted(work_by_person, key=lambda person: (person.name.casefold(), person.id)):
         due = [work for work in work_by_person[person] if work.due <= until]
@@ -144,7 +148,7 @@ def overcommitted(
         estimates = [work for work in map(_remaining, issues.values()) if work is not None]
         seconds = sum(estimates) if 2 * len(estimates) > len(issues) else None
         is_too_many = len(issues) >= LEAST_ITEMS and len(issues) > days
-        is_too_much = is_too_many if seconds is None else seconds > days * WORKDAY
+        is_too_much = is_too_many if seconds is None else seconds > available
         if issues and is_too_much:
             milestones = len({work.milestone for work in due})
             load = Load(

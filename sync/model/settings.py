@@ -92,6 +92,16 @@ class ReminderRules(SettingTable):
     over_committed: bool = setting(
         False, "report whose open issues due by a milestone's date exceed the working days until then"
     )
+    hours_a_day: float | None = setting(
+        None, "hours of work in a day; none: those that Jira is configured with, elsewhere 8", gt=0, le=24
+    )
+    days_a_week: float | None = setting(
+        None,
+        "days of work in a week, for people who work on fewer than the calendar has; none: those that Jira is "
+        "configured with, elsewhere all of the calendar's",
+        gt=0,
+        le=7,
+    )
     review: tuple[str, ...] = setting(
         ("In Review", "Code Review", "needs review"),
         "states and labels that mean that an issue waits for a reviewer; case is ignored",

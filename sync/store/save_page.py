@@ -49,6 +49,8 @@ class SavedCounts(Struct, frozen=True, kw_only=True):
 def save_page(connection: Connection, source: int, page: Page, at: datetime) -> SavedCounts:
     """Save one page, pulled at `at` (UTC)."""
     touched: set[str] = set()
+    if page.work_time is not None:
+        connection.execute(update(schema.source).where(schema.source.c.n == source).values(asdict(page.work_time)))
     upsert(connection, schema.project, [{"source": source, **asdict(row)} for row in page.projects])
     milestones = _milestones(connection, source, page, at, touched)
     issues, changed, known = _issues(connection, source, page, at, touched)

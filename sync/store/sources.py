@@ -9,6 +9,7 @@ from datetime import datetime
 from msgspec import Struct
 from sqlalchemy import delete, select, update
 
+from sync.model.work_time import WorkTime
 from sync.store import tables as schema
 from sync.store.database import writing
 from sync.store.repository import Repository
@@ -66,6 +67,14 @@ class Sources(Repository):
         n = self._number(source)
         with writing(self._engine) as connection:
             connection.execute(update(schema.source).where(schema.source.c.n == n).values(tracker_id=tracker_id))
+
+    def work_time(self, source: str) -> WorkTime | None:
+        """Return the working time that a tracker was read with; None if it has none."""
+        table = schema.source
+        row = self._rows(select(table.c.hours_a_day, table.c.days_a_week).where(table.c.url == source))
+        if not row or row[0].hours_a_day is None:
+            return None
+        return WorkTime(hours_a_day=row[0].hours_a_day, days_a_week=row[0].days_a_week)
 
     def last_address(self, connection: str) -> Address | None:
         """Return where a connection (by name) read last; None for a new one.

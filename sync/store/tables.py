@@ -53,7 +53,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0014"
+HEAD = "0015"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -187,8 +187,13 @@ source = Table(
     Column("n", Integer, primary_key=True),
     Column("url", Text, nullable=False, unique=True),
     Column("tracker_id", Text),
+    Column("hours_a_day", Float),
+    Column("days_a_week", Float),
 )
-"""``url`` is the identity of the tracker, by default its first address. ``tracker_id`` is the id that it returned."""
+"""``url`` is the identity of the tracker, by default its first address. ``tracker_id`` is the id that it returned.
+
+``hours_a_day`` and ``days_a_week`` are its working time; NULL: it has none.
+"""
 
 address = _table(
     "address",

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from msgspec import Struct, field
 
 from sync.model.tracker_data import DueDate, Event, Issue, Markup, Milestone, Project, UnreadRow
+from sync.model.work_time import WorkTime
 from sync.tracker.actions import (
     Action,
     Receipt,
@@ -93,6 +94,7 @@ class Page(Struct, frozen=True, kw_only=True):
     is not stored, or is stored as deleted, the project's cursor is deleted, and the next pull reads the whole project.
     ``members``: all present members of a listed milestone (`LISTED_ID_PREFIX`), by its id: issue id -> the time (UTC)
     of joining, None if the tracker does not know it. Issues that are not stored are ignored, so these pages come last.
+    ``work_time``: the hours of a day and the days of a week that the tracker is configured with; None: it has none.
     ``all_listed``: projects whose listed milestones are all in this page, so that a missing one has been deleted.
     ``failed``: the error that ended the pull of a project, by its path in the configuration.
     ``unread``: the rows of this page that could not be read. The next pull asks for them again, so that a complete pull
@@ -111,6 +113,7 @@ class Page(Struct, frozen=True, kw_only=True):
     all_issues: Mapping[str, frozenset[str]] = field(default_factory=dict)
     members: Mapping[str, Mapping[str, datetime | None]] = field(default_factory=dict)
     all_listed: frozenset[str] = frozenset()
+    work_time: WorkTime | None = None
     failed: Mapping[str, TrackerError] = field(default_factory=dict)
     unread: tuple[UnreadRow, ...] = ()
 

@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
+from sync.assess.milestone import AssessmentRules
 from sync.health.reminders import Load, Trouble, Workload, due_reminders, overcommitted, unreviewed
 from sync.history.calendar import Calendar
 from sync.markup import render
 from sync.markup.document import Item
 from sync.model.settings import ReminderRules
 from sync.model.tracker_data import Issue, Markup, Person, State, StatusCategory
+from sync.model.work_time import WorkTime
 from sync.report.reminder import owner_lines, reminder
 
 NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)  # a Monday
@@ -168,14 +170,44 @@ def held(
     ]
 
 
-def loads(*mine: Workload) -> tuple[Load, ...]:
-    return overcommitted({ADA: mine}, UNTIL, TODAY, WEEK)
+def loads(*mine: Workload, work_time: WorkTime = WorkTime()) -> tuple[Load, ...]:  # noqa: B008  # frozen
+    return overcommitted({ADA: mine}, UNTIL, TODAY, WEEK, work_time)
 
 
 def test_estimates_are_compared_with_the_working_days_that_are_left() -> None:
     assert loads(*held(5, 8)) == ()
     (load,) = loads(*held(6, 8))
     assert (load.items, load.days, load.seconds) == (6, 5, 6 * 8 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("hours_a_day", "days_a_week", "fits"),
+    [(8.0, None, 40), (6.0, None, 30), (7.5, 5.0, 37), (8.0, 4.0, 32), (6.0, 2.5, 15), (8.0, 7.0, 40)],
+)
+def test_estimates_are_compared_with_the_working_time(hours_a_day: float, days_a_week: float | None, fits: int) -> None:
+    """Count five working days, in a calendar with five in a week."""
+    work_time = WorkTime(hours_a_day=hours_a_day, days_a_week=days_a_week)
+    assert loads(*held(1, fits), work_time=work_time) == ()
+    assert len(loads(*held(1, fits + 1), work_time=work_time)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rules", "tracker", "expected"),
+    [
+        (ReminderRules(), None, WorkTime()),
+        (ReminderRules(), WorkTime(hours_a_day=6.0, days_a_week=4.0), WorkTime(hours_a_day=6.0, days_a_week=4.0)),
+        (
+            ReminderRules(hours_a_day=7.0),
+            WorkTime(hours_a_day=6.0, days_a_week=4.0),
+            WorkTime(hours_a_day=7.0, days_a_week=4.0),
+        ),
+        (ReminderRules(days_a_week=3.0), None, WorkTime(days_a_week=3.0)),
+    ],
+)
+def test_configured_working_time_outranks_the_trackers(
+    rules: ReminderRules, tracker: WorkTime | None, expected: WorkTime
+) -> None:
+    assert AssessmentRules(reminder_rules=rules).work_time(tracker) == expected
 
 
 def test_without_estimates_more_issues_than_working_days_are_too_many() -> None:
