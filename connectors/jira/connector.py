@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from connectors.jira.apply import Writer
-from connectors.jira.milestones import container_kinds
+from connectors.jira.containers import kinds_of
 from connectors.jira.observe import Observer
 from connectors.jira.preflight import examine
 from connectors.jira.pull import Reader
@@ -37,7 +37,7 @@ class JiraConnector:
     def __init__(self, setup: Setup) -> None:
         self.name, self._clock = setup.name, setup.clock
         self._session = Session(setup)
-        container_kinds(self._session.list_option("containers"))  # raises ValueError for an unknown word
+        kinds_of(self._session)  # raises ValueError for an unknown word
         self.base_url = self._session.base_url
         self._rules = RuleMilestones(setup.options)
         self._reader = Reader(self._session, SweepSchedule(setup), self._rules)

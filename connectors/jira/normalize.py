@@ -1,22 +1,20 @@
-"""Convert Jira's objects to the model: projects, versions, issues and the events of an issue. Pure."""
+"""Convert Jira's objects to the model: projects, issues and the events of an issue. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Raw
 
 from connectors.jira import api_types
-from connectors.jira.issue_milestones import MilestoneFields
+from connectors.shared.containers import Containers
 from connectors.shared.rows import fields_of, word_at
 from sync.model.tracker_data import (
     Event,
     EventKind,
     Issue,
-    Milestone,
-    MilestoneKind,
     Person,
     Project,
     State,
@@ -32,13 +30,14 @@ __all__ = [
     "is_done",
     "issue_of",
     "last_state_change",
-    "milestone_of",
     "person_of",
     "project_of",
     "to_utc",
     "unread_issue",
     "unread_milestone",
 ]
+
+NO_CONTAINERS: Containers[api_types.Project, api_types.Issue, api_types.History] = Containers()
 
 _KNOWN_CATEGORIES = frozenset({"new", "indeterminate", "done"})
 
@@ -47,28 +46,6 @@ def project_of(row: api_types.Project, site: str) -> Project:
     """Convert a project. Jira does not say whether it is public, so its visibility is PROJECT."""
     address = f"{site}/projects/{row.key}"
     return Project(id=row.id, key=row.key, name=row.name, url=address, visibility=Visibility.PROJECT)
-
-
-def milestone_of(row: api_types.Version, project: api_types.Project, site: str) -> Milestone:
-    """Convert a version. A released version closed at the end of its release date in UTC."""
-    return Milestone(
-        id=row.id,
-        project=project.id,
-        kind=MilestoneKind.VERSION,
-        key=row.name,
-        written=f"/{row.name}",
-        title=row.name,
-        url=f"{site}/projects/{project.key}/versions/{row.id}",
-        state=State.CLOSED if row.released or row.archived else State.OPEN,
-        description=row.description or "",
-        start=row.startDate,
-        due=row.releaseDate,
-        closed_at=_end_of(row.releaseDate) if row.released and row.releaseDate else None,
-    )
-
-
-def _end_of(day: date) -> datetime:
-    return datetime.combine(min(day, date(9999, 12, 30)) + timedelta(days=1), time(), UTC)
 
 
 def to_utc(at: datetime | int) -> datetime:
@@ -85,7 +62,7 @@ def events_of(
     row: api_types.Issue,
     histories: Sequence[api_types.History],
     categories: Mapping[str, str],
-    milestone_fields: MilestoneFields = MilestoneFields(),  # noqa: B008  # frozen
+    containers: Containers[api_types.Project, api_types.Issue, api_types.History] = NO_CONTAINERS,
 ) -> tuple[list[Event], datetime | None]:
     """Convert a changelog to the events of an issue, oldest first. Also return when it was closed (UTC), None if open.
 
@@ -105,10 +82,7 @@ def events_of(
     """
     fields: Any = row.fields
     entries = sorted(((to_utc(entry.created), entry) for entry in histories), key=lambda pair: pair[0])
-    events: list[Event] = []
-    for at, entry in entries:
-        for change in entry.items:
-            events.extend(milestone_fields.moves(row.id, at, change, person_of(entry.author)))
+    events = list(containers.events(row, [entry for _, entry in entries]))
     closings = list(_closings(fields, entries, categories))
     is_closed, created = is_done(fields), to_utc(fields.created)
     dates = sorted(to_utc(at) for at in (fields.resolutiondate, fields.statuscategorychangedate) if at is not None)
@@ -190,7 +164,7 @@ def issue_of(
     *,
     points: int,
     blocked_link: str,
-    milestone_fields: MilestoneFields = MilestoneFields(),  # noqa: B008  # frozen
+    containers: Containers[api_types.Project, api_types.Issue, api_types.History] = NO_CONTAINERS,
 ) -> tuple[Issue, tuple[Event, ...]]:
     """Convert an issue and its events.
 
@@ -202,7 +176,7 @@ def issue_of(
     created, updated = to_utc(fields.created), to_utc(fields.updated)
     events: list[Event] = []
     if histories is not None:
-        events, closed_at = events_of(row, histories, categories, milestone_fields)
+        events, closed_at = events_of(row, histories, categories, containers)
     else:
         ended = fields.resolutiondate or fields.statuscategorychangedate or updated
         closed_at = to_utc(ended) if is_done(fields) else None
@@ -224,7 +198,7 @@ def issue_of(
         priority=fields.priority.name if fields.priority else "",
         assignees=(_person(fields.assignee),) if fields.assignee else (),
         labels=tuple(fields.labels or ()),
-        milestones=milestone_fields.now(fields, row.id),
+        milestones=containers.now(row),
         estimate=fields.timeoriginalestimate,
         remaining=fields.timeestimate,
         spent=fields.timespent,

@@ -1,4 +1,4 @@
-"""Pull projects: their versions (or sprints and epics), and all their issues through one query."""
+"""Pull projects: their containers, and all their issues through one query."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 from msgspec import Struct, structs
 
 from connectors.jira import api_types, jql
+from connectors.jira.containers import kinds_of, search_for
+from connectors.jira.containers.rules import Rules
 from connectors.jira.cursor import OVERLAP, Cursor
-from connectors.jira.issue_milestones import MilestoneFields, epic_id
-from connectors.jira.milestones import MilestoneReader, due_dates
 from connectors.jira.normalize import blocked_keys, issue_of, project_of, to_utc
 from connectors.jira.projects import resolve
 from connectors.jira.search import Batch, Search, SearchStart
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
+from connectors.shared.containers import ContainerRows, Containers
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
 from connectors.shared.responses import RowError, reading
@@ -33,6 +34,8 @@ _PROJECTS = 50
 
 _KEYS = 100
 """Issues that one query asks for by key or id."""
+
+JiraKinds = Containers[api_types.Project, api_types.Issue, api_types.History]
 
 EarlyStarts = Mapping[str, Future[SearchStart]]
 """Searches that were begun while the projects were resolved, by query."""
@@ -78,17 +81,21 @@ class Reader:
         calls: list[Callable[[], Any]] = [
             lambda: session.discover(history=history),
             lambda: resolve(session, projects),
-            lambda: self._start_early(Search(session, history=history), expected) if expected else {},
+            lambda: self._start_early(search_for(session, history=history), expected) if expected else {},
         ]
         _, (resolved, failed), early = session.caller.map_all(lambda call: call(), calls)
-        search = Search(session, history=history)
-        keys: dict[str, str] = {}
+        search = search_for(session, history=history)
         complete: set[str] = set()
         latest: dict[str, str] = {}
-        milestones = MilestoneReader.read(session, search, [project for project, _ in resolved], self._rules)
-        progress = self._progress(resolved, milestones, known, failed)
-        for page in self._changes(search, milestones, progress, failed, early):
-            keys |= {project.id: project.key for project in page.projects}
+        rules = Rules(session, search, self._rules)
+        containers = Containers([*(kind(session, search) for kind in kinds_of(session)), rules])
+        rows = containers.read([project for project, _ in resolved])
+        failed |= {word: rows.failed[project.id] for project, word in resolved if project.id in rows.failed}
+        readable = [(project, word) for project, word in resolved if project.id not in rows.failed]
+        progress = self._progress(readable, rules, known)
+        keys = {entry.project.id: entry.project.key for entry in progress}
+        yield self._first_page(progress, rows, failed)
+        for page in self._changes(search, containers, progress, early):
             latest |= page.cursors
             complete |= page.complete
             yield page
@@ -136,45 +143,38 @@ class Reader:
     def _progress(
         self,
         resolved: Sequence[tuple[api_types.Project, str]],
-        milestones: MilestoneReader,
+        rules: Rules,
         cursors: Mapping[str, Cursor],
-        failed: dict[str, TrackerError],
     ) -> list[_Progress]:
-        """The projects whose milestones could be read. The errors of the others are added to ``failed``."""
         entries: list[_Progress] = []
         for project, configured in resolved:
-            if project.id in milestones.failed:
-                failed[configured] = milestones.failed[project.id]
-                continue
             cursor, scope = cursors.get(project.id), self._scope(project.key)
             if cursor is not None and cursor.scope != scope and (cursor.scope or " " in scope):
                 cursor = None
             if cursor is not None and cursor.lacks(self._session.custom_fields.ids):
                 cursor = None
             swept_at = cursor.swept_at if cursor else self._sweeps.now()
-            matches = milestones.query_matches.get(project.id, {})
+            matches = rules.matches.get(project.id, {})
             entries.append(_Progress(project, configured, cursor, swept_at, scope, matches))
         return entries
 
-    def _changes(
-        self,
-        search: Search,
-        milestones: MilestoneReader,
-        progress: Sequence[_Progress],
-        failed: dict[str, TrackerError],
-        early: EarlyStarts,
-    ) -> Iterator[Page]:
-        """Yield one page with all projects and milestones, then the issues."""
-        yield Page(
+    def _first_page(self, progress: Sequence[_Progress], rows: ContainerRows, failed: dict[str, TrackerError]) -> Page:
+        """The page with all projects and milestones."""
+        return Page(
             projects=tuple(project_of(entry.project, self._session.site) for entry in progress),
-            milestones=tuple(row for entry in progress for row in milestones.milestones[entry.project.id]),
+            milestones=tuple(row for entry in progress for row in rows.milestones[entry.project.id]),
             all_milestones=frozenset(entry.project.id for entry in progress),
             failed=failed,
-            unread=tuple(milestones.unread),
+            unread=tuple(rows.unread),
         )
+
+    def _changes(
+        self, search: Search, containers: JiraKinds, progress: Sequence[_Progress], early: EarlyStarts
+    ) -> Iterator[Page]:
+        """Yield the pages of issues."""
         for n in range(0, len(progress), _PROJECTS):
             batch = progress[n : n + _PROJECTS]
-            yield from _IssueReader(self._session, search, milestones.fields, batch, early).pages()
+            yield from _IssueReader(self._session, search, containers, batch, early).pages()
 
 
 def _where(session: Session, cursors: Mapping[str, Cursor | None]) -> str:
@@ -204,11 +204,11 @@ class _IssueReader:
         self,
         session: Session,
         search: Search,
-        fields: MilestoneFields,
+        containers: JiraKinds,
         projects: Sequence[_Progress],
         early: EarlyStarts,
     ) -> None:
-        self._session, self._search, self._fields, self._early = session, search, fields, early
+        self._session, self._search, self._containers, self._early = session, search, containers, early
         self._by_id = {progress.project.id: progress for progress in projects}
         self._by_key = {progress.project.key: progress for progress in projects}
         self._categories = session.categories if search.history else {}
@@ -238,7 +238,7 @@ class _IssueReader:
     def _each_alone(self) -> Iterator[Page]:
         """Read each project by a query of its own: an answer for several projects does not say whose fault it has."""
         for progress in self._running():
-            yield from _IssueReader(self._session, self._search, self._fields, [progress], {}).pages()
+            yield from _IssueReader(self._session, self._search, self._containers, [progress], {}).pages()
 
     def _walk(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
         yield from self._unread_before()
@@ -337,9 +337,7 @@ class _IssueReader:
             issues.append(issue)
             if batch.histories is not None:
                 histories[issue.id] = events
-                if row.id in self._fields.epic_ids:
-                    entries = batch.histories.get(row.id, [])
-                    dates[epic_id(row.id)] = due_dates(issue.created_at, issue.due, entries)
+                dates |= self._containers.due_dates(row, batch.histories.get(row.id, []))
         named = [self._with_owner(row) for row in unread]
         failed = self._unreadable_projects(named, received)
         return Page(
@@ -385,7 +383,7 @@ class _IssueReader:
             reason=reason,
             id=row.id,
             key=row.key,
-            milestones=self._fields.now(row.fields, row.id),
+            milestones=self._containers.now(row),
         )
 
     def _refresh_categories(self, batch: Batch) -> None:
@@ -412,7 +410,7 @@ class _IssueReader:
                 self._session.site,
                 points=self._points,
                 blocked_link=self._blocked_link,
-                milestone_fields=self._fields,
+                containers=self._containers,
             )
 
     def _running(self) -> list[_Progress]:

@@ -43,7 +43,7 @@ _FIELDS = (
     "timeestimate", "timespent", "issuelinks", "parent", "security", "statuscategorychangedate",
 )
 # fmt: on
-_HISTORY_FIELDS = ("fixVersions", "status", "resolution")
+_HISTORY_FIELDS = ("status", "resolution")
 
 _PAGE, _PAGE_WITHOUT_HISTORY, _ID_PAGE, _BULK, _HISTORY_BULK = 100, 1000, 5000, 100, 1000
 """Issues in one request, by kind of request."""
@@ -76,16 +76,25 @@ class SearchStart(Struct, frozen=True):
 
 
 class Search:
-    """Searches of one connection. ``history`` says whether changelogs are read."""
+    """Searches of one connection.
 
-    def __init__(self, session: Session, *, history: bool) -> None:
+    ``history`` says whether changelogs are read. ``fields`` are the ids of further fields that are read of each issue,
+    ``history_fields`` those whose changes are; None: of all fields.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        history: bool,
+        fields: Sequence[str] = (),
+        history_fields: Sequence[str] | None = (),
+    ) -> None:
         self._session, self.history = session, history
-        custom, containers = session.custom_fields, session.list_option("containers")
+        custom = session.custom_fields
         self._type = api_types.issue_type(custom.points, custom.epic_link, custom.sprint)
-        sprint = [custom.sprint] if custom.sprint and "sprints" in containers else []
-        self._history_fields = [*_HISTORY_FIELDS, *sprint]
-        self._fields = [*_FIELDS, *custom.points, *([custom.epic_link] if custom.epic_link else []), *sprint]
-        self._needs_all_changes = "epics" in containers
+        self._fields = list(dict.fromkeys([*_FIELDS, *custom.points, *filter(None, [custom.epic_link]), *fields]))
+        self._history_fields = None if history_fields is None else [*_HISTORY_FIELDS, *history_fields]
 
     def begin(self, where: str) -> SearchStart:
         """Search issues, oldest first. An issue may come more than once."""
@@ -316,7 +325,7 @@ class Search:
         token = ""
         while ids:
             body: dict[str, Any] = {"issueIdsOrKeys": ids, "maxResults": 10000}
-            if not self._needs_all_changes:  # the field that holds a change of parent differs between sites
+            if self._history_fields is not None:
                 body["fieldIds"] = self._history_fields
             if token:
                 body["nextPageToken"] = token

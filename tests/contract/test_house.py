@@ -372,3 +372,20 @@ def test_one_module_orders_and_draws_statuses() -> None:
         and sum(isinstance(name, ast.Name) and name.id == "Status" for name in ast.walk(node)) > 5
     }
     assert found == {"sync/report/verdict_facts.py", "sync/report/phrases.py", "sync/cli/output.py"}
+
+
+# --- kinds of containers ----------------------------------------------------------------------------------------------
+
+KINDS = [path for path in sources() if re.fullmatch(r"connectors/\w+/containers/(?!__init__|kind)\w+\.py", path)]
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_a_kind_of_container_is_one_small_file(path: str) -> None:
+    """One class of `connectors.shared.containers.ContainerKind`, in at most 160 lines (the aim is 120)."""
+    kinds = [
+        f"connectors.{node.name}"
+        for node in sources()[path].body
+        if isinstance(node, ast.ClassDef) and any("Container" in ast.unparse(base) for base in node.bases)
+    ]
+    assert len(kinds) == 1
+    assert len((ROOT / path).read_text("utf-8").splitlines()) <= 160

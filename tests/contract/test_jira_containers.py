@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from connectors.jira.api_types import Change
-from connectors.jira.issue_milestones import MilestoneFields
+from connectors.jira.api_types import Change, History
+from connectors.jira.containers import KINDS
+from connectors.jira.containers.sprints import Sprints
+from connectors.jira.session import CustomFields
 from connectors.sandbox.world import Fault, Issue, Project
 from sync.model.tracker_data import DueDate, MilestoneKind, State
 from sync.tracker.errors import RefusedError
 from tests.contract.jira_side import DIALECTS, START, Stand, native, pulled, stand
 
 ALL = ["versions", "sprints", "epics"]
+ONE_FIELD: Any = SimpleNamespace(custom_fields=CustomFields((), "", "customfield_1"))
+"""The session of a Jira with a sprint field."""
 
 
 @pytest.fixture(params=DIALECTS)
@@ -115,21 +121,19 @@ def test_a_board_of_two_projects_gives_each_sprint_once(served: Stand) -> None:
     ],
 )
 def test_the_sprint_field_in_both_ways(field: object, expected: tuple[str, ...]) -> None:
-    class Fields:
-        fixVersions = None  # noqa: N815  # Jira's name
-        parent, epic, sprints = None, None, field
-
-    assert MilestoneFields(sprints=True).now(Fields) == expected
+    row: Any = SimpleNamespace(fields=SimpleNamespace(sprints=field))
+    assert tuple(Sprints(ONE_FIELD, ONE_FIELD).now(row)) == expected
 
 
 def test_a_change_of_something_else_is_no_move() -> None:
-    places = MilestoneFields(sprints=True, sprint="customfield_1", epics={"PAY-1": "10"}, epic_ids=frozenset({"10"}))
-    for change in (
+    row: Any = SimpleNamespace(id="7")
+    changes = [
         Change(field="summary", from_="1", to="2"),
         Change(field="Sprint", from_="1, 2", to="3, 2"),
         Change(field="Epic Link", from_="99", to=None),
-    ):
-        assert list(places.moves("7", START, change, None)) == []
+    ]
+    for kind in KINDS:
+        assert list(kind(ONE_FIELD, ONE_FIELD).events(row, [History(created=START, items=changes)])) == []
 
 
 # --- epics ----------------------------------------------------------------------------------------------------------

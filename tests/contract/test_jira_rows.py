@@ -10,13 +10,18 @@ import msgspec
 import pytest
 
 from connectors.jira.api_types import History, issue_type
+from connectors.jira.containers.versions import Versions
 from connectors.jira.cursor import Cursor
 from connectors.jira.normalize import issue_of, to_utc
+from connectors.shared.containers import Containers
 from sync.model.tracker_data import Event, EventKind, Issue, State, StatusCategory
 
 BORN = datetime(2026, 1, 1, 9, tzinfo=UTC)
 CATEGORIES = {"1": "new", "2": "indeterminate", "5": "done", "6": "done"}
 ITEM = issue_type(("customfield_1", "customfield_2"), "customfield_3")
+UNUSED: Any = None
+VERSIONS = Versions(UNUSED, UNUSED)
+"""Versions as containers; no session, as nothing is read."""
 
 CLOSED, REOPENED = EventKind.CLOSED, EventKind.REOPENED
 
@@ -56,7 +61,9 @@ def read(
     }
     item = msgspec.json.decode(msgspec.json.encode(wire), type=ITEM)
     logs = None if history is None else msgspec.convert(history, list[History])
-    return issue_of(item, logs, CATEGORIES, "https://j", points=2, blocked_link="is blocked by")
+    return issue_of(
+        item, logs, CATEGORIES, "https://j", points=2, blocked_link="is blocked by", containers=Containers([VERSIONS])
+    )
 
 
 @pytest.mark.parametrize(
