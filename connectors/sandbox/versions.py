@@ -120,6 +120,9 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
         Part(Kind.GRAPHQL, "Note.systemNoteMetadata", "15.8", "MR 106216 of December 2022; the version is inferred"),
         Part(Kind.GRAPHQL, "WorkItemWidgetLinkedItems", "16.3", "MR 126980 of August 2023; the version is inferred"),
         Part(Kind.PARAMETER, "include_ancestors", "16.7", "GitLab's documentation of milestones; issue 433298"),
+        Part(Kind.GRAPHQL, "Group.workItems", "17.4", "GitLab's guide for the change from epics to work items: 17.4"),
+        Part(Kind.RULE, "epics are work items", "17.7", "GitLab's documentation of epics: on by default since 17.7"),
+        Part(Kind.FIELD, "epic.work_item_id", "18.4", "MR 201938 of August 2025; the version is inferred"),
         Part(Kind.RULE, "the role Planner", "17.7", "release notes of 17.7; `min_access_level` takes known roles only"),
     ),
     "jira": (

@@ -19,6 +19,7 @@ __all__ = [
     "Answer",
     "Change",
     "Comment",
+    "Epic",
     "Fault",
     "File",
     "Hook",
@@ -101,6 +102,29 @@ class Milestone:
     archived: bool = False
     group: str = ""
     """The path of the group that it belongs to (GitLab); it then stands in each project of the group."""
+    cadence: str = ""
+    """The title of an iteration's cadence (GitLab); the iterations of an automatic cadence have no title."""
+
+
+@dataclass(slots=True)
+class Epic:
+    """An epic of a GitLab group. ``number`` counts within the group; ``parent`` is the id of the epic above it."""
+
+    id: int
+    number: int
+    group: str
+    title: str
+    created: datetime
+    updated: datetime
+    description: str = ""
+    start: date | None = None
+    due: date | None = None
+    has_fixed_dates: bool = True
+    closed: datetime | None = None
+    parent: int | None = None
+    confidential: bool = False
+    assignees: list[User] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -139,6 +163,9 @@ class Issue:
     blocked_by: list[int] = field(default_factory=list)
     sprints: list[int] = field(default_factory=list)
     """Jira: the sprints it is and was in, the last one last."""
+    iteration: int | None = None
+    epic: int | None = None
+    """GitLab: the ids of its iteration and its epic."""
     estimate: int | None = None
     spent: int | None = None
     points: float | None = None
@@ -289,7 +316,14 @@ class Tracker:
         self.attaching = True
         """Whether attachments are switched on (Jira)."""
         self.premium = True
-        """Whether the licence has weights, scoped labels and blocking links (GitLab)."""
+        """Whether the edition has weights, scoped labels, blocking links, iterations and epics (GitLab)."""
+        self.licence_ended = False
+        """The edition has licensed features and no licence: GraphQL knows the fields, and lists nothing (GitLab)."""
+        self.iterations: dict[int, Milestone] = {}
+        self.epics: dict[int, Epic] = {}
+        """GitLab: those of all groups, by id."""
+        self.hidden_groups: set[str] = set()
+        """GitLab: the groups whose iterations and epics the bot may not read."""
         self.moved: dict[str, str] = {}
         """Old path of a renamed project -> its new one (GitHub and GitLab answer 301)."""
         self.latency = 0.0

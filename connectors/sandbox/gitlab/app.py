@@ -19,11 +19,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connectors.sandbox.gitlab.formats import Json, group_id
 from connectors.sandbox.gitlab.graphql import answer
 from connectors.sandbox.gitlab.pagination import BadRequestError, NotAllowedError, issues_wanted, paged
 from connectors.sandbox.gitlab.permissions import hook, member, token, version
 from connectors.sandbox.gitlab.quick_actions import run_commands
-from connectors.sandbox.gitlab.views import Json, View, group_id
+from connectors.sandbox.gitlab.views import View
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.versions import Kind, lacking, lacks
 from connectors.sandbox.world import Comment, Issue, Label, Milestone, Project, Tracker
@@ -78,6 +79,10 @@ def application(tracker: Tracker) -> ASGIApp:
         ("GET", f"{issue}/links", desk.links),
         ("GET", f"{issue}/resource_milestone_events", desk.milestone_events),
         ("GET", f"{issue}/resource_state_events", desk.state_events),
+        ("GET", f"{issue}/resource_iteration_events", desk.iteration_events),
+        ("GET", "/api/v4/projects/{id}/iterations", desk.project_iterations),
+        ("GET", "/api/v4/groups/{id}/iterations", desk.group_iterations),
+        ("GET", "/api/v4/groups/{id}/epics", desk.group_epics),
         ("GET", "/api/v4/groups/{id}", desk.group),
         ("GET", "/api/v4/groups/{id}/projects", desk.group_projects),
         ("GET", "/api/v4/groups/{id}/issues", desk.group_issues),
@@ -378,7 +383,7 @@ class _Desk:
             [
                 self._shown(project, other) | {"issue_link_id": other.id, "link_type": kind}
                 for other, kind in pairs
-                if self.tracker.premium
+                if self.view.planning.is_licensed
             ]
         )
 
@@ -389,6 +394,42 @@ class _Desk:
     def state_events(self, request: Request) -> Response:
         _, issue = self._issue(request)
         return paged(request, self.view.state_events(issue), lambda event: event)
+
+    # --- iterations and epics --------------------------------------------------------------------------------------
+
+    def iteration_events(self, request: Request) -> Response:
+        _, issue = self._issue(request)
+        self._licensed("Not found")
+        return paged(request, self.view.planning.iteration_events(issue), lambda event: event)
+
+    def project_iterations(self, request: Request) -> Response:
+        return self._iterations(request, self._project(request).key.rpartition("/")[0])
+
+    def group_iterations(self, request: Request) -> Response:
+        return self._iterations(request, self._group(request))
+
+    def _iterations(self, request: Request, group: str) -> Response:
+        self._licensed("Not found")
+        ancestors = request.query_params.get("include_ancestors") != "false"
+        found = self.view.planning.iterations(group, ancestors=ancestors)
+        state = request.query_params.get("state", "all")
+        chosen = [i for i in found if state == "all" or self.view.planning.is_closed(i) is (state == "closed")]
+        return paged(request, chosen, self.view.planning.iteration)
+
+    def group_epics(self, request: Request) -> Response:
+        group, query = self._group(request), request.query_params
+        if not self.view.planning.is_licensed:
+            raise _ForbiddenError
+        found = self.view.planning.epics(
+            group,
+            ancestors=query.get("include_ancestor_groups") == "true",
+            descendants=query.get("include_descendant_groups") != "false",
+        )
+        return paged(request, found, self.view.planning.epic)
+
+    def _licensed(self, missing: str) -> None:
+        if not self.view.planning.is_licensed:
+            raise _MissingError(missing)
 
     # --- writing ---------------------------------------------------------------------------------------------------
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, build_schema, execute_sync, parse, validate
 
-from connectors.sandbox.gitlab.views import Json, View
+from connectors.sandbox.gitlab import group_graphql
+from connectors.sandbox.gitlab.formats import Json
+from connectors.sandbox.gitlab.views import View
 from connectors.sandbox.versions import prune, ruby_words
-from connectors.sandbox.world import Issue, Project
+from connectors.sandbox.world import Epic, Issue, Project
 
 __all__ = ["answer"]
 
@@ -72,18 +74,21 @@ def answer(view: View, asked: Mapping[str, Any]) -> Json:
 @lru_cache(maxsize=8)
 def _schema(*, premium: bool, version: str) -> GraphQLSchema:
     """Return the schema of a version; without a licence it lacks the licensed fields."""
-    schema = build_schema(_SCHEMA if premium else _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }"))
-    resolvers: Mapping[tuple[str, str], Any] = {
+    free = _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }")
+    text = _SCHEMA + group_graphql.LICENSED if premium else free
+    schema = build_schema(text + group_graphql.SCHEMA)
+    resolvers: dict[tuple[str, str], Any] = {
         ("Query", "project"): _project,
         ("Mutation", "updateIssue"): _update_issue,
         ("Project", "workItems"): _items,
         ("WorkItemWidgetNotes", "discussions"): _discussions,
         ("Discussion", "notes"): lambda note, _, **__: {"nodes": [note]},
     }
-    for (type_, field), resolver in resolvers.items():
+    for (type_, field), resolver in (resolvers | dict(group_graphql.RESOLVERS)).items():
         found = schema.type_map[type_]
         assert isinstance(found, GraphQLObjectType)
-        found.fields[field].resolve = resolver
+        if field in found.fields:
+            found.fields[field].resolve = resolver
     schema.type_map["WorkItemWidget"].resolve_type = lambda widget, *_: widget["type_name"]  # type: ignore[attr-defined]
     return prune(schema, "gitlab", version)
 
@@ -142,7 +147,15 @@ def _end(count: int, first: int) -> Json:
     return {"hasNextPage": count > min(first, MOST), "endCursor": None}
 
 
-def _activity(view: View, project: Project, issue: Issue) -> Iterator[Json]:
+def _activity(view: View, project: Project | None, issue: Issue | Epic) -> Iterator[Json]:
+    for change, text, action in view.planning.epic_notes(issue, project):
+        yield _note(view.event(change, issue), text, action)
+    if isinstance(issue, Epic) or project is None:
+        return
+    for event in view.planning.iteration_events(issue):
+        iteration = event["iteration"] and f"*iteration:{event['iteration']['id']}"
+        word = "removed iteration" if event["action"] == "remove" else "changed iteration to"
+        yield _note(event, f"{word} {iteration or ''}".strip(), "iteration")
     for event in view.milestone_events(issue, project):
         word = "removed milestone" if event["action"] == "remove" else "changed milestone to"
         yield _note(event, f"{word} {_reference(project, event['milestone'])}", "milestone")

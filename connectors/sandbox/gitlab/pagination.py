@@ -94,6 +94,9 @@ def _checks(query: QueryParams, me: int) -> Iterator[Check]:
     labels = [name for name in query.get("labels", "").split(",") if name]
     if labels:
         yield lambda _, issue: all(name in issue.labels for name in labels)
+    epic = query.get("epic_id")
+    if epic is not None:
+        yield lambda _, issue: str(issue.epic) == epic or (issue.epic is not None and epic == "Any")
     title = query.get("milestone")
     if title in ("None", "Any"):
         yield lambda _, issue: bool(issue.milestones) is (title == "Any")

@@ -8,26 +8,16 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from connectors.sandbox.gitlab.formats import Json, group_id, stamp
+from connectors.sandbox.gitlab.planning import Planning
 from connectors.sandbox.versions import shown
-from connectors.sandbox.world import Change, Comment, Issue, Label, Milestone, Project, Tracker, User
+from connectors.sandbox.world import Change, Comment, Epic, Issue, Label, Milestone, Project, Tracker, User
 
-__all__ = ["Json", "View", "group_id", "stamp"]
-
-Json = dict[str, Any]
-
-
-def stamp(at: datetime | None) -> str | None:
-    """Format a time as GitLab does: UTC, milliseconds, ``Z``."""
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
-
-
-def group_id(path: str) -> int:
-    """Return a group's number, derived from its path, as the world has none."""
-    return zlib.crc32(path.encode()) % 1_000_000 + 1
+__all__ = ["View"]
 
 
 class View:
@@ -35,6 +25,7 @@ class View:
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
+        self.planning = Planning(tracker, self.event)
 
     def user(self, user: User) -> Json:
         """A user in short form."""
@@ -165,7 +156,7 @@ class View:
             "imported_from": "none",
             "service_desk_reply_to": None,
         }
-        if self.tracker.premium:
+        if self.tracker.premium and not self.tracker.licence_ended:
             shown |= self._licensed(issue, project, blocking)
         return shown
 
@@ -192,6 +183,7 @@ class View:
             "weight": None if issue.points is None else int(issue.points),
             "blocking_issues_count": blocking[issue.number],
             "health_status": issue.health or None,
+            **self.planning.of_issue(issue),
         }
         if issue.parent:
             namespace = project.key.rpartition("/")[0]
@@ -218,6 +210,9 @@ class View:
             if change.field in said:
                 note = self._note(change.id, said[change.field], change.actor, change.at, change.at, issue)
                 yield note | {"system": True, "project_id": project.id, "confidential": False, "internal": False}
+        for change, text, _ in self.planning.epic_notes(issue, project):
+            note = self._note(change.id, text, change.actor, change.at, change.at, issue)
+            yield note | {"system": True, "project_id": project.id, "confidential": False, "internal": False}
 
     def _note(
         self, id_: int, body: str, author: User, created: datetime, updated: datetime, issue: Issue
@@ -264,7 +259,7 @@ class View:
         added_at = {change.at for change in moves if change.new is not None}
         events += [change for change in moves if change.new is not None or change.at not in added_at]
         return [
-            self._event(event, issue)
+            self.event(event, issue)
             | {
                 "action": "remove" if event.new is None else "add",
                 "milestone": self.milestone(known, project) if known else None,
@@ -276,7 +271,7 @@ class View:
     def state_events(self, issue: Issue) -> list[Json]:
         """The issue's closures and reopenings."""
         return [
-            self._event(change, issue)
+            self.event(change, issue)
             | {
                 "state": "closed" if change.new == "closed" else "reopened",
                 "source_commit": None,
@@ -286,11 +281,12 @@ class View:
             if change.field == "state"
         ]
 
-    def _event(self, change: Change, issue: Issue) -> Json:
+    def event(self, change: Change, issue: Issue | Epic) -> Json:
+        """The common part of an issue's events."""
         return {
             "id": change.id,
             "user": self.user(change.actor),
             "created_at": stamp(change.at),
-            "resource_type": "Issue",
+            "resource_type": type(issue).__name__,
             "resource_id": issue.id,
         }
