@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from sync.digest.changes import ChangeEntry, ChangeKind, DigestChanges
 from sync.digest.phrases import Speaker
-from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
+from sync.markup.document import Bullets, Document, Foreign, Item, Line, Lines, Section, Sign
 from sync.model.health import Status
+from sync.model.portfolio_finding import PortfolioFinding
 from sync.report.levers import ranked_levers
+from sync.report.portfolio_findings import portfolio_finding_line
 from sync.report.verdict_facts import WORST_FIRST
 
 __all__ = ["Message", "compose", "omitted_note"]
@@ -24,8 +26,15 @@ class Message(Struct, frozen=True, kw_only=True):
     about: tuple[str, ...] = ()
 
 
-def compose(changes: DigestChanges, speaker: Speaker) -> Message:
-    """Compose the message: first needed decisions, then changes, then one line of counts without change."""
+MAX_FINDINGS = 5
+"""Maximum number of findings about the portfolio in a message; the others are counted."""
+
+
+def compose(changes: DigestChanges, speaker: Speaker, findings: Sequence[PortfolioFinding] = ()) -> Message:
+    """Compose the message: needed decisions, changes, findings about the portfolio, one line of counts without change.
+
+    ``findings`` alone make no message: they last for weeks.
+    """
     decisions = [entry for entry in changes.entries if entry.needs_decision]
     changed = [entry for entry in changes.entries if not entry.needs_decision]
     say = speaker.language.say
@@ -35,6 +44,7 @@ def compose(changes: DigestChanges, speaker: Speaker) -> Message:
         Section(title="", blocks=(Lines((_opening(changes, speaker),)),), weight=90),
         *_section(say("Decisions needed"), decisions, speaker, 100, first=first),
         *_section(heading, changed, speaker, 80, first=first),
+        *_findings(findings, speaker),
         *_closing(changes, speaker),
     )
     return Message(
@@ -102,6 +112,16 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
             ways[0] if len(ways) == 1 else speaker.language.say("{first}; or {second}", first=ways[0], second=ways[1])
         )
         yield (speaker.language.say("Options: {ways}.", ways=either),)
+
+
+def _findings(findings: Sequence[PortfolioFinding], speaker: Speaker) -> Iterator[Section]:
+    language = speaker.language
+    lines = [portfolio_finding_line(finding, language) for finding in findings[:MAX_FINDINGS]]
+    if len(findings) > MAX_FINDINGS:
+        more = len(findings) - MAX_FINDINGS
+        lines.append((language.many("{n} more finding of this kind.", "{n} more findings of this kind.", more),))
+    if lines:
+        yield Section(title=language.say("Beyond single milestones"), blocks=(Bullets(tuple(lines)),), weight=40)
 
 
 def _closing(changes: DigestChanges, speaker: Speaker) -> Iterator[Section]:

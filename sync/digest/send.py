@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import Portfolio
+from sync.assess.portfolio_findings import find_in_portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.digest.attachments import render_pictures
@@ -24,6 +25,7 @@ from sync.digest.phrases import Speaker
 from sync.model.audience import Audience
 from sync.model.digest import LastSent
 from sync.model.health import UnknownCause
+from sync.model.portfolio_finding import PortfolioFinding
 from sync.model.tracker_data import MilestoneKind
 from sync.report.verdict_facts import VerdictFacts, joint_verdict_facts, verdict_facts
 from sync.store.digests import LastDigest
@@ -124,10 +126,12 @@ def _state(uid: str, facts: VerdictFacts, ended: datetime | None = None) -> Mile
 
 def preview(source: PortfolioSource, receiver: Receiver) -> Iterator[SendOutcome]:
     """Yield what each channel would get now, even when no message is due. Sends and records nothing."""
-    states = list(milestone_states(source.portfolio(receiver.audience), receiver.audience, source.at))
+    portfolio = source.portfolio(receiver.audience)
+    states = list(milestone_states(portfolio, receiver.audience, source.at))
+    findings = find_in_portfolio(source.store, portfolio, receiver.audience, replay=source.replay)
     name, day = receiver.audience.name, receiver.cadence.due(source.at)
     for channel in tuple(receiver.channels) or ("",):
-        composed = _compose(source, receiver, channel, states)
+        composed = _compose(source, receiver, channel, states, findings)
         state = SendState.NEWS if composed else SendState.QUIET
         yield SendOutcome(name, channel, state, day, composed[0] if composed else None)
 
@@ -144,7 +148,8 @@ def send_due(source: PortfolioSource, receiver: Receiver, run_id: str) -> Iterat
         if portfolio is None:
             portfolio = _assess_and_save(source, receiver.audience, run_id)
             states = list(milestone_states(portfolio, receiver.audience, source.at))
-        composed = _compose(source, receiver, channel_name, states)
+            findings = find_in_portfolio(source.store, portfolio, receiver.audience, replay=source.replay)
+        composed = _compose(source, receiver, channel_name, states, findings)
         entry = store.begin_message(run_id, name, channel_name, day, composed[1] if composed else None)
         if entry is None:
             yield SendOutcome(name, channel_name, SendState.ALREADY_SENT, day)
@@ -160,14 +165,18 @@ def send_due(source: PortfolioSource, receiver: Receiver, run_id: str) -> Iterat
 
 
 def _compose(
-    source: PortfolioSource, receiver: Receiver, channel: str, states: Sequence[MilestoneState]
+    source: PortfolioSource,
+    receiver: Receiver,
+    channel: str,
+    states: Sequence[MilestoneState],
+    findings: Sequence[PortfolioFinding],
 ) -> tuple[Message, Mapping[str, LastSent]] | None:
     """Return the message of a channel and the states to record after sending; None when there is nothing to say."""
     last = LastDigest(None, {}) if source.replay else source.store.last_digest(receiver.audience.name, channel)
     zone = receiver.cadence.zone
     since = last.at.astimezone(zone) if last.at else None
     changes = changes_since(states, last.state, since, source.at.astimezone(zone))
-    return (compose(changes, receiver.speaker), changes.sent) if changes else None
+    return (compose(changes, receiver.speaker, findings), changes.sent) if changes else None
 
 
 def _assess_and_save(source: PortfolioSource, audience: Audience, run_id: str) -> Portfolio:

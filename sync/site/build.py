@@ -27,6 +27,7 @@ from sync.report import charts
 from sync.report.figures import share_percent
 from sync.report.language import ENGLISH
 from sync.report.phrases import STATUS, capital, day, lateness, minute, percent, plural, promise_sentences, sureness
+from sync.report.portfolio_findings import portfolio_finding_words
 from sync.report.track_record import track_record_sentence
 from sync.report.verdict import data_sentence, time_left
 from sync.report.verdict_facts import SHAPES, WORST_FIRST
@@ -161,6 +162,7 @@ def _templates() -> Environment:
         "late": lateness,
         "time_left": time_left,
         "data_sentence": data_sentence,
+        "finding_words": portfolio_finding_words,
         "confidence": sureness,
         "promise": promise_sentences,
         "plural": plural,

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from sync.assess.explain import milestone_numbers
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
+from sync.assess.portfolio_findings import find_in_portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.forecast.batch import daily_batches
@@ -23,6 +24,7 @@ from sync.model.closing import ClosingRecord
 from sync.model.dates import day_of
 from sync.model.health import Health
 from sync.model.inputs import InputState
+from sync.model.portfolio_finding import PortfolioFinding
 from sync.report.page_links import has_page
 from sync.report.verdict import outage_words
 from sync.site.calibration import (
@@ -98,6 +100,7 @@ class Contents:
     replay: ReplayResult
     reliabilities: tuple[DateReliability, ...]
     given_dates: tuple[GivenDates, ...]
+    findings: tuple[PortfolioFinding, ...] = ()
     is_local: bool = False
     least_dates: int = LEAST_DATES
 
@@ -148,6 +151,7 @@ def gather(
             _changes_since(store, connections, at - timedelta(days=days), word, book, audience, rows)
             for days, word in ((1, "yesterday"), (7, "last week"))
         ),
+        findings=find_in_portfolio(store, portfolio, audience, replay=replay),
         stale=()
         if replay
         else _stale_projects(store, connections, audience, tuple(zip([*assessed, *joints], rows, strict=True))),

@@ -7,7 +7,7 @@ transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -21,6 +21,7 @@ from sync.store.journal import Journal
 from sync.store.maintenance import PruneCounts, prune
 from sync.store.membership_cache import MembershipCache
 from sync.store.observations import Observations
+from sync.store.open_work import open_work
 from sync.store.sources import Sources
 from sync.store.tracker_data import TrackerData
 
@@ -52,6 +53,13 @@ class Store(
     def memory(cls, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
         """Open a new database in memory, which ends when it is closed."""
         return cls.open("sqlite://", create=True, clock=clock)
+
+    def open_work(
+        self, source: str, projects: Collection[str], since: datetime, ignored: Collection[str] = ()
+    ) -> Mapping[str, tuple[int, int]]:
+        """Return the number of open issues without a milestone, and of the recent ones; see `sync.store.open_work`."""
+        ours = self.status_issue_ids(source)
+        return open_work(self._engine, source, projects, since, ignored=ignored, status_issues=ours)
 
     def prune(self, retention: Retention) -> PruneCounts:
         """Delete the rows that are older than the retention."""

@@ -1,0 +1,89 @@
+"""Find what single milestones cannot show, for what one audience may read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+
+from sync.assess.milestone import AssessedMilestone
+from sync.assess.portfolio import Portfolio
+from sync.health.portfolio_findings import RECENT, OpenWork, RunningMilestone, portfolio_findings
+from sync.model.audience import OPERATOR, Audience
+from sync.model.dates import day_of
+from sync.model.portfolio_finding import PortfolioFinding
+from sync.store.store import Store
+from sync.tracker.connection import Connection
+
+__all__ = ["find_in_portfolio"]
+
+
+def find_in_portfolio(
+    store: Store, portfolio: Portfolio, audience: Audience = OPERATOR, *, replay: bool = False
+) -> tuple[PortfolioFinding, ...]:
+    """Return the findings about the running milestones that an audience is shown, and about their projects.
+
+    ``portfolio`` is what the audience may read.
+    A replay has none: the store does not know what was open, or in no milestone, at an earlier time.
+    """
+    running = [
+        milestone
+        for milestone in portfolio.milestones
+        if audience.is_shown(milestone.written, *milestone.other_ids)
+        and milestone.is_running
+        and milestone.health.stale_since is None
+        and milestone.missing_since is None
+    ]
+    if replay or not running:
+        return ()
+    return portfolio_findings([_facts(milestone) for milestone in running], _open_work(store, running))
+
+
+def _facts(milestone: AssessedMilestone) -> RunningMilestone:
+    zone, health = milestone.connection.zone, milestone.health
+    joins = [membership.joined for membership in milestone.memberships]
+    changes = list(_changes(milestone))
+    return RunningMilestone(
+        written=milestone.written,
+        other_ids=milestone.other_ids,
+        project=_project(milestone),
+        title=milestone.milestone.title,
+        today=day_of(health.at, zone),
+        due=health.due,
+        counts=health.counts,
+        first_join=day_of(min(joins), zone) if joins else None,
+        last_change=day_of(max(changes), zone) if changes else None,
+    )
+
+
+def _changes(milestone: AssessedMilestone) -> list[datetime]:
+    """Return the times of all changes of a milestone's items that are known."""
+    changes: list[datetime] = []
+    for membership in milestone.memberships:
+        times = (membership.joined, membership.left, membership.closed, membership.reopened)
+        changes += (at for at in times if at is not None)
+        issue = milestone.issues.get(membership.item) if membership.left is None else None
+        if issue is not None and membership.closed is None:
+            changes.append(issue.updated_at)
+    return changes
+
+
+def _project(milestone: AssessedMilestone) -> str:
+    return f"{milestone.connection.name}:{milestone.project.key}"
+
+
+def _open_work(store: Store, milestones: list[AssessedMilestone]) -> Mapping[str, OpenWork]:
+    """Count the work without a milestone in the projects of these milestones, by project as people write it."""
+    projects: dict[str, dict[str, str]] = defaultdict(dict)
+    connections: dict[str, Connection] = {}
+    for milestone in milestones:
+        connections[milestone.connection.name] = milestone.connection
+        projects[milestone.connection.name][milestone.project.id] = _project(milestone)
+    since = max(milestone.health.at for milestone in milestones) - RECENT
+    return {
+        projects[name][project]: OpenWork(*numbers)
+        for name, connection in connections.items()
+        for project, numbers in store.open_work(
+            connection.source, projects[name].keys(), since, connection.ignored
+        ).items()
+    }
