@@ -53,6 +53,9 @@ _PLACES = {
         "Optional outputs",
         "`optional_outputs = { ... }` of a connection or a project; see the how-to *more places*",
     ),
+    "DoneNames": ("Done", "`[connections.NAME.done]`, or `done = { ... }` of a project; see *what counts*"),
+    "RemovedNames": ("Removed from scope", "`[connections.NAME.removed]`, or `removed = { ... }` of a project"),
+    "StartedNames": ("In progress", "`[connections.NAME.started]`, or `started = { ... }` of a project"),
     "ProjectRules": (
         "One project of a connection",
         '`[connections.NAME.project."acme/app"]`; the narrower wins',

@@ -12,8 +12,10 @@ __all__ = ["RENAMED_KEYS", "rename_keys"]
 RENAMED_KEYS: Mapping[str, str] = {
     "connections.*.also": "optional_outputs",
     "connections.*.project.*.also": "optional_outputs",
+    "connections.*.removed_resolutions": "removed.resolutions",
 }
-"""Former place of a key (``*`` matches any name) -> its new name in the same table. A former name is never reused."""
+"""Former place of a key (``*`` matches any name) -> its new name in the same table, or in a table of the same table. A
+former name is never reused."""
 
 
 def rename_keys(
@@ -32,12 +34,18 @@ def rename_keys(
             if former_name not in inner:
                 continue
             line = f"{file}:{key((*place, former_name))}: this key is now called {new_name!r}"
-            if new_name in inner:
+            value = inner.pop(former_name)
+            *tables, last = new_name.split(".")
+            home: Any = inner
+            for table_name in tables:
+                home = home.setdefault(table_name, {})
+            if not isinstance(home, dict):
+                continue  # no table, which is an error of its own
+            if last in home:
                 errors.append(f"{line}, which this table has too; delete {former_name!r}")
             else:
                 warnings.append(f"{line}; rename it")
-                inner[new_name] = inner[former_name]
-            del inner[former_name]
+                home[last] = value
     return result, warnings, errors
 
 

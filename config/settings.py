@@ -21,6 +21,7 @@ from config.encoding import read_text
 from config.errors import ConfigurationError, key, lines
 from config.renamed_keys import rename_keys
 from config.secret import Secret, Text, UnreadableError, header_problem, redact_from_now_on
+from config.state_names import ambiguous_names, state_rules
 from config.tables import (
     NAME,
     ConnectionSettings,
@@ -36,6 +37,7 @@ from config.tables import (
     Traces,
     Worker,
 )
+from sync.model.item_state import StateNames, StateRules
 from sync.model.policy import Limits, OptionalOutputs, Policy
 from sync.model.settings import CalendarRules, ReminderRules, Retention, Thresholds
 
@@ -172,6 +174,20 @@ class Settings(BaseSettings):
         own = self.connections[connection].tolerance
         return self.rules.tolerance if own is None else own
 
+    def state_rules_for(self, connection: str, project: str) -> StateRules:
+        """The rules for the state of the items of a project."""
+        table = self.connections[connection]
+        return state_rules(table, self._project_rules(table, project))
+
+    def recorded_names(self, connection: str) -> StateNames:
+        """The states and labels (folded) whose past counts in any project of a connection."""
+        table = self.connections[connection]
+        names = [state_rules(table, project).recorded for project in (None, *table.project.values())]
+        return StateNames(
+            states=frozenset().union(*(own.states for own in names)),
+            labels=frozenset().union(*(own.labels for own in names)),
+        )
+
     def database_url(self, environ: Mapping[str, str]) -> SecretStr:
         """The URL of the database, which may hold a password. The path of a SQLite file becomes absolute.
 
@@ -306,6 +322,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     table, warnings, errors = rename_keys(_parse(path), str(path))
     errors += validators.references(table, str(path))
     errors += option_errors(table, str(path))
+    errors += ambiguous_names(table, str(path))
     ceilings: dict[str, Policy] = {}
     for name, value in validators.policy_variables(environ, table.get("connections"), errors):
         ceilings[name] = Policy(value)

@@ -19,14 +19,17 @@ __all__ = [
     "NAME",
     "ConnectionSettings",
     "Dependency",
+    "DoneNames",
     "Filter",
     "Joint",
     "Metrics",
     "Milestone",
     "Ping",
     "ProjectRules",
+    "RemovedNames",
     "Report",
     "Serve",
+    "StartedNames",
     "StatusIssue",
     "Traces",
     "Worker",
@@ -74,6 +77,41 @@ class StatusIssue(Table):
     )
 
 
+Name = Annotated[str, AfterValidator(validators.folded_name)]
+Names = tuple[Name, ...]
+
+
+class DoneNames(Table):
+    """Names of done items, in addition to the tracker's own meaning."""
+
+    states: Names = Field(default=(), description="states (columns) that mean done")
+    labels: Names = Field(default=(), description="labels that mean done, whether the issue is open or closed")
+    resolutions: Names = Field(
+        default=(), description="resolutions of a closed issue that mean done although they usually mean removed"
+    )
+
+
+class RemovedNames(Table):
+    """Names of items that were removed from scope."""
+
+    states: Names | None = Field(
+        default=None, description="states that mean removed from scope; none: the usual names, of closed issues"
+    )
+    labels: Names = Field(default=(), description="labels that mean removed from scope")
+    resolutions: Names | None = Field(
+        default=None, description="resolutions of a closed issue that mean removed from scope; none: the usual names"
+    )
+
+
+class StartedNames(Table):
+    """Names of items in progress, in addition to the tracker's own meaning."""
+
+    states: Names = Field(
+        default=(), description="states that mean in progress; such an issue is not done even if the tracker closed it"
+    )
+    labels: Names = Field(default=(), description="labels of an open issue that mean in progress")
+
+
 class ProjectRules(Table):
     """Settings of one project that differ from its connection's."""
 
@@ -81,6 +119,15 @@ class ProjectRules(Table):
     milestones: Filter | None = Field(default=None, description="milestones of this project to include")
     optional_outputs: OptionalOutputs | None = Field(
         default=None, description="optional outputs of this project; replaces the connection's table"
+    )
+    done: DoneNames | None = Field(
+        default=None, description="names of done issues in this project; replaces the connection's table"
+    )
+    removed: RemovedNames | None = Field(
+        default=None, description="names of removed issues in this project; replaces the connection's table"
+    )
+    started: StartedNames | None = Field(
+        default=None, description="names of issues in progress in this project; replaces the connection's table"
     )
 
 
@@ -144,11 +191,11 @@ class ConnectionSettings(Table):
         description="what joint milestones may show about its milestones in other projects: nothing (none), or status, "
         "probability and dates (aggregate)",
     )
-    removed_resolutions: tuple[str, ...] | None = Field(
-        default=None,
-        description="resolutions that mean removed from scope, not done; case is ignored; none: the usual names, see "
-        "docs/reference/what-counts.md",
+    done: DoneNames = Field(
+        default=DoneNames(), description="names of done issues, see docs/reference/what-counts.md; case is ignored"
     )
+    removed: RemovedNames = Field(default=RemovedNames(), description="names of issues that were removed from scope")
+    started: StartedNames = Field(default=StartedNames(), description="names of issues in progress")
     ignored_types: tuple[str, ...] = Field(
         default=(),
         description="types of issues that never count in a milestone, such as Epic, Sub-task; case is ignored",

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
 from config.errors import did_you_mean, key
+from sync.model.item_state import fold_name
 from sync.model.settings import DaysOff, SettingError
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "days_off",
     "digest_file",
     "email",
+    "folded_name",
     "former_url",
     "issue",
     "no_secret_names",
@@ -90,6 +92,13 @@ def former_url(value: str) -> str:
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("should be addresses such as https://old.example.org")
     return value.rstrip("/").removesuffix("/api/v4")  # GitLab's API is not part of its address
+
+
+def folded_name(value: str) -> str:
+    """Check a name of a state, label or resolution: without a letter or digit it would match nothing."""
+    if not fold_name(value):
+        raise ValueError("should have a letter or a digit, as signs around a name are ignored")
+    return value
 
 
 def ping(value: str) -> None:

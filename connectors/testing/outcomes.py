@@ -1,7 +1,7 @@
 """Clauses about what became of an issue, and when: the facts from which every forecast is computed.
 
 The same facts must give the same counts on every tracker, so a connector reports them with one meaning: see
-`sync.model.removal` for done and removed.
+`sync.model.item_state` for done and removed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from connectors.testing.tracker_side import Collected, Contract, Side
-from sync.model.removal import RemovalNames
+from sync.model.item_state import StateRules
 from sync.model.tracker_data import EventKind, Issue, State, StatusCategory
 from sync.tracker.protocol import Connector
 
@@ -100,7 +100,7 @@ def _outcome(issue: Issue) -> str:
     if issue.state is State.OPEN:
         assert (issue.resolution, issue.closed_at) == ("", None)
         return "open"
-    return "removed" if RemovalNames().include(issue) else "done"
+    return StateRules().state_of(issue).value
 
 
 def _changes(state: Collected, title: str) -> list[tuple[datetime, EventKind]]:

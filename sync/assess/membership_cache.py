@@ -6,7 +6,7 @@ to the rows with the edition of the project that they were built from.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -16,8 +16,8 @@ import msgspec
 from sync.history import memberships as history
 from sync.history.membership_table import MembershipTable
 from sync.model.item_label import ItemLabel, undo_own_touches
+from sync.model.item_state import StateRules
 from sync.model.membership import Membership
-from sync.model.removal import RemovalNames
 from sync.model.tracker_data import Event, EventKind, Issue, Visibility, uid
 from sync.store.database import StoreError
 from sync.store.membership_cache import CacheEntry
@@ -25,31 +25,35 @@ from sync.store.store import Store
 
 __all__ = ["ItemRules", "MembershipHistory", "load_memberships"]
 
+_USUAL = StateRules()
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
-_VERSION = "5"
+_VERSION = "7"
 """Version of this module and of `sync.history.memberships.memberships_of`; another one makes cache entries stale."""
 _BATCH = 100
 """Number of projects whose cache entries are in memory at once."""
 
 
 class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules for the issues of one connection: which are items of work, and which closures take them out of scope.
+    """Rules for the issues of one connection: which are items of work, and which state each of them has.
 
-    ``removed``: names that take a closed item out of scope. ``ignored``: types (lower case) that are not
-    items. ``status_issues``: native ids of status issues, never items. ``own_labels``: the labels that milesync put on
-    items; they do not count as activity.
+    ``states``: the rules for the state of an item, by native project id, if they are not the usual ones. ``ignored``:
+    types (lower case) that are not items. ``status_issues``: native ids of status issues, never items. ``own_labels``:
+    the labels that milesync put on items; they do not count as activity.
     """
 
-    removed: RemovalNames = RemovalNames()
+    states: Mapping[str, StateRules] = {}
     ignored: Collection[str] = ()
     status_issues: Collection[str] = ()
     own_labels: Sequence[ItemLabel] = ()
 
-    @property
-    def cache_key(self) -> str:
-        """The version of the cached memberships: other rules, except for status issues, give another key."""
-        rules = (sorted(self.removed.resolutions), sorted(self.removed.states), self.own_labels, sorted(self.ignored))
+    def cache_key(self, project: str) -> str:
+        """The version of a project's cached memberships: other rules, except for status issues, give another key."""
+        rules = (self.states_of(project).text, self.own_labels, sorted(self.ignored))
         return f"{_VERSION} {sha256(repr(rules).encode()).hexdigest()[:16]}"
+
+    def states_of(self, project: str) -> StateRules:
+        """Return the rules for the state of a project's items, by its native id."""
+        return self.states.get(project, _USUAL)
 
     def is_item(self, issue: Issue) -> bool:
         """Return whether an issue is an item of work that every reader of its project may read."""
@@ -83,7 +87,7 @@ def load_memberships(
     store: Store, source: str, projects: Collection[str], at: datetime, rules: ItemRules
 ) -> MembershipHistory:
     """Load the memberships of these projects (native ids) of a tracker (base URL), as known at ``at`` (UTC)."""
-    key = rules.cache_key
+    keys = {project: rules.cache_key(project) for project in projects}
     editions = store.editions(source, projects)  # read before the rows: a change in between makes the entry stale
     titles: history.Titles | None = None
     tables = list[MembershipTable]()
@@ -91,7 +95,7 @@ def load_memberships(
     recorded: set[str] = set()
     ordered = sorted(projects)
     for batch in (ordered[n : n + _BATCH] for n in range(0, len(ordered), _BATCH)):
-        entries = store.cache_entries(source, key, batch) if editions else {}
+        entries = store.cache_entries(source, {project: keys[project] for project in batch}) if editions else {}
         batch_tables, new_entries = list[MembershipTable](), dict[str, CacheEntry]()
         for project in batch:
             entry = entries.pop(project, None)
@@ -105,7 +109,7 @@ def load_memberships(
             recorded |= {uid(source, "milestone", key) for key, moment in cached.recorded.items() if moment <= at}
         if new_entries and editions:
             with suppress(StoreError):  # a read-only database: build them again next time
-                store.save_cache_entries(source, key, new_entries)
+                store.save_cache_entries(source, keys, new_entries)
         tables.append(_concat(batch_tables))
     memberships = _concat(tables).with_prefixes(uid(source, "milestone", ""), uid(source, "issue", ""))
     return MembershipHistory(memberships, estimated, frozenset(recorded))
@@ -133,7 +137,7 @@ def _build(store: Store, source: str, project: str, titles: history.Titles, rule
             yield event
 
     events = collect(store.events(source, projects=[project]))
-    memberships = history.memberships(issues.values(), events, titles, source=source, removed=rules.removed)
+    memberships = history.memberships(issues.values(), events, titles, source=source, rules=rules.states_of(project))
     milestone_prefix, item_prefix = len(uid(source, "milestone", "")), len(uid(source, "issue", ""))
 
     def with_native_ids(membership: Membership) -> tuple[Membership, datetime]:

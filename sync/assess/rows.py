@@ -221,7 +221,7 @@ def load_rows(
         watched = frozenset(projects)
     milestones = _load_milestones(store, connection, projects, at)
     rules = ItemRules(
-        removed=connection.removed,
+        states={project.id: connection.state_rules_of(project.key) for project in projects.values()},
         ignored=connection.ignored,
         status_issues=store.status_issue_ids(source),
         own_labels=store.item_labels(source),
@@ -282,7 +282,8 @@ def _loader(
             stored = store.issues(source, projects=projects)
         else:
             stored = store.issues(source, ids=list(native_ids))
-        items = (issue for issue in stored if rules.is_item(issue) and issue.id not in rules.status_issues)
+        own = (issue for issue in stored if rules.is_item(issue) and issue.id not in rules.status_issues)
+        items = (rules.states_of(issue.project).with_state(issue) for issue in own)
         issues = {uid(source, "issue", issue.id): issue for issue in items}
         return issues | undo_own_touches(issues, rules.own_labels, source)
 

@@ -21,8 +21,8 @@ from sync.backtest.counts_history import counts_file, read_counts
 from sync.backtest.csv_rows import HistoryError, csv_file, csv_rows
 from sync.history.ledger import Ledger
 from sync.model.dates import end_of_day
+from sync.model.item_state import fold_name
 from sync.model.membership import Container, Membership
-from sync.model.removal import fold_name
 
 __all__ = ["CsvHistory", "read_histories", "removed_items"]
 
@@ -78,7 +78,7 @@ def read_histories(prefixes: Sequence[str], removed: frozenset[str] = frozenset(
 
 
 def removed_items(issues: str, resolutions: frozenset[str]) -> frozenset[str]:
-    """Return the keys of the issues whose ``resolution`` is one of ``resolutions``, as `sync.model.removal` compares.
+    """Return the keys of the issues with one of these resolutions, compared as in `sync.model.item_state`.
 
     ``issues`` is a CSV file, plain or .gz, with the columns ``key`` and ``resolution``. Raises `HistoryError`.
     """

@@ -18,7 +18,6 @@ from config.errors import ConfigurationError
 from config.settings import Settings
 from config.tables import ConnectionSettings, Joint, Milestone
 from sync.cli.options import missing_extra
-from sync.model.removal import RemovalNames, fold_name
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller
 from sync.store.store import Store
@@ -108,7 +107,7 @@ def _connection(
         closes_issues=connection.status_issue.close,
         prefix=settings.label_prefix,
         zone=ZoneInfo(connection.timezone),
-        removed=_removal_names(connection),
+        state_rules_of=lambda project: settings.state_rules_for(name, project),
         ignored=frozenset(word.lower() for word in connection.ignored_types),
         tolerance=settings.tolerance_for(name),
         share=connection.share,
@@ -118,15 +117,9 @@ def _connection(
     )
 
 
-def _removal_names(connection: ConnectionSettings) -> RemovalNames:
-    if connection.removed_resolutions is None:
-        return RemovalNames()
-    return RemovalNames(resolutions=frozenset(map(fold_name, connection.removed_resolutions)))
-
-
 def _options(settings: Settings, name: str, connection: ConnectionSettings) -> dict[str, Any]:
     """The options of a connector: those that this table's own keys become, then the table ``options``."""
-    status = connection.status_issue
+    status, recorded = connection.status_issue, settings.recorded_names(name)
     options: dict[str, Any] = {
         "status_labels": list(status.labels),
         "status_type": status.type,
@@ -136,6 +129,8 @@ def _options(settings: Settings, name: str, connection: ConnectionSettings) -> d
     lists = {
         "rules": _member_rules(settings.joint, name, connection.type),
         "optional_outputs": sorted(settings.optional_output_names(name)),
+        "recorded_states": sorted(recorded.states),
+        "recorded_labels": sorted(recorded.labels),
     }
     texts = {
         "app_id": connection.app_id,

@@ -19,9 +19,9 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
+from sync.model.item_state import fold_name
 from sync.model.membership import Counts
 from sync.model.portfolio_finding import PortfolioFinding, PortfolioFindingKind
-from sync.model.removal import fold_name
 
 __all__ = ["RECENT", "OpenWork", "RunningMilestone", "portfolio_findings"]
 

@@ -9,8 +9,11 @@ A tracker gives the present (`Issue`) and a part of the past (`Event`). Each iss
 * A change and its opposite in the same second cancel out; their order does not matter.
 * Without any closing event, ``closed_at`` is the closure. An issue that is closed without a time is done since the
   earliest time that is known: its creation.
-* A closure is of the present resolution and state if it is the last one; `sync.model.removal` names those that take
-  the issue out of scope.
+* A closure is of the present names if it is the last one; `sync.model.item_state` has those that take the issue out of
+  scope.
+* Where a team names states or labels of finished items, the issue was finished as long as `StateRules.is_finished` says
+  so of its state, its labels and its closures at that time. A label without events was on it from the creation. A state
+  without events began with the last closing or reopening.
 
 A replay as of a time (``at``) is cut from the whole history: nothing that is dated later enters it.
 """
@@ -18,11 +21,11 @@ A replay as of a time (``at``) is cut from the whole history: nothing that is da
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 
+from sync.model.item_state import ItemState, StateRules, fold_name
 from sync.model.membership import Membership
-from sync.model.removal import RemovalNames
 from sync.model.tracker_data import Event, EventKind, Issue, State, uid
 
 __all__ = ["Titles", "memberships", "memberships_of"]
@@ -30,8 +33,9 @@ __all__ = ["Titles", "memberships", "memberships_of"]
 Titles = Mapping[tuple[str, str], Sequence[tuple[datetime | None, str]]]
 """Milestones that have ever had a title: (project id, title) -> (created at, milestone id), the earliest first."""
 
-_REMOVAL_NAMES = RemovalNames()
+_USUAL = StateRules()
 _CLOSING = (EventKind.CLOSED, EventKind.REOPENED)
+_LABELLING = (EventKind.LABELED, EventKind.UNLABELED)
 _MOVING = (EventKind.JOINED, EventKind.LEFT)
 
 Change = tuple[datetime, bool]
@@ -47,19 +51,19 @@ def memberships(
     titles: Titles,
     *,
     source: str,
-    removed: RemovalNames = _REMOVAL_NAMES,
+    rules: StateRules = _USUAL,
     at: datetime | None = None,
 ) -> Iterator[Membership]:
     """Yield every membership of these issues in any milestone, as known at ``at`` (UTC; None: now).
 
-    Events may come in any order. ``removed`` are the names that take a closed issue out of scope.
+    Events may come in any order. ``rules`` decide when an issue was finished, and whether that took it out of scope.
     Containers are ``uid(source, "milestone", id)``, items ``uid(source, "issue", id)``.
     """
     events_of: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         events_of[event.issue].append(event)
     for issue in issues:
-        yield from memberships_of(issue, events_of.get(issue.id, ()), titles, source=source, removed=removed, at=at)
+        yield from memberships_of(issue, events_of.get(issue.id, ()), titles, source=source, rules=rules, at=at)
 
 
 def memberships_of(
@@ -68,14 +72,14 @@ def memberships_of(
     titles: Titles,
     *,
     source: str,
-    removed: RemovalNames = _REMOVAL_NAMES,
+    rules: StateRules = _USUAL,
     at: datetime | None = None,
 ) -> Iterator[Membership]:
     """Yield the memberships of one issue, by milestone and time, from its own events; see `memberships`."""
     if at is not None and issue.created_at > at:
         return
-    closures = _closures(issue, events)
-    out_of_scope = removed.include(issue)
+    closures = _finished(issue, events, rules) if rules.have_names else _closures(issue, events)
+    out_of_scope = rules.state_of(issue) is ItemState.REMOVED
     item = uid(source, "issue", issue.id)
     for milestone, spans in sorted(_times_in(issue, events, titles).items()):
         container = uid(source, "milestone", milestone)
@@ -140,6 +144,52 @@ def _closures(issue: Issue, events: Iterable[Event]) -> list[Span]:
     if is_closed and not changes[-1][1] and closed_at is not None and closed_at > changes[-1][0]:
         changes.append((closed_at, True))
     return _spans(changes, begin=begin, now=is_closed, seen=_second(issue.updated_at))
+
+
+def _finished(issue: Issue, events: Sequence[Event], rules: StateRules) -> list[Span]:
+    """Return the spans in which the issue was finished by the rules, in order."""
+    closures, labels = _closures(issue, events), _labels(issue, events, rules.recorded.labels)
+    states = _states(issue, events, closures)
+    begin = _second(issue.created_at)
+    edges = [edge for spans in (closures, *labels.values()) for span in spans for edge in span if edge is not None]
+    moments = sorted({begin, *edges, *(at for at, _ in states)})
+
+    def is_finished(at: datetime) -> bool:
+        present = [label for label, spans in labels.items() if _is_during(spans, at)]
+        state = next((state for since, state in reversed(states) if since <= at), "")
+        return rules.is_finished(is_closed=_is_during(closures, at), state=state, labels=present)
+
+    changes = [(at, is_finished(at)) for at in moments]
+    return _spans(changes, begin=begin, now=changes[-1][1], seen=begin)
+
+
+def _labels(issue: Issue, events: Iterable[Event], names: Set[str]) -> dict[str, list[Span]]:
+    """Return the spans in which the issue had each label of these names (folded): label -> spans in order."""
+    present = {fold_name(label) for label in issue.labels}
+    changes: dict[str, list[Change]] = {name: [] for name in names & present}
+    for event in events:
+        if event.kind in _LABELLING and (name := fold_name(event.value)) in names:
+            changes.setdefault(name, []).append((event.at, event.kind is EventKind.LABELED))
+    begin, seen = _second(issue.created_at), _second(issue.updated_at)
+    return {
+        name: _spans(_net_changes(own), begin=begin, now=name in present, seen=seen) for name, own in changes.items()
+    }
+
+
+def _states(issue: Issue, events: Iterable[Event], closures: Sequence[Span]) -> list[tuple[datetime, str]]:
+    """Return the states (folded) of the issue with the times since when it had them, in order."""
+    present = fold_name(issue.raw_state)
+    told = sorted((event.at, fold_name(event.value)) for event in events if event.kind is EventKind.STATUS)
+    changes = [(_second(at), state) for at, state in told]
+    if not changes:
+        edges = [edge for span in closures for edge in span if edge is not None]
+        return [(edges[-1] if edges else _second(issue.created_at), present)]
+    last, state = changes[-1]
+    return changes if state == present else [*changes, (max(_second(issue.updated_at), last), present)]
+
+
+def _is_during(spans: Iterable[Span], at: datetime) -> bool:
+    return any(begin <= at and (end is None or at < end) for begin, end in spans)
 
 
 def _times_in(issue: Issue, events: Iterable[Event], titles: Titles) -> dict[str, list[Span]]:

@@ -30,23 +30,23 @@ class MembershipCache(Repository):
         editions = {row.project: row.n for row in self._rows(rows_of(schema.edition, self._known(source)))}
         return {project: editions.get(project, 0) for project in projects}
 
-    def cache_entries(self, source: str, rule: str, projects: Collection[str]) -> dict[str, CacheEntry]:
-        """Return the entries of these projects (native ids) under a rule."""
+    def cache_entries(self, source: str, rules: Mapping[str, str]) -> dict[str, CacheEntry]:
+        """Return the entries of these projects (native ids), each under its own rule."""
         table = schema.memo
-        query = select(table.c.project, table.c.edition, table.c.body)
-        mine = (table.c.source == self._known(source)) & (table.c.rule == rule)
-        rows = self._rows(query.where(mine, table.c.project.in_(projects)))
-        return {row.project: CacheEntry(row.edition, row.body) for row in rows}
+        query = select(table.c.project, table.c.rule, table.c.edition, table.c.body)
+        mine = (table.c.source == self._known(source)) & table.c.rule.in_(set(rules.values()))
+        rows = self._rows(query.where(mine, table.c.project.in_(rules)))
+        return {row.project: CacheEntry(row.edition, row.body) for row in rows if row.rule == rules[row.project]}
 
-    def save_cache_entries(self, source: str, rule: str, entries: Mapping[str, CacheEntry]) -> None:
-        """Save entries under a rule, and delete the entries of these projects under other rules."""
+    def save_cache_entries(self, source: str, rules: Mapping[str, str], entries: Mapping[str, CacheEntry]) -> None:
+        """Save the entries of projects, each under its own rule, and delete their entries under other rules."""
         table, n = schema.memo, self._number(source)
         rows = [
-            {"source": n, "project": project, "rule": rule, "edition": entry.edition, "body": entry.body}
+            {"source": n, "project": project, "rule": rules[project], "edition": entry.edition, "body": entry.body}
             for project, entry in entries.items()
         ]
         with writing(self._engine) as connection:
             for project in entries:
                 mine = (table.c.source == n) & (table.c.project == project)
-                connection.execute(delete(table).where(mine, table.c.rule != rule))
+                connection.execute(delete(table).where(mine, table.c.rule != rules[project]))
             upsert(connection, table, rows)

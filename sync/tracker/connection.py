@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
+from sync.model.item_state import StateRules
 from sync.model.policy import OptionalOutputs, Policy
-from sync.model.removal import RemovalNames
 from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE, length_of
 from sync.tracker.errors import ClockError, TrackerError
 from sync.tracker.identity import TrackerIdentity, with_present_source
@@ -35,6 +35,10 @@ def _no_optional_outputs(_project: str) -> OptionalOutputs:
     return OptionalOutputs()
 
 
+def _usual_states(_project: str) -> StateRules:
+    return StateRules()
+
+
 def _every_title(_project: str, _title: str) -> bool:
     return True
 
@@ -47,8 +51,8 @@ class Connection:
     ``optional_outputs_of`` the optional writes of a project; projects are paths.
     ``labels`` are the labels of a new status issue, ``prefix`` is the first part of the status labels.
     ``closes_issues``: a status issue that milesync created is closed with its milestone, and reopened with it.
-    ``zone`` decides where days end. ``removed`` are the names that mean "removed from scope". ``ignored`` are issue
-    types (lower case) that are no items, such as epics or sub-tasks.
+    ``zone`` decides where days end. ``ignored`` are issue types (lower case) that are no items, such as epics or
+    sub-tasks. ``state_rules_of`` returns the rules for the state of a project's items.
     ``share`` is what other audiences may see of private milestones: ``none``, or ``aggregate`` (status, probability and
     dates). ``named`` holds the overrides by the milestone's written id without the connection's name: ``acme/app#12``.
     Texts with our marker by ``ignored_accounts`` (logins, lower case) are no claims.
@@ -65,12 +69,12 @@ class Connection:
     prefix: str = "health"
     closes_issues: bool = True
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    removed: RemovalNames = field(default_factory=RemovalNames)
     ignored: frozenset[str] = frozenset()
     tolerance: float = 0.0
     share: str = "none"
     named: Mapping[str, MilestoneOverrides] = field(default_factory=dict)
     optional_outputs_of: Callable[[str], OptionalOutputs] = _no_optional_outputs
+    state_rules_of: Callable[[str], StateRules] = _usual_states
     formerly: tuple[str, ...] = ()
     ignored_accounts: frozenset[str] = frozenset()
     identity: TrackerIdentity = field(default_factory=TrackerIdentity)

@@ -1,4 +1,4 @@
-"""Done, removed and open of every tracker, through the real clients over HTTP: the table of `sync.model.removal`."""
+"""Done, removed and open of every tracker, through the real clients over HTTP: the table of `sync.model.item_state`."""
 
 from __future__ import annotations
 

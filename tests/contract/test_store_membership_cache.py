@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sync.assess.membership_cache import ItemRules, load_memberships
-from sync.model.removal import RemovalNames
+from sync.model.item_state import StateNames, StateRules
 from sync.model.tracker_data import EventKind, Issue, Visibility
 from sync.store.database import UnusableDatabase
 from sync.store.store import Store
@@ -82,11 +82,23 @@ class Fixed(Store):
 def test_who_may_only_read_gets_them_all_the_same(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     assert known_stays(Fixed(store)) == {"m": [f"{SOURCE}/issue/1"]}
-    assert store.cache_entries(SOURCE, "", ["p"]) == {}
+    assert store.cache_entries(SOURCE, {"p": ""}) == {}
 
 
 def test_another_rule_recomputes_the_memberships(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue(milestones=("m",)),)), T0)
     known_stays(store)
+    other = StateRules(done=StateNames(labels=frozenset({"shipped"})))
+    load_memberships(Unread(store), SOURCE, {"p"}, T0, ItemRules(states={"another project": other}))
     with pytest.raises(AssertionError, match="read again"):
-        load_memberships(Unread(store), SOURCE, {"p"}, T0, ItemRules(removed=RemovalNames(frozenset({"other"}))))
+        load_memberships(Unread(store), SOURCE, {"p"}, T0, ItemRules(states={"p": other}))
+
+
+def test_each_project_has_its_own_rules(store: Store) -> None:
+    """Two projects of one connection with the same label, which means done in one of them only."""
+    labeled = [issue(n, project=n, milestones=("m",), labels=("shipped",)) for n in ("p", "q")]
+    store.save(SOURCE, Page(issues=tuple(labeled), milestones=(milestone(),)), T0)
+    rules = ItemRules(states={"p": StateRules(done=StateNames(labels=frozenset({"shipped"})))})
+    for _ in range(2):  # the second time from the cache
+        table = load_memberships(store, SOURCE, {"p", "q"}, T0 + DAY, rules).memberships
+        assert table.open_items(T0 + DAY) == {f"{SOURCE}/milestone/m": [f"{SOURCE}/issue/q"]}

@@ -18,7 +18,7 @@ from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.scoring import score
 from sync.history.calendar import Calendar
-from sync.model import removal
+from sync.model import item_state
 from tests.printed_figures import page_blocks, printed_blocks, with_blocks
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -89,7 +89,7 @@ def test_capacity_dates_hold_as_often_as_they_say(result: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(("tolerance", "skill"), [(0.0, 0.12), (0.1, 0.14)])
 def test_it_holds_when_some_resolutions_take_items_out_of_scope(tolerance: float, skill: float) -> None:
-    removed = removed_items(str(DATA / "jira_titanium_issues.csv.gz"), removal.REMOVED_RESOLUTIONS)
+    removed = removed_items(str(DATA / "jira_titanium_issues.csv.gz"), item_state.REMOVED_RESOLUTIONS)
     ledger = read_histories([PREFIX], removed).ledger
     setup = BacktestSetup(last_event(ledger), Calendar())
     resolved = ask(HistoryTables(ledger, Rules(tolerance=tolerance)), setup).resolved

@@ -13,6 +13,7 @@ from sync.history.containers import Joins, containers
 from sync.history.counting import burnup, is_done, is_member, is_open, merged_counts
 from sync.history.membership_table import MembershipTable
 from sync.history.memberships import Titles, memberships
+from sync.model.item_state import StateNames, StateRules, fold_names
 from sync.model.membership import Container, Membership
 from sync.model.tracker_data import (
     DueDate,
@@ -77,8 +78,14 @@ def stay(milestone: str = "m", **fields: Any) -> Membership:
     return Membership(container=box(milestone), item=ITEM, **fields)
 
 
-def replay(item: Issue, *events: Event, at: datetime | None = None, titles: Titles | None = None) -> list[Membership]:
-    return list(memberships([item], events, titles or {}, source=SOURCE, at=at))
+def replay(
+    item: Issue,
+    *events: Event,
+    at: datetime | None = None,
+    titles: Titles | None = None,
+    rules: StateRules = StateRules(),  # noqa: B008  # frozen
+) -> list[Membership]:
+    return list(memberships([item], events, titles or {}, source=SOURCE, rules=rules, at=at))
 
 
 # --- milestones -------------------------------------------------------------------------------------------------
@@ -260,6 +267,113 @@ def test_an_issue_that_is_closed_without_a_time_is_done_since_its_creation(creat
     later = replay(done, joined(day(5)))
     assert later == [stay(joined=day(5), closed=day(expected))]
     assert is_done(later[0], day(6))
+
+
+# --- done, removed and started by names ----------------------------------------------------------------------------
+
+SHIPPED = StateRules.named(
+    done=StateNames(labels=fold_names(["Shipped"]), states=fold_names(["Ready for Release"])),
+    started=StateNames(states=fold_names(["Merged"])),
+    removed_states=fold_names(["Parked"]),
+    removed_labels=fold_names(["out of scope"]),
+)
+
+
+def labeled(at: datetime, label: str = "shipped") -> Event:
+    return Event(issue="1", at=at, kind=EventKind.LABELED, value=label)
+
+
+def unlabeled(at: datetime, label: str = "shipped") -> Event:
+    return Event(issue="1", at=at, kind=EventKind.UNLABELED, value=label)
+
+
+def moved_to(at: datetime, state: str) -> Event:
+    return Event(issue="1", at=at, kind=EventKind.STATUS, value=state)
+
+
+def finished(*events: Event, **fields: Any) -> list[tuple[float | None, float | None, bool]]:
+    """Return (closed, reopened, removed) of each membership of an issue that is in one milestone, in days."""
+
+    def number(at: datetime | None) -> float | None:
+        return None if at is None else (at - day(0)) / timedelta(days=1)
+
+    found = replay(issue(milestones=("m",), **fields), *events, rules=SHIPPED)
+    return [(number(member.closed), number(member.reopened), member.removed) for member in found]
+
+
+def test_done_since_a_label() -> None:
+    assert finished(labeled(day(4)), labels=("SHIPPED",)) == [(4, None, False)]
+    assert finished(labeled(day(4), "✨ Shipped"), labels=("✨ Shipped",)) == [(4, None, False)]
+    assert finished(labeled(day(4), "other"), labels=("other",)) == [(None, None, False)]
+
+
+def test_a_label_without_its_event_was_there_from_the_beginning() -> None:
+    assert replay(issue(milestones=("m",), labels=("shipped",)), rules=SHIPPED) == [stay(joined=day(0), closed=day(0))]
+
+
+def test_a_label_that_was_taken_away_reopens() -> None:
+    assert finished(labeled(day(2)), unlabeled(day(5))) == [(2, 5, False), (None, None, False)]
+    assert finished(labeled(day(2)), unlabeled(day(5)), labeled(day(7)), labels=("shipped",)) == [
+        (2, 5, False),
+        (7, None, False),
+    ]
+
+
+def test_a_label_before_the_closing_counts_from_the_label() -> None:
+    """The tracker closes it at the release: that changes nothing."""
+    fields: dict[str, Any] = {"state": State.CLOSED, "closed_at": day(20), "raw_state": "closed"}
+    assert finished(labeled(day(4)), closed(day(20)), labels=("shipped",), **fields) == [(4, None, False)]
+    assert finished(labeled(day(4)), unlabeled(day(20)), closed(day(20)), **fields) == [(4, None, False)]
+    assert finished(labeled(day(4)), unlabeled(day(10)), closed(day(20)), **fields) == [
+        (4, 10, False),
+        (20, None, False),
+    ]
+
+
+def test_removed_by_a_label() -> None:
+    assert finished(labeled(day(4), "Out of scope"), labels=("Out of scope",)) == [(4, None, True)]
+    both = labeled(day(4)), labeled(day(6), "out of scope")
+    assert finished(*both, labels=("shipped", "out of scope")) == [(4, None, True)]
+
+
+def test_done_since_a_state() -> None:
+    moves = moved_to(day(3), "In Progress"), moved_to(day(6), "Ready for Release")
+    assert finished(*moves, raw_state="Ready for release") == [(6, None, False)]
+    back = *moves, moved_to(day(8), "In Progress")
+    assert finished(*back, raw_state="In Progress") == [(6, 8, False), (None, None, False)]
+    parked = *back, moved_to(day(9), "Parked")
+    assert finished(*parked, raw_state="Parked") == [(6, 8, False), (9, None, True)]
+
+
+def test_a_state_without_its_event_began_with_the_last_closing_or_reopening() -> None:
+    fields: dict[str, Any] = {"raw_state": "Ready for Release"}
+    assert finished(reopened(day(5)), closed(day(2)), **fields) == [(2, None, False)]
+    assert finished(closed(day(2)), state=State.CLOSED, closed_at=day(2), **fields) == [(2, None, False)]
+    assert replay(issue(milestones=("m",), **fields), rules=SHIPPED) == [stay(joined=day(0), closed=day(0))]
+
+
+def test_a_state_of_work_in_progress_reopens_what_the_tracker_calls_done() -> None:
+    fields: dict[str, Any] = {"state": State.CLOSED, "closed_at": day(4), "raw_state": "Done"}
+    merged = closed(day(4)), moved_to(day(4), "Merged"), moved_to(day(9), "Done")
+    assert finished(*merged, **fields) == [(9, None, False)]
+    assert finished(*merged[:2], **fields | {"raw_state": "Merged"}) == [(None, None, False)]
+
+
+def test_a_state_of_work_in_progress_outranks_a_label_of_done_work() -> None:
+    moves = labeled(day(2)), moved_to(day(5), "Merged")
+    assert finished(*moves, labels=("shipped",), raw_state="Merged") == [(2, 5, False), (None, None, False)]
+
+
+def test_a_state_that_was_renamed_counts_by_its_new_name_since_the_issue_was_seen() -> None:
+    """The tracker recorded the state under its former name, and the rules have the new one."""
+    assert finished(moved_to(day(5), "Releasable"), raw_state="Ready for Release") == [(90, None, False)]
+
+
+def test_the_order_of_events_does_not_matter() -> None:
+    moves = [moved_to(day(3), "Ready for Release"), moved_to(day(5), "x"), labeled(day(6)), unlabeled(day(8))]
+    expected = [(3, 5, False), (6, 8, False), (None, None, False)]
+    for order in (moves, moves[::-1], moves[2:] + moves[:2]):
+        assert finished(*order, raw_state="x") == expected
 
 
 # --- replay -----------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from config import validators as checks
 from config.connector_options import options_type
 from config.reference import reference
 from config.renamed_keys import RENAMED_KEYS
-from config.tables import ConnectionSettings
+from config.tables import ConnectionSettings, RemovedNames
 from sync.forecast.parameters import Rules
+from sync.model.item_state import StateNames
 from sync.model.policy import Limits, OptionalOutputs, Policy
 from sync.model.settings import CalendarRules, ReminderRules, Retention
 
@@ -200,6 +201,62 @@ def test_an_error_in_a_table_of_the_core_names_its_key(write: Write, lines: str,
     assert said in found[key]
 
 
+# --- names of done, removed and started items -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "place", "other"),
+    [
+        (
+            'done = { labels = ["a", "Shipped"] }\nremoved = { labels = ["[shipped]"] }',
+            "removed.labels[0]",
+            "done.labels",
+        ),
+        ('done = { states = ["Merged"] }\nstarted = { states = ["x", "MERGED"] }', "started.states[1]", "done.states"),
+        (
+            'removed = { states = ["Won\u2019t Do"] }\nstarted = { states = ["Won\'t do"] }',
+            "started.states[0]",
+            "removed.states",
+        ),
+        (
+            'done = { resolutions = ["Late"] }\nremoved = { resolutions = ["late"] }',
+            "removed.resolutions[0]",
+            "done.resolutions",
+        ),
+        (
+            'done = { labels = ["a"] }\nproject."acme/app" = { removed = { labels = ["A"] } }',
+            'project."acme/app".removed.labels[0]',
+            "done.labels",
+        ),
+        (
+            'removed = { labels = ["a"] }\nproject."acme/app" = { done = { labels = ["A"] } }',
+            'project."acme/app".removed.labels[0]',
+            "done.labels",
+        ),
+    ],
+)
+def test_a_name_has_one_meaning(write: Write, lines: str, place: str, other: str) -> None:
+    assert wrong(write(MINIMAL + lines + "\n")) == {
+        f"connections.gh.{place}": f"this name is in {other} too; a name has one meaning"
+    }
+
+
+def test_a_name_may_be_a_state_and_a_label_and_differ_between_projects(write: Write) -> None:
+    text = 'done = { labels = ["late"], states = ["x"] }\nstarted = { states = ["late"] }\n'
+    project = 'project."acme/app" = { done = { labels = ["x"] }, removed = { labels = ["late"] } }\n'
+    settings = load(write(MINIMAL + text + project), {})
+    assert settings.state_rules_for("gh", "acme/app").removed.labels == {"late"}
+    assert settings.recorded_names("gh") == StateNames(states=frozenset({"x", "late"}), labels=frozenset({"x", "late"}))
+
+
+@pytest.mark.parametrize("name", ["", " ", "---", "\u2705"])
+def test_a_name_without_a_letter_is_an_error(write: Write, name: str) -> None:
+    found = wrong(write(MINIMAL + f'started = {{ states = ["ok", "{name}"] }}\n'))
+    assert found == {
+        "connections.gh.started.states[1]": "should have a letter or a digit, as signs around a name are ignored"
+    }
+
+
 # --- keys with a new name --------------------------------------------------------------------------------------
 
 
@@ -227,6 +284,18 @@ def test_a_former_key_next_to_its_new_name_is_an_error(write: Write) -> None:
     }
 
 
+def test_a_former_key_may_be_in_a_table_now(write: Write) -> None:
+    path = write(MINIMAL + 'removed_resolutions = ["Parked"]\nremoved = { labels = ["wontfix"] }\n')
+    settings = load(path, {})
+    assert settings.connections["gh"].removed == RemovedNames(labels=("wontfix",), resolutions=("Parked",))
+    line = f"{path}:connections.gh.removed_resolutions: this key is now called 'removed.resolutions'"
+    assert settings.warnings == (f"{line}; rename it",)
+    both = wrong(write(MINIMAL + 'removed_resolutions = []\nremoved = { resolutions = ["Parked"] }\n'))
+    assert "which this table has too" in both["connections.gh.removed_resolutions"]
+    no_table = wrong(write(MINIMAL + 'removed_resolutions = []\nremoved = "Parked"\n'))
+    assert no_table.keys() == {"connections.gh.removed"}
+
+
 def test_an_error_below_a_former_key_comes_with_the_new_name_of_that_key(write: Write) -> None:
     found = wrong(write(MINIMAL + "also = { pictures = true }\n"))
     assert "there is no such key" in found["connections.gh.optional_outputs.pictures"]
@@ -238,7 +307,7 @@ def test_the_new_name_of_each_key_exists_and_its_former_name_does_not() -> None:
     tables = (described, *described["$defs"].values())
     keys = {key for table in tables for key in table.get("properties", {})}
     for former, new_name in RENAMED_KEYS.items():
-        assert new_name in keys
+        assert keys.issuperset(new_name.split("."))
         assert former.rpartition(".")[2] not in keys, "a former name gets no other meaning"
 
 
@@ -421,7 +490,10 @@ def test_dependencies_that_cannot_be(tmp_path: Path, after: str, key: str, said:
         (f'timeout = "{CANARY}"', "timeout"),
         (f'status_issue = "{CANARY}"', "status_issue"),
         (f'milestones = "{CANARY}"', "milestones"),
-        (f'removed_resolutions = "{CANARY}"', "removed_resolutions"),
+        (f'removed_resolutions = "{CANARY}"', "removed.resolutions"),
+        (f'removed = "{CANARY}"', "removed"),
+        (f'done = {{ labels = ["{CANARY}", ""] }}', "done.labels[1]"),
+        (f'done = {{ labels = ["{CANARY}"] }}\nremoved = {{ labels = ["{CANARY}"] }}', "removed.labels[0]"),
     ],
 )
 def test_no_value_is_ever_repeated(write: Write, line: str, key: str) -> None:
