@@ -23,6 +23,7 @@ __all__ = [
     "ChangelogPage",
     "Comment",
     "CommentPage",
+    "Configuration",
     "Created",
     "Field",
     "FieldSchema",
@@ -32,6 +33,7 @@ __all__ = [
     "Issue",
     "IssueHistory",
     "IssueKey",
+    "IssueType",
     "Link",
     "LinkType",
     "Linked",
@@ -49,10 +51,14 @@ __all__ = [
     "StatusIssue",
     "StatusIssueFields",
     "TenantInfo",
+    "TimeTracking",
     "Transition",
     "Transitions",
     "User",
+    "UserPage",
     "Version",
+    "VersionDriver",
+    "VersionPage",
     "issue_type",
 ]
 
@@ -79,6 +85,7 @@ class User(Struct):
     name: str | None = None
     timeZone: str = "UTC"
     accountType: str = ""
+    active: bool = True
 
     @property
     def id(self) -> str:
@@ -113,6 +120,48 @@ class Field(Struct):
     name: str = ""
     custom: bool = False
     schema: FieldSchema | None = None
+
+
+class IssueType(Struct):
+    """Issue type. Only Cloud says its level: -1 sub-task, 0 issue, 1 epic, 2 and more above."""
+
+    name: str
+    subtask: bool = False
+    hierarchyLevel: Number | None = None
+
+
+class TimeTracking(Struct):
+    """Length of a day and a week."""
+
+    workingHoursPerDay: float = 0.0
+    workingDaysPerWeek: float = 0.0
+
+
+class Configuration(Struct):
+    """Answer of ``/configuration``."""
+
+    timeTrackingEnabled: bool = False
+    timeTrackingConfiguration: TimeTracking | None = None
+
+
+class UserPage(Struct):
+    """Page of ``/user/bulk``."""
+
+    values: list[User]
+
+
+class VersionDriver(Struct):
+    """Version with the account id of its driver."""
+
+    id: str
+    driver: str | None = None
+
+
+class VersionPage(Struct):
+    """Page of ``/project/{}/version``."""
+
+    values: list[VersionDriver]
+    isLast: bool = True
 
 
 class AgilePage(Struct):
@@ -161,6 +210,7 @@ class Project(Struct):
     key: str
     name: str = ""
     versions: list[Raw] | None = None
+    lead: User | None = None
 
 
 class ProjectPage(Struct):
@@ -235,6 +285,7 @@ class Fields(Struct, kw_only=True):
     fixVersions: list[IdRef] | None = None
     labels: list[str] | None = None
     assignee: User | None = None
+    description: Any = None
     duedate: date | None = None
     timeoriginalestimate: Number | None = None
     timeestimate: Number | None = None
@@ -279,13 +330,14 @@ class Issue(Struct):
 
 
 @cache
-def issue_type(points: tuple[str, ...], epic: str, sprint: str = "") -> type[Issue]:
-    """Create the type `Issue` with this site's custom fields: ``points_0`` ..., ``epic`` and ``sprints``.
+def issue_type(points: tuple[str, ...], epic: str, sprint: str = "", starts: tuple[str, ...] = ()) -> type[Issue]:
+    """Create the type `Issue` with this site's custom fields: ``points_0`` ..., ``epic``, ``sprints``, ``start_0`` ...
 
     A field that has an id already (a site may list a field twice) is always None.
     """
     ids = {f"points_{n}": point for n, point in enumerate(points)} | {"epic": epic, "sprints": sprint}
-    types: dict[str, Any] = {"epic": str | None, "sprints": Any}
+    ids |= {f"start_{n}": start for n, start in enumerate(starts)}
+    types: dict[str, Any] = {"epic": str | None, "sprints": Any} | {f"start_{n}": Any for n in range(len(starts))}
     used = {known.encode_name for known in msgspec.structs.fields(Fields)}
     extra: list[Any] = []
     for name, id_ in ids.items():

@@ -1,4 +1,4 @@
-"""Read the command lines of a Jira comment, from an ADF document or wiki markup."""
+"""Read the texts of Jira, from an ADF document or wiki markup: descriptions, and the command lines of comments."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any
 
 from sync.tracker.slash_commands import command_lines
 
-__all__ = ["lines_of"]
+__all__ = ["lines_of", "text_of"]
 
 _QUOTED = re.compile(r"\{(code|noformat|quote|panel)\b[^}]*\}.*?(?:\{\1\}|\Z)", re.DOTALL | re.IGNORECASE)
+
+
+_DEPTH = 30
+"""Levels of a document that are read: an item of a list in a cell of a table is at the seventh."""
 
 
 def lines_of(body: Any) -> str:
@@ -19,6 +23,19 @@ def lines_of(body: Any) -> str:
         return command_lines(_QUOTED.sub(" ", body)) if "/milesync" in body else ""
     content = body.get("content") if isinstance(body, dict) else None
     return command_lines("\n\n".join(_paragraphs(content)))
+
+
+def text_of(body: Any) -> str:
+    """The text of a description, a line for each paragraph, heading and item of a list."""
+    return body.strip() if isinstance(body, str) else "\n".join(_lines(body))
+
+
+def _lines(node: Any, depth: int = 0) -> list[str]:
+    """The lines of a block node; none for a node without text, such as a rule or a picture."""
+    content = _list(node.get("content")) if isinstance(node, dict) and depth < _DEPTH else []
+    if any(isinstance(part, dict) and part.get("type") in ("text", "mention") for part in content):
+        return "".join(map(_inline, content)).split("\n")
+    return [line for part in content for line in _lines(part, depth + 1)]
 
 
 def _paragraphs(content: Any) -> list[str]:

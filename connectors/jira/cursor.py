@@ -36,6 +36,11 @@ class Discovery(Struct, frozen=True, rename={"fingerprint": "of", "epic_link": "
     categories: dict[str, str] = {}
     sprint: str = ""
     site: str = ""
+    parent_link: str = ""
+    starts: tuple[str, ...] = ()
+    types: dict[str, int] = {}
+    configuration: api_types.Configuration | None = None
+    drivers: dict[str, dict[str, api_types.User]] = {}
 
 
 _STORED_NAMES = {
@@ -46,6 +51,7 @@ _STORED_NAMES = {
     "discovery": "known",
     "scope": "place",
     "query_matches": "picked",
+    "containers": "kinds",
 }
 
 
@@ -59,7 +65,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     project's key and the fingerprint of its rules: under another key all issue keys differ, so everything is read
     again. ``query_matches`` maps the id of a rule milestone to the issues that its query found. ``unread`` are the ids,
     or else the keys, of the issues that could not be read: each pull asks for them again. ``fields`` are the custom
-    fields that the issues were read with, None in a cursor of an earlier version of milesync.
+    fields that the issues were read with, None in a cursor of an earlier version of milesync. ``containers`` is the
+    fingerprint of the options that say in which containers an issue is, empty for versions alone.
     """
 
     newest: datetime
@@ -71,6 +78,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     query_matches: dict[str, tuple[str, ...]] = {}
     unread: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
+    containers: str = ""
 
     @classmethod
     def decode(cls, text: str) -> Cursor | None:
@@ -84,9 +92,9 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
         recent = {issue: updated for issue, updated in updates.items() if updated >= start}
         return cls(newest.astimezone(UTC), seen_updates=recent if len(recent) <= MAX_SEEN else {}, swept_at=swept_at)
 
-    def lacks(self, fields: Collection[str]) -> bool:
-        """Return whether issues were read without one of these fields, so that all must be read again."""
-        return self.fields is not None and not set(fields) <= set(self.fields)
+    def lacks(self, fields: Collection[str], containers: str) -> bool:
+        """Return whether issues were read without one of these fields or for other containers: read all again."""
+        return self.containers != containers or (self.fields is not None and not set(fields) <= set(self.fields))
 
     def encode(self, scope: str = "", query_matches: Mapping[str, tuple[str, ...]] | None = None) -> str:
         """The cursor as one line of JSON. ``scope`` and ``query_matches``, if given, replace its own."""

@@ -26,6 +26,7 @@ from sync.model.tracker_data import (
 
 __all__ = [
     "blocked_keys",
+    "done_at",
     "events_of",
     "is_done",
     "issue_of",
@@ -153,6 +154,17 @@ def is_done(fields: Any) -> bool:
     return _is_done(fields.status.statusCategory.key, has_resolution=fields.resolutiondate is not None)
 
 
+def done_at(fields: Any) -> datetime | None:
+    """Return when an issue with these fields was closed (UTC), without its changelog; None if it is open.
+
+    It is the last change of its category (Cloud), else its resolution, else its last update. A resolution may be older
+    than the status: people reopen an issue and leave it in place.
+    """
+    if not is_done(fields):
+        return None
+    return to_utc(fields.statuscategorychangedate or fields.resolutiondate or fields.updated)
+
+
 # --- issues ---------------------------------------------------------------------------------------------------------
 
 
@@ -169,8 +181,7 @@ def issue_of(
     """Convert an issue and its events.
 
     ``points`` is the number of story points fields; the first field with a value counts. ``blocked_link`` is the text
-    of the link type on the blocked side. Without ``histories`` (None), an issue that is done was closed at its
-    resolution, else at its last change of category, else at its last update.
+    of the link type on the blocked side. Without ``histories`` (None), `done_at` says when an issue was closed.
     """
     fields: Any = row.fields
     created, updated = to_utc(fields.created), to_utc(fields.updated)
@@ -178,8 +189,7 @@ def issue_of(
     if histories is not None:
         events, closed_at = events_of(row, histories, categories, containers)
     else:
-        ended = fields.resolutiondate or fields.statuscategorychangedate or updated
-        closed_at = to_utc(ended) if is_done(fields) else None
+        closed_at = done_at(fields)
     is_closed = closed_at is not None
     issue = Issue(
         id=row.id,

@@ -99,11 +99,12 @@ def _list_projects(
 
 def _project_rows(session: Session) -> Iterator[Raw]:
     if not session.is_cloud:
-        yield from session.read(list[Raw], "project")
+        yield from session.read(list[Raw], "project", {"expand": "lead"})
         return
     start, guard = 0, session.caller.guard("")
     while True:
-        page = session.read(api_types.ProjectPage, "project/search", {"startAt": start, "maxResults": _PAGE_SIZE})
+        query = {"startAt": start, "maxResults": _PAGE_SIZE, "expand": "lead"}
+        page = session.read(api_types.ProjectPage, "project/search", query)
         yield from page.values
         if page.isLast:
             return

@@ -14,6 +14,7 @@ from connectors.jira.containers import kinds_of, search_for
 from connectors.jira.containers.rules import Rules
 from connectors.jira.cursor import OVERLAP, Cursor
 from connectors.jira.normalize import blocked_keys, issue_of, project_of, to_utc
+from connectors.jira.people import with_lead
 from connectors.jira.projects import resolve
 from connectors.jira.search import Batch, Search, SearchStart
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
@@ -113,7 +114,7 @@ class Reader:
         """The cursors of the projects that these keys named at the last pull; empty if one of them is uncertain."""
         by_scope: dict[str, list[Cursor]] = {}
         for cursor in known.values():
-            if not cursor.lacks(self._session.custom_fields.ids):
+            if not cursor.lacks(self._session.custom_fields.ids, self._session.container_options):
                 by_scope.setdefault(cursor.scope, []).append(cursor)
         matches = [by_scope.get(self._scope(key), []) for key in keys]
         if any(len(cursors) != 1 for cursors in matches):
@@ -151,7 +152,7 @@ class Reader:
             cursor, scope = cursors.get(project.id), self._scope(project.key)
             if cursor is not None and cursor.scope != scope and (cursor.scope or " " in scope):
                 cursor = None
-            if cursor is not None and cursor.lacks(self._session.custom_fields.ids):
+            if cursor is not None and cursor.lacks(self._session.custom_fields.ids, self._session.container_options):
                 cursor = None
             swept_at = cursor.swept_at if cursor else self._sweeps.now()
             matches = rules.matches.get(project.id, {})
@@ -162,10 +163,13 @@ class Reader:
         """The page with all projects and milestones."""
         return Page(
             projects=tuple(project_of(entry.project, self._session.site) for entry in progress),
-            milestones=tuple(row for entry in progress for row in rows.milestones[entry.project.id]),
+            milestones=tuple(
+                with_lead(row, entry.project.lead) for entry in progress for row in rows.milestones[entry.project.id]
+            ),
             all_milestones=frozenset(entry.project.id for entry in progress),
             failed=failed,
             unread=tuple(rows.unread),
+            work_time=self._session.work_time,
         )
 
     def _changes(
@@ -416,16 +420,18 @@ class _IssueReader:
     def _running(self) -> list[_Progress]:
         return [progress for progress in self._by_id.values() if not progress.has_failed]
 
+    def _stamped(self, cursor: Cursor, progress: _Progress) -> Cursor:
+        """The cursor with what was not read, and with the fields and containers for which the rest was."""
+        fields, containers = self._session.custom_fields.ids, self._session.container_options
+        return structs.replace(cursor, unread=_handles(progress), fields=fields, containers=containers)
+
     def _with_cursors(self, page: Page, batch: Batch) -> Page:
         """The page with the cursors of first pulls. Any other pull begins again if it is interrupted."""
         if not batch.issues:
             return page
         created = max(to_utc(issue.fields.created) for issue in batch.issues)
-        fields = self._session.custom_fields.ids
         cursors = {
-            p.project.id: structs.replace(
-                Cursor(p.newest, created, swept_at=p.swept_at), unread=_handles(p), fields=fields
-            ).encode(p.scope)
+            p.project.id: self._stamped(Cursor(p.newest, created, swept_at=p.swept_at), p).encode(p.scope)
             for p in self._running()
             if p.newest is not None and (p.cursor is None or p.cursor.created_until is not None) and not p.has_nameless
         }
@@ -433,11 +439,9 @@ class _IssueReader:
 
     def _last_page(self, page: Page) -> Page:
         """The page with the final cursors, completing the projects that did not fail."""
-        running, fields = self._running(), self._session.custom_fields.ids
+        running = self._running()
         ends = {
-            p.project.id: structs.replace(
-                Cursor.after_pull(p.newest, p.updates, p.swept_at), unread=_handles(p), fields=fields
-            )
+            p.project.id: self._stamped(Cursor.after_pull(p.newest, p.updates, p.swept_at), p)
             for p in running
             if p.newest is not None and not p.has_nameless
         }

@@ -92,7 +92,7 @@ class Search:
     ) -> None:
         self._session, self.history = session, history
         custom = session.custom_fields
-        self._type = api_types.issue_type(custom.points, custom.epic_link, custom.sprint)
+        self._type = api_types.issue_type(custom.points, custom.epic_link, custom.sprint, custom.starts)
         self._fields = list(dict.fromkeys([*_FIELDS, *custom.points, *filter(None, [custom.epic_link]), *fields]))
         self._history_fields = None if history_fields is None else [*_HISTORY_FIELDS, *history_fields]
 
@@ -136,14 +136,14 @@ class Search:
         both = Batch(first.issues + second.issues, None, [*first.unread, *second.unread])
         return SearchStart(both, newest, self._bulk(both, self._ids(where)) if page.nextPageToken else None)
 
-    def without_histories(self, where: str) -> Rows[api_types.Issue]:
-        """Search issues, without their histories."""
+    def containers(self, where: str) -> Rows[api_types.Issue]:
+        """Search issues that are containers, with description and start, without histories."""
+        fields = [*self._fields, "description", *self._session.custom_fields.starts]
         if self._session.is_cloud:
-            pages = list(token_pages(self._session, where + ORDER, self._fields, _PAGE))
+            pages = list(token_pages(self._session, where + ORDER, fields, _PAGE))
         else:
-            pages = self._all_pages(
-                lambda start: self._search_offset(where + ORDER, start, _PAGE_WITHOUT_HISTORY, history=False)
-            )
+            body = {"jql": where + ORDER, "maxResults": _PAGE_WITHOUT_HISTORY, "fields": fields}
+            pages = self._all_pages(lambda start: _search(self._session, {**body, "startAt": start}))
         return Rows[api_types.Issue]().join(self._rows(page) for page in pages)
 
     def newest(self, where: str) -> datetime | None:

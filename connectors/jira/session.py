@@ -22,6 +22,7 @@ from connectors.jira import api_types
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
 from connectors.shared.responses import Response, decode, decode_row, read_body, reading
+from sync.model.work_time import WorkTime
 from sync.tracker.errors import (
     AuthError,
     BusyError,
@@ -71,6 +72,9 @@ _POINTS_KIND = "com.pyxis.greenhopper.jira:jsw-story-points"
 _POINTS_NAMES = ("story points", "story point estimate")
 _EPIC_LINK_KIND = "com.pyxis.greenhopper.jira:gh-epic-link"
 _SPRINT_KIND = "com.pyxis.greenhopper.jira:gh-sprint"
+_PARENT_LINK_KIND = "com.atlassian.jpo:jpo-custom-field-parent"
+_START_KIND = "com.atlassian.jpo:jpo-custom-field-baseline-start"
+_START_NAME = "start date"
 
 
 def normalise_url(url: str) -> str:
@@ -89,16 +93,19 @@ def for_project(error: TrackerError, project: str) -> TrackerError:
 class CustomFields(NamedTuple):
     """Ids of custom fields.
 
-    ``points`` are the story points fields, the best match first. ``epic_link`` and ``sprint`` are empty if missing.
+    ``points`` are the story points fields, the best match first. ``epic_link``, ``sprint`` and ``parent_link`` are
+    empty if missing. ``starts`` are the fields with the start of an epic, the best match first.
     """
 
     points: tuple[str, ...]
     epic_link: str
     sprint: str
+    parent_link: str = ""
+    starts: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all fields that Jira has, sorted."""
+        """The ids of all fields of an issue that Jira has, sorted."""
         return tuple(sorted({*self.points, self.epic_link, self.sprint} - {""}))
 
 
@@ -114,6 +121,8 @@ class Session:
         self._discovered_at, self._is_recalled = datetime.min.replace(tzinfo=UTC), False
         self._lock = threading.Lock()
         self._idle: list[jira.JIRA] = []
+        self.drivers: dict[str, dict[str, api_types.User]] = {}
+        """The drivers of versions, by project id and version id, as far as they are known; read once a day."""
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -240,7 +249,9 @@ class Session:
 
     def undiscovered(self, *, history: bool) -> list[str]:
         """The names of the facts that a pull needs and that are not known yet."""
-        needed = ["is_cloud", "custom_fields", "own_account", "site", *(["categories"] if history else [])]
+        needed = ["is_cloud", "custom_fields", "own_account", "site", "configuration"]
+        needed += ["categories"] if history else []
+        needed += ["types"] if {"epics", "parents"} & set(self.list_option("containers")) else []
         return [name for name in needed if name not in vars(self)]
 
     def discover(self, *, history: bool) -> None:
@@ -263,10 +274,14 @@ class Session:
         self._discovered_at, self._is_recalled = discovery.at, True
         facts: dict[str, Any] = {
             "is_cloud": discovery.cloud,
-            "custom_fields": CustomFields(discovery.points, discovery.epic_link, discovery.sprint),
+            "custom_fields": CustomFields(
+                discovery.points, discovery.epic_link, discovery.sprint, discovery.parent_link, discovery.starts
+            ),
             "own_account": discovery.account,
         }
-        optional = {"categories": dict(discovery.categories), "site": discovery.site}
+        optional: dict[str, Any] = {"categories": dict(discovery.categories), "site": discovery.site}
+        optional |= {"configuration": discovery.configuration, "types": discovery.types}
+        self.drivers = dict(discovery.drivers)
         vars(self).update(facts | {name: value for name, value in optional.items() if value})
 
     def discovery(self) -> Discovery:
@@ -282,6 +297,11 @@ class Session:
             categories=vars(self).get("categories", {}),
             sprint=fields.sprint,
             site=self.site,
+            parent_link=fields.parent_link,
+            starts=fields.starts,
+            types=vars(self).get("types", {}),
+            configuration=self.configuration,
+            drivers=self.drivers,
         )
 
     def refresh_categories(self) -> Mapping[str, str]:
@@ -370,11 +390,55 @@ class Session:
         kinds = {field.id: (field.schema.custom or "") if field.schema else "" for field in fields}
         by_name = [field.id for field in fields if field.custom and field.name.lower() in _POINTS_NAMES]
         by_kind = [field.id for field in fields if kinds[field.id] == _POINTS_KIND and field.id not in by_name]
-        epic_link, sprint = (
+        epic_link, sprint, parent_link, target = (
             next((id_ for id_, kind in kinds.items() if kind == wanted), "")
-            for wanted in (_EPIC_LINK_KIND, _SPRINT_KIND)
+            for wanted in (_EPIC_LINK_KIND, _SPRINT_KIND, _PARENT_LINK_KIND, _START_KIND)
         )
-        return CustomFields(self.list_option("points_fields") or (*by_name, *by_kind), epic_link, sprint)
+        starts = [field.id for field in fields if field.custom and field.name.lower() == _START_NAME]
+        points = self.list_option("points_fields") or (*by_name, *by_kind)
+        return CustomFields(points, epic_link, sprint, parent_link, (*starts, *filter(None, [target])))
+
+    @cached_property
+    def configuration(self) -> api_types.Configuration:
+        """The settings of time tracking; none where Jira does not say them, as nothing else depends on them."""
+        try:
+            return self.read(api_types.Configuration, "configuration")
+        except PROJECT_ERRORS:
+            return api_types.Configuration()
+
+    @property
+    def work_time(self) -> WorkTime | None:
+        """The hours of a day and the days of a week that Jira is configured with; None if time is not tracked."""
+        configured = self.configuration.timeTrackingConfiguration
+        if configured is None or not self.configuration.timeTrackingEnabled:
+            return None
+        hours, days = configured.workingHoursPerDay, configured.workingDaysPerWeek
+        if not 0 < hours <= 24 or not 0 < days <= 7:
+            return None
+        return WorkTime(hours_a_day=hours, days_a_week=days)
+
+    @cached_property
+    def types(self) -> dict[str, int]:
+        """The level of each issue type by name: -1 sub-task, 0 issue, 1 epic, more above.
+
+        Data Center does not say the level, so only the option ``epic_types`` makes a type an epic there.
+        """
+        epics = {name.lower() for name in self.list_option("epic_types") or ("Epic",)}
+        levels: dict[str, int] = {}
+        for type_ in self.read(list[api_types.IssueType], "issuetype"):
+            by_name = -1 if type_.subtask else int(type_.name.lower() in epics)
+            level = by_name if type_.hierarchyLevel is None else type_.hierarchyLevel
+            levels[type_.name] = max(level, levels.get(type_.name, level))
+        return levels
+
+    @property
+    def container_options(self) -> str:
+        """Fingerprint of the options that say in which containers an issue is; empty for versions alone."""
+        names = ("containers", "epic_types", "parent_types")
+        values = [sorted(set(self.list_option(name))) for name in names]
+        if values[0] in ([], ["versions"]):
+            return ""
+        return blake2b(msgspec.json.encode(values), digest_size=4).hexdigest()
 
     # --- options ----------------------------------------------------------------------------------------------------
 

@@ -100,6 +100,8 @@ class Milestone:
     closed: datetime | None = None
     released: bool = False
     archived: bool = False
+    driver: User | None = None
+    """Who is responsible for a version (Jira Cloud)."""
     group: str = ""
     """The path of the group that it belongs to (GitLab); it then stands in each project of the group."""
     cadence: str = ""
@@ -174,6 +176,7 @@ class Issue:
     health: str = ""
     key: str = ""
     parent: str = ""
+    start: date | None = None
     due: date | None = None
     remaining: int | None = None
     files: list[File] = field(default_factory=list)
@@ -223,6 +226,8 @@ class Project:
     members: dict[str, str] = field(default_factory=dict)
     """What people may do, by login: read, triage, write, maintain or admin."""
     archived: bool = False
+    lead: User | None = None
+    """Jira: the project's lead."""
     issues_off: bool = False
     hooks: list[Hook] = field(default_factory=list)
     workflows: dict[str, str] = field(default_factory=dict)
@@ -316,7 +321,8 @@ class Tracker:
         self.attaching = True
         """Whether attachments are switched on (Jira)."""
         self.premium = True
-        """Whether the edition has weights, scoped labels, blocking links, iterations and epics (GitLab)."""
+        """Whether the edition has weights, scoped labels, blocking links, iterations and epics (GitLab), or
+        levels above epics (Jira)."""
         self.licence_ended = False
         """The edition has licensed features and no licence: GraphQL knows the fields, and lists nothing (GitLab)."""
         self.iterations: dict[int, Milestone] = {}
@@ -324,6 +330,12 @@ class Tracker:
         """GitLab: those of all groups, by id."""
         self.hidden_groups: set[str] = set()
         """GitLab: the groups whose iterations and epics the bot may not read."""
+        self.work_time: tuple[float, float] | None = (8.0, 5.0)
+        """Hours of a day and days of a week (Jira); None: time tracking is off."""
+        self.hides_parent_links = False
+        """Jira Data Center: a search returns null for each parent link."""
+        self.renamed_statuses: dict[str, str] = {}
+        """Jira: old names of statuses, which histories keep -> the present ones. The id stays."""
         self.moved: dict[str, str] = {}
         """Old path of a renamed project -> its new one (GitHub and GitLab answer 301)."""
         self.latency = 0.0

@@ -29,8 +29,8 @@ CREATES = {
 COSTS = {
     "github": RequestCosts(unchanged=2, first_pull=3),
     "gitlab": RequestCosts(unchanged=3, first_pull=7),
-    "jira": RequestCosts(unchanged=2, first_pull=6),
-    "jira-cloud": RequestCosts(unchanged=2, first_pull=8),
+    "jira": RequestCosts(unchanged=2, first_pull=7),
+    "jira-cloud": RequestCosts(unchanged=2, first_pull=9),
 }
 OLD_COSTS = {
     ("github", "3.14"): RequestCosts(unchanged=2, first_pull=6),

@@ -15,12 +15,37 @@ from connectors.jira.containers.sprints import Sprints
 from connectors.jira.session import CustomFields
 from connectors.sandbox.world import Fault, Issue, Project
 from sync.model.tracker_data import DueDate, MilestoneKind, State
+from sync.model.work_time import WorkTime
 from sync.tracker.errors import RefusedError
-from tests.contract.jira_side import DIALECTS, START, Stand, native, pulled, stand
+from tests.contract.jira_side import DIALECTS, START, Pulled, Stand, native, pulled, stand
 
 ALL = ["versions", "sprints", "epics"]
 ONE_FIELD: Any = SimpleNamespace(custom_fields=CustomFields((), "", "customfield_1"))
 """The session of a Jira with a sprint field."""
+
+ADF = {
+    "type": "doc",
+    "version": 1,
+    "content": [
+        {
+            "type": "paragraph",
+            "content": [
+                {"type": "text", "text": "Owner: "},
+                {"type": "mention", "attrs": {"id": "sandbox:7", "text": "@Ada Fox"}},
+            ],
+        },
+        {"type": "rule"},
+        {
+            "type": "bulletList",
+            "content": [
+                {
+                    "type": "listItem",
+                    "content": [{"type": "paragraph", "content": [{"type": "text", "text": "Start: 2026-03-01"}]}],
+                }
+            ],
+        },
+    ],
+}
 
 
 @pytest.fixture(params=DIALECTS)
@@ -141,7 +166,12 @@ def test_a_change_of_something_else_is_no_move() -> None:
 
 def epic(served: Stand) -> tuple[Project, Issue, Issue]:
     """An epic whose due date was moved, with one child of three."""
-    tracker, project = served.tracker, served.fill("PAY", 3)
+    return epic_of(served, served.fill("PAY", 3))
+
+
+def epic_of(served: Stand, project: Project) -> tuple[Project, Issue, Issue]:
+    """Such an epic in a project, with its first issue as child."""
+    tracker = served.tracker
     ada = tracker.user("ada")
     made = tracker.issue(project, "Card payments", ada, type="Epic", due=date(2026, 4, 30))
     child = project.issues[1]
@@ -254,3 +284,102 @@ def test_a_bad_query_fails_in_jiras_words_and_alone(served: Stand) -> None:
     assert set(state.failed) == {"nonsense = 1"}
     assert "nonsense" in str(state.failed["nonsense = 1"])
     assert set(state.by_key()) == {"PAY-1"}
+
+
+def test_a_kind_that_is_switched_on_later_finds_the_issues_that_were_read_before(served: Stand) -> None:
+    project, issue = sprints(served)
+    _, made, child = epic_of(served, project)
+    state = pulled(served.connector(), ["PAY"])
+    pulled(served.connector(containers=["versions", "sprints"]), ["PAY"], state)
+    assert f"sprint-{list(project.sprints)[1]}" in state.by_key()[issue.key].milestones
+    pulled(served.connector(containers=ALL), ["PAY"], state)
+    assert f"epic-{made.id}" in state.by_key()[child.key].milestones
+    pulled(served.connector(containers=ALL), ["PAY"], state)
+    assert not any(page.issues for page in state.pages), "nothing is read again under the same options"
+
+
+# --- owners and working time ----------------------------------------------------------------------------------------
+
+
+def owners(state: Pulled) -> dict[str, list[str]]:
+    return {m.title: [owner.name for owner in m.owners] for m in state.milestones.values()}
+
+
+def test_driver_assignee_and_lead_are_owners(served: Stand) -> None:
+    tracker, project = served.tracker, served.fill("PAY", 1)
+    _, made, _ = epic_of(served, project)
+    project.lead = tracker.user("lea", "Lea Lead")
+    made.assignees = [tracker.user("eve", "Eve Epic")]
+    tracker.issue(project, "Unassigned", tracker.user("ada"), type="Epic")
+    tracker.milestone(project, "2.0", driver=tracker.user("dan", "Dan Driver"))
+    found = owners(pulled(served.connector(containers=ALL), ["P*"]))
+    driver = ["Dan Driver"] if tracker.kind == "jira-cloud" else ["Lea Lead"]
+    assert found == {
+        "PAY 1.0": ["Lea Lead"],
+        "2.0": driver,
+        "Card payments": ["Eve Epic"],
+        "Unassigned": ["Lea Lead"],
+    }
+    project.lead = tracker.bot if tracker.kind == "jira-cloud" else None
+    assert owners(pulled(served.connector(containers=ALL), ["PAY"]))["PAY 1.0"] == [], "a program is no owner"
+
+
+def test_drivers_are_read_once_a_day() -> None:
+    with stand("jira-cloud") as served:
+        project = served.fill("PAY", 1)
+        version = served.tracker.milestone(project, "2.0", driver=served.tracker.user("dan"))
+        state = pulled(served.connector(), ["PAY"])
+        version.driver = served.tracker.user("eve")
+        served.tracker.log.clear()
+        assert owners(pulled(served.connector(), ["PAY"], state))["2.0"] == ["Dan"]
+        assert not any("/version" in path or "/user" in path for _, path, _ in served.tracker.log)
+        served.clock.on(days=1)
+        assert owners(pulled(served.connector(), ["PAY"], state))["2.0"] == ["Eve"]
+
+
+@pytest.mark.parametrize("path", ["project/", "user/bulk"])
+def test_without_drivers_all_else_is_read(path: str) -> None:
+    with stand("jira-cloud") as served:
+        project = served.fill("PAY", 1)
+        served.tracker.milestone(project, "2.0", driver=served.tracker.user("dan"))
+        match = "/version?" if path == "project/" else path
+        served.tracker.faults.append(Fault("status", match, times=9, status=403))
+        state = pulled(served.connector(), ["PAY"])
+        assert state.complete
+        assert owners(state) == {"PAY 1.0": [], "2.0": []}
+
+
+def test_an_epics_description_and_start(served: Stand) -> None:
+    _, made, _ = epic(served)
+    made.body, made.start = "Owner: @ada\nStart: 2026-03-01", date(2026, 3, 4)
+    if served.tracker.kind == "jira-cloud":
+        made.body = ADF
+    [found] = pulled(served.connector(containers=["epics"]), ["PAY"]).milestones.values()
+    expected = "Owner: @Ada Fox\nStart: 2026-03-01" if served.tracker.kind == "jira-cloud" else made.body
+    assert (found.description, found.start) == (expected, date(2026, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [
+        ((8.0, 5.0), WorkTime(hours_a_day=8.0, days_a_week=5.0)),
+        ((7.6, 4.5), WorkTime(hours_a_day=7.6, days_a_week=4.5)),
+        ((0.0, 5.0), None),
+        ((25.0, 5.0), None),
+        (None, None),
+    ],
+)
+def test_the_working_time_is_jiras(
+    served: Stand, configured: tuple[float, float] | None, expected: WorkTime | None
+) -> None:
+    served.fill("PAY", 1)
+    served.tracker.work_time = configured
+    assert pulled(served.connector(), ["PAY"]).pages[0].work_time == expected
+
+
+def test_without_the_configuration_all_else_is_read(served: Stand) -> None:
+    served.fill("PAY", 1)
+    served.tracker.faults.append(Fault("status", "/configuration", times=9, status=403))
+    state = pulled(served.connector(), ["PAY"])
+    assert state.complete
+    assert state.pages[0].work_time is None

@@ -45,7 +45,8 @@ def asked(query: str, tracker: Tracker | None = None) -> list[str]:
         ('project in ("PAY", WEB) AND fixVersion = "PAY \\"1.0\\"" order by id', "PAY-1 PAY-2"),
         ('labels in ("milestone-status") AND project = web', "WEB-2"),
         ("key in (PAY-3, WEB-1) ORDER BY key", "PAY-3 WEB-1"),
-        ("parent = PAY-1", "PAY-3"),
+        ("cf[10008] = PAY-1", "PAY-3"),
+        ("parent = PAY-1", ""),
         ("project = PAY AND fixVersion is EMPTY ORDER BY key", "PAY-3 PAY-4"),
         ("project = PAY AND resolution = Unresolved AND NOT labels = x ORDER BY key", "PAY-1 PAY-3"),
         ("(project = PAY AND statusCategory = Done) OR (project = WEB AND type != Task) ORDER BY key", "PAY-4 WEB-4"),
@@ -79,7 +80,10 @@ def test_what_a_query_finds(query: str, keys: str) -> None:
 def test_what_jira_would_refuse(query: str, said: str) -> None:
     tracker = world()
     wording = Wording(tracker)
-    scope = Scope(tuple(tracker.projects.values()), NOW, wording.zone, wording.category_of, Desk(tracker).find, {})
+    projects = tuple(tracker.projects.values())
+    scope = Scope(
+        projects, NOW, wording.zone, wording.category_of, Desk(tracker).find, {}, frozenset, lambda _: "parent"
+    )
     with pytest.raises(BadQueryError, match=said):
         parse(query, scope)
 

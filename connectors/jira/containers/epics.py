@@ -7,20 +7,18 @@ not count.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
-from itertools import pairwise
 
 from msgspec import structs
 
 from connectors.jira import api_types, jql
 from connectors.jira.containers.kind import JiraContainers
-from connectors.jira.normalize import is_done, person_of, to_utc
+from connectors.jira.issue_milestones import due_dates, milestone_of
 from connectors.jira.search import Search
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.containers import ContainerRows
-from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State, UnreadKind
+from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, UnreadKind
 
-__all__ = ["Epics"]
+__all__ = ["Epics", "epic_types"]
 
 _PARENTS = ("parent", "IssueParentAssociation", "Epic Link")
 
@@ -47,11 +45,13 @@ class Epics(JiraContainers):
         return rows
 
     def _search_in(self, projects: Sequence[api_types.Project]) -> ContainerRows:
-        types = self._session.list_option("epic_types") or ("Epic",)
+        types = epic_types(self._session)
+        if not types:
+            return ContainerRows()
         keys = {project.key: project.id for project in projects}
         try:
             where = f"{jql.any_of('project', keys)} AND {jql.any_of('issuetype', types)}"
-            issues = self._search.without_histories(where)
+            issues = self._search.containers(where)
         except PROJECT_ERRORS as error:
             if len(projects) > 1:
                 return ContainerRows().join(self._search_in([project]) for project in projects)
@@ -69,7 +69,8 @@ class Epics(JiraContainers):
         for issue in issues.read:
             self.ids[issue.key] = _id(issue.id)
             if issue.fields.project.id in milestones:
-                milestones[issue.fields.project.id].append(_milestone_of(issue, self._session.site))
+                milestone = milestone_of(issue, MilestoneKind.EPIC, "epic", self._session.site)
+                milestones[milestone.project].append(milestone)
         return ContainerRows(milestones, unread=unread)
 
     def now(self, row: api_types.Issue) -> Iterator[str]:
@@ -92,54 +93,18 @@ class Epics(JiraContainers):
         """The due dates of an epic over time."""
         if _id(row.id) not in self._known:
             return {}
-        return {_id(row.id): _due_dates(to_utc(row.fields.created), row.fields.duedate, history)}
+        return {_id(row.id): due_dates(row, history)}
+
+
+def epic_types(session: Session) -> list[str]:
+    """The names of the issue types that are epics: those of the option ``epic_types``, else all of the level of epics.
+
+    A name that this Jira does not have is left out, as Jira refuses a query with it.
+    """
+    wanted = {name.lower() for name in session.list_option("epic_types")}
+    return [name for name, level in session.types.items() if (name.lower() in wanted if wanted else level == 1)]
 
 
 def _id(number: str | None) -> str:
     """The id of the milestone, from its issue id: Jira numbers issues and versions separately."""
     return f"epic-{number}"
-
-
-def _milestone_of(issue: api_types.Issue, site: str) -> Milestone:
-    """Convert an epic. It is closed if its status is, as every issue."""
-    fields = issue.fields
-    ended = fields.resolutiondate or fields.statuscategorychangedate or fields.updated if is_done(fields) else None
-    return Milestone(
-        id=_id(issue.id),
-        project=fields.project.id,
-        kind=MilestoneKind.EPIC,
-        key=issue.key,
-        written=f"/epic:{issue.key}",
-        title=fields.summary,
-        url=f"{site}/browse/{issue.key}",
-        state=State.CLOSED if ended else State.OPEN,
-        due=fields.duedate,
-        created_at=to_utc(fields.created),
-        updated_at=to_utc(fields.updated),
-        closed_at=to_utc(ended) if ended else None,
-    )
-
-
-def _due_dates(created: datetime, due: date | None, history: Sequence[api_types.History]) -> tuple[DueDate, ...]:
-    """The due dates over time and who set them; the first since the creation."""
-    changes = sorted(
-        (
-            (to_utc(entry.created), _date(change.from_), _date(change.to), person_of(entry.author))
-            for entry in history
-            for change in entry.items
-            if (change.fieldId or change.field) == "duedate"
-        ),
-        key=lambda change: change[0],
-    )
-    dates = [DueDate(created, changes[0][1] if changes else due)]
-    dates += (DueDate(at, to, by) for at, _, to, by in changes)
-    return tuple(
-        due_date for before, due_date in pairwise([DueDate(created, None), *dates]) if due_date.due != before.due
-    )
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat((text or "")[:10])
-    except ValueError:
-        return None

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from connectors.jira import api_types
 from connectors.jira.containers.kind import JiraContainers
 from connectors.jira.normalize import unread_milestone
+from connectors.jira.people import drivers_of, owners_of
 from connectors.jira.session import Session
 from connectors.shared.containers import ContainerRows
 from connectors.shared.paths import path_of
@@ -47,7 +48,11 @@ class Versions(JiraContainers):
         def read(row: Raw) -> Milestone:
             return _milestone_of(decode_row(row, api_types.Version, session.name, project.key), project, session.site)
 
-        return read_rows(rows, read, partial(unread_milestone, project=project.id))
+        found = read_rows(rows, read, partial(unread_milestone, project=project.id))
+        is_any_open = any(version.state is State.OPEN for version in found.read)
+        drivers = drivers_of(session, project) if is_any_open else {}
+        owned = [structs.replace(version, owners=owners_of(drivers.get(version.id))) for version in found.read]
+        return Rows(owned, found.unread)
 
     def now(self, row: api_types.Issue) -> Iterator[str]:
         """The versions of an issue."""

@@ -17,11 +17,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connectors.sandbox.jira.attachments import Files
+from connectors.sandbox.jira.hierarchy import EPIC_LINK, PARENT_LINK, configuration, types
 from connectors.sandbox.jira.issues import Issues
 from connectors.sandbox.jira.permissions import allowed, create_fields, create_types, permissions, tokens, webhooks
-from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, paged, read
+from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, names, paged, read
 from connectors.sandbox.jira.search import Desk
-from connectors.sandbox.jira.views import EPIC_LINK, POINTS, SPRINT, STATUSES, Wording
+from connectors.sandbox.jira.views import POINTS, SPRINT, START_DATE, STATUSES, Wording
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.versions import Kind, full_version, lacks
 from connectors.sandbox.world import Project, Tracker
@@ -65,6 +66,8 @@ class _Jira:
             ),
             ("GET", "field", self.fields),
             ("GET", "status", self.statuses),
+            ("GET", "issuetype", lambda _: types(tracker)),
+            ("GET", "configuration", lambda _: configuration(tracker)),
             ("GET", "project", self.projects),
             ("GET", "project/{project}", self.project),
             ("GET", "project/{project}/versions", self.versions),
@@ -105,6 +108,7 @@ class _Jira:
                 ("GET", "issue/{issue}/changelog", issues.changelog),
                 ("GET", "project/search", self.project_page),
                 ("GET", "label", self.labels),
+                ("GET", "user/bulk", self.users),
             ]
             prefixes = ("/rest/api/3", "/rest/api/latest")
             site = [Route("/_edge/tenant_info", self._answering(self.tenant_info), methods=["GET"])]
@@ -225,12 +229,14 @@ class _Jira:
         """Return the fields, custom ones with their type."""
         wording = Wording(self.tracker)
         custom = {POINTS[False]: "Story Points", POINTS[True]: "Story point estimate", EPIC_LINK: "Epic Link"}
-        custom[SPRINT] = "Sprint"
+        custom |= {SPRINT: "Sprint", PARENT_LINK: "Parent Link", START_DATE: wording.start_name}
         kinds = {
             POINTS[False]: ("number", "com.atlassian.jira.plugin.system.customfieldtypes:float"),
             POINTS[True]: ("number", "com.pyxis.greenhopper.jira:jsw-story-points"),
             EPIC_LINK: ("any", "com.pyxis.greenhopper.jira:gh-epic-link"),
             SPRINT: ("array", "com.pyxis.greenhopper.jira:gh-sprint"),
+            PARENT_LINK: ("any", "com.atlassian.jpo:jpo-custom-field-parent"),
+            START_DATE: ("date", wording.start_kind),
         }
         shown = []
         for name in wording.fields:
@@ -277,10 +283,11 @@ class _Jira:
         named = Ask(ask.method, {"project": key.rpartition("-")[0]}, ask.query, {})
         return [Wording(self.tracker).user(user) for user in allowed(ask, self.tracker, self._project(named))]
 
-    def projects(self, _: Ask) -> list[Json]:
+    def projects(self, ask: Ask) -> list[Json]:
         """Return every visible project."""
         wording = Wording(self.tracker)
-        return [wording.project(project) for project in self._seen()]
+        with_lead = "lead" in names(ask.query.get("expand"))
+        return [wording.project(project, with_lead=with_lead) for project in self._seen()]
 
     def project_page(self, ask: Ask) -> Json:
         """Return projects by pages, optionally of some keys."""
@@ -289,13 +296,14 @@ class _Jira:
             raise RefusedByJiraError(400, "At most 50 keys are allowed.")
         wording = Wording(self.tracker)
         shown = sorted((p for p in self._seen() if not keys or p.key.upper() in keys), key=lambda p: p.key)
-        return paged(ask, [wording.project(project) for project in shown], 50)
+        with_lead = "lead" in names(ask.query.get("expand"))
+        return paged(ask, [wording.project(project, with_lead=with_lead) for project in shown], 50)
 
     def project(self, ask: Ask) -> Json:
         """One project with its versions."""
         project, wording = self._project(ask), Wording(self.tracker)
         versions = [wording.version(project, version) for version in project.milestones.values()]
-        return wording.project(project) | {"versions": versions}
+        return wording.project(project, with_lead=True) | {"versions": versions}
 
     def versions(self, ask: Ask) -> list[Json]:
         """Every version of a project."""
@@ -303,8 +311,18 @@ class _Jira:
         return [wording.version(project, version) for version in project.milestones.values()]
 
     def version_page(self, ask: Ask) -> Json:
-        """Versions by pages."""
-        return paged(ask, self.versions(ask), 50)
+        """Versions by pages; with their drivers on Cloud, if asked for."""
+        project, wording = self._project(ask), Wording(self.tracker)
+        with_driver = wording.cloud and "driver" in names(ask.query.get("expand"))
+        asked = ask.query.get("status", "")
+        shown = [version for version in project.milestones.values() if asked != "unreleased" or not version.released]
+        return paged(ask, [wording.version(project, version, with_driver=with_driver) for version in shown], 50)
+
+    def users(self, ask: Ask) -> Json:
+        """Return users by account id, by pages."""
+        asked, wording = ask.query.getlist("accountId"), Wording(self.tracker)
+        shown = [wording.user(user) for user in self.tracker.users.values()]
+        return paged(ask, [user for user in shown if user["accountId"] in asked], 200)
 
     def boards(self, ask: Ask) -> Json:
         """Return the boards of a project: a Kanban board, and one with the project's sprints."""

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.sandbox.jira.hierarchy import EPIC_LINK, PARENT_LINK
 from connectors.sandbox.world import Issue, Project
 
 __all__ = ["BadQueryError", "Query", "Row", "Scope", "parse"]
@@ -26,6 +27,7 @@ _UNITS = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=
 _FORMATS = ("%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%d", "%Y/%m/%d")
 _TIMES = {"updated": "updated", "created": "created", "resolved": "closed", "resolutiondate": "closed"}
 _KEYS = ("key", "issuekey", "issue", "id")
+_PARENTS = ("parent", "cf[10008]", "cf[10300]")
 
 
 class BadQueryError(Exception):
@@ -44,6 +46,12 @@ class Scope:
     category: Callable[[str], str]
     find: Callable[[str], Row | None]
     moved: Mapping[str, str]
+    types: Callable[[], frozenset[str]]
+    parent_field: Callable[[Issue], str]
+
+    def parent(self, issue: Issue, field_: str) -> tuple[str, ...]:
+        """The key of an issue's parent, in lower case, if this field has it."""
+        return (issue.parent.lower(),) if issue.parent and self.parent_field(issue) == field_ else ()
 
 
 @dataclass
@@ -233,8 +241,7 @@ def _one_of(scope: Scope, name: str, values: list[str] | None) -> Clause:
         raise BadQueryError(f"Field '{name}' does not exist or you do not have permission to view it.")
     if values is None:
         return Clause(lambda row: not any(read(scope, row)))
-    if name == "fixversion":
-        _known_versions(scope, values)
+    _check_values(scope, name, values)
     if name == "resolution":
         values = ["" if value.lower() == "unresolved" else value for value in values]
     wanted = {value.lower() for value in values}
@@ -267,6 +274,21 @@ def _keys(scope: Scope, values: list[str]) -> Clause:
     return Clause(lambda row: row[1].id in rows, rows.values)
 
 
+def _check_values(scope: Scope, name: str, values: list[str]) -> None:
+    """Refuse what Jira refuses: a version, issue type or parent that does not exist."""
+    if name == "fixversion":
+        _known_versions(scope, values)
+    if name in ("issuetype", "type"):
+        known = scope.types()
+        for value in values:
+            if value.lower() not in known:
+                raise BadQueryError(f"The value '{value}' does not exist for the field '{name}'.")
+    if name in _PARENTS:
+        for value in values:
+            if scope.find(value) is None:
+                raise BadQueryError(f"An issue with key '{value}' does not exist for field '{name}'.")
+
+
 def _known_versions(scope: Scope, values: list[str]) -> None:
     there = {
         word
@@ -297,7 +319,9 @@ def _categories(scope: Scope, row: Row) -> tuple[str, str]:
 _READERS: dict[str, Callable[[Scope, Row], Iterable[str]]] = {
     "fixversion": _versions,
     "labels": lambda _, row: [label.lower() for label in row[1].labels],
-    "parent": lambda _, row: (row[1].parent.lower(),),
+    "parent": lambda scope, row: scope.parent(row[1], "parent"),
+    "cf[10008]": lambda scope, row: scope.parent(row[1], EPIC_LINK),
+    "cf[10300]": lambda scope, row: scope.parent(row[1], PARENT_LINK),
     "status": lambda _, row: (row[1].status.lower(),),
     "statuscategory": _categories,
     "resolution": lambda _, row: (row[1].jira_resolution.lower(),),

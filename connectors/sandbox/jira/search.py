@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import Any
 
+from connectors.sandbox.jira.hierarchy import parent_field, types
 from connectors.sandbox.jira.jql import BadQueryError, Query, Row, Scope, parse
 from connectors.sandbox.jira.requests import RefusedByJiraError, names, whole
 from connectors.sandbox.jira.views import Wording
@@ -69,6 +70,8 @@ class Desk:
             wording.category_of,
             self.find,
             self.tracker.moved,
+            lambda: frozenset(entry["name"].lower() for entry in types(self.tracker)),
+            lambda issue: parent_field(self.tracker, issue),
         )
         try:
             return parse(jql, scope), scope

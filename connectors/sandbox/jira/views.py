@@ -9,10 +9,11 @@ from typing import Any
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
+from connectors.sandbox.jira.hierarchy import EPIC_LINK, PARENT_LINK, level_of, parent_field, type_view
 from connectors.sandbox.jira.jql import Row
 from connectors.sandbox.world import Change, Comment, File, Issue, Milestone, Project, Tracker, User
 
-__all__ = ["CATEGORIES", "EPIC_LINK", "POINTS", "SPRINT", "STATUSES", "Wording", "plain", "text_number"]
+__all__ = ["CATEGORIES", "POINTS", "SPRINT", "START_DATE", "STATUSES", "Wording", "plain", "text_number"]
 
 Json = dict[str, Any]
 
@@ -35,8 +36,13 @@ CATEGORIES = {
 }
 POINTS = {True: "customfield_10016", False: "customfield_10002"}
 """The story points field, on Cloud (True) and Data Center."""
-EPIC_LINK = "customfield_10008"
 SPRINT = "customfield_10020"
+START_DATE = "customfield_10015"
+_START = {
+    True: ("Start date", "com.atlassian.jira.plugin.system.customfieldtypes:datepicker"),
+    False: ("Target start", "com.atlassian.jpo:jpo-custom-field-baseline-start"),
+}
+"""Name and kind of the field with an epic's start, on Cloud (True) and Data Center."""
 
 
 def text_number(text: str) -> str:
@@ -98,11 +104,16 @@ class Wording:
             "comment": lambda row: self.comments(row[1], row[1].comments, 0, len(row[1].comments), expand=""),
             POINTS[self.cloud]: lambda row: row[1].points,
             SPRINT: self.sprints,
+            START_DATE: lambda row: None if row[1].start is None else row[1].start.isoformat(),
         }
         if self.cloud:
             self.fields["statuscategorychangedate"] = lambda row: self.time(_last_status(row[1]))
         else:
-            self.fields[EPIC_LINK] = lambda row: None if _is_subtask(row[1]) else row[1].parent or None
+            self.fields[EPIC_LINK] = lambda row: self.parent_key(row[1], EPIC_LINK)
+            if tracker.premium:
+                hides = tracker.hides_parent_links
+                self.fields[PARENT_LINK] = lambda row: None if hides else self.parent_key(row[1], PARENT_LINK)
+        self.start_name, self.start_kind = _START[self.cloud]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -163,15 +174,17 @@ class Wording:
             "projectTypeKey": "software",
         }
 
-    def project(self, project: Project) -> Json:
+    def project(self, project: Project, *, with_lead: bool = False) -> Json:
         """Return a project."""
         shown = self.project_ref(project)
+        if with_lead and project.lead is not None:
+            shown["lead"] = self.user(project.lead)
         if self.cloud:
             shown |= {"style": "classic", "simplified": False, "isPrivate": project.private}
         return shown
 
-    def version(self, project: Project, version: Milestone) -> Json:
-        """A version; dates that are not set are absent, as on the real Jira."""
+    def version(self, project: Project, version: Milestone, *, with_driver: bool = False) -> Json:
+        """A version; dates that are not set are absent, as on the real Jira. Its driver is an account id."""
         shown: Json = {
             "self": self.address(f"version/{version.id}"),
             "id": str(version.id),
@@ -180,6 +193,8 @@ class Wording:
             "released": version.released,
             "projectId": project.id,
         }
+        if with_driver and version.driver is not None:
+            shown["driver"] = self.user(version.driver)["accountId"]
         if version.description:
             shown["description"] = version.description
         if version.start is not None:
@@ -194,11 +209,13 @@ class Wording:
 
     def category_of(self, status: str) -> str:
         """The key of a status's category."""
+        status = self.tracker.renamed_statuses.get(status, status)
         return STATUSES.get(status) or self.tracker.statuses.setdefault(status, "indeterminate")
 
     def status_id(self, status: str) -> str:
-        """The id of a status."""
+        """The id of a status, by its present name or an earlier one."""
         self.category_of(status)
+        status = self.tracker.renamed_statuses.get(status, status)
         return str(10000 + [*STATUSES, *self.tracker.statuses].index(status))
 
     def status(self, status: str) -> Json:
@@ -221,7 +238,7 @@ class Wording:
 
     def type(self, name: str) -> Json:
         """An issue type."""
-        return {"id": text_number(name), "name": name, "subtask": name.lower() in ("sub-task", "technical task")}
+        return type_view(self.tracker, name)
 
     def resolution(self, name: str) -> Json:
         """A resolution."""
@@ -306,10 +323,12 @@ class Wording:
 
     def parent(self, row: Row) -> Json | None:
         """Return the parent: of sub-tasks everywhere, of an epic's children on Cloud."""
-        issue = row[1]
-        if not issue.parent or not (self.cloud or _is_subtask(issue)):
-            return None
-        return {"key": issue.parent, "fields": {"summary": issue.parent}}
+        key = self.parent_key(row[1], "parent")
+        return {"key": key, "fields": {"summary": key}} if key else None
+
+    def parent_key(self, issue: Issue, field: str) -> str | None:
+        """The key of an issue's parent if this is the field for it."""
+        return issue.parent or None if parent_field(self.tracker, issue) == field else None
 
     def issue(self, row: Row, fields: Iterable[str], *, expand: str = "", properties: Iterable[str] = ()) -> Json:
         """Return an issue with the requested fields; a missing ``parent`` is absent, as on the real Jira."""
@@ -386,8 +405,10 @@ class Wording:
             return self._item("Sprint", SPRINT, *((text, text) if text else None for text in sides))
         if change.field == "parent":
             epic = [self._keyed(key) for key in (change.old, change.new)]
-            if self.cloud and issue.type != "Sub-task":
+            if self.cloud and level_of(issue.type) >= 0:
                 return self._item("IssueParentAssociation", "", *epic)
+            if parent_field(self.tracker, issue) == PARENT_LINK:
+                return self._item("Parent Link", PARENT_LINK, *epic)
             return self._item("Epic Link", EPIC_LINK, *epic)
         if change.field == "due":
             days = [None if day is None else (day.isoformat(), f"{day} 00:00:00.0") for day in (change.old, change.new)]
@@ -465,10 +486,6 @@ class Wording:
             "total": len(comments),
             "comments": [self.comment(issue, comment, expand) for comment in shown],
         }
-
-
-def _is_subtask(issue: Issue) -> bool:
-    return issue.type.lower() in ("sub-task", "technical task")
 
 
 def _last_status(issue: Issue) -> datetime:
