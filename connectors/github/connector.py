@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from connectors.github.apply import Writer
+from connectors.github.boards.containers import BoardLists
+from connectors.github.boards.state import board_limitations
 from connectors.github.cursor import decode_cursors
 from connectors.github.observe import Observer
 from connectors.github.preflight import examine, losses
@@ -45,6 +47,7 @@ class GitHubConnector:
         self._session = Session(setup)
         self._rules = RuleMilestones(setup.options, any_case=True)
         self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
+        self._boards = BoardLists(self._session, setup.options, setup.clock)
         self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
         self._writer = Writer(self._session)
 
@@ -60,7 +63,8 @@ class GitHubConnector:
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history. A project is ``owner/name`` or ``owner/*``."""
-        return self._rules.add_label_milestones(self._reader.pull(projects, cursors))
+        pages = self._rules.add_label_milestones(self._reader.pull(projects, cursors))
+        return self._boards.add_to(pages, projects, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones with all our comments."""
@@ -79,7 +83,7 @@ class GitHubConnector:
         """Return the losses that earlier pulls met. See `sync.tracker.preflight.Limited`."""
         memories = [cursor.schema for _, cursor in decode_cursors(cursors) if cursor.schema]
         asked = [(memory.asked_at, memory.lacking) for memory in memories if memory.asked_at]
-        return tuple(losses(max(asked)[1])) if asked else ()
+        return (*(losses(max(asked)[1]) if asked else ()), *board_limitations(cursors))
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

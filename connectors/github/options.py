@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from connectors.github.session import READS_PER_MINUTE
 from connectors.shared.deletion_sweep import DAYS
@@ -17,3 +19,16 @@ class Options(ConnectorOptions):
 
     sweep_days: float = setting(DAYS, "days between two searches for deleted issues; 0: at each pull", ge=0)
     requests_a_minute: int = setting(READS_PER_MINUTE, "most requests that begin within a minute; 0: any number", ge=0)
+    containers: tuple[Literal["milestones", "iterations", "target dates"], ...] = setting(
+        ("milestones",), "what is a milestone"
+    )
+    boards: tuple[str, ...] = setting(
+        (), "boards (Projects) with iterations or target dates, as in their addresses: `acme/7`"
+    )
+    board_homes: Mapping[str, str] | None = setting(
+        None,
+        'repository of a board\'s milestones, by board: `{ "acme/7" = "acme/app" }`; '
+        "none: the first configured one with items on the board, of a private board the first private one",
+    )
+    iteration_field: str = setting("", "name of the boards' iteration field; none: the only one of the board")
+    date_field: str = setting("Target date", "name of the boards' column with target dates")

@@ -21,6 +21,7 @@ from msgspec import Struct
 from connectors.github.api_types import Failure, Reply
 
 __all__ = [
+    "BOARD_FIELDS",
     "MAX_AGE",
     "OPTIONAL",
     "LackingFieldError",
@@ -33,8 +34,19 @@ __all__ = [
 MAX_AGE = timedelta(days=7)
 """Time after which a field that was lacking is asked for again."""
 
-OPTIONAL = frozenset(("parent", "issueType", "blockedBy", "blocking", "stateReason", "enableDuplicate", "visibility"))
-"""Fields, and the argument ``enableDuplicate``, that some servers lack."""
+BOARD_FIELDS = frozenset(("archivedStates", "query", "ProjectV2ItemIssueFieldValue"))
+"""Arguments of a board's items, and the type of an issue field's value on a board, that some servers lack."""
+
+OPTIONAL = BOARD_FIELDS | {
+    "parent",
+    "issueType",
+    "blockedBy",
+    "blocking",
+    "stateReason",
+    "enableDuplicate",
+    "visibility",
+}
+"""Fields, arguments and types that some servers lack."""
 
 _UNKNOWN = re.compile(
     r"Field '(\w+)' doesn't exist on type|doesn't accept argument '(\w+)'"  # GitHub

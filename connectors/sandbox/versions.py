@@ -13,7 +13,14 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+)
 
 from connectors.sandbox.world import Tracker, World
 
@@ -102,6 +109,14 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
         Part(Kind.GRAPHQL, "Issue.stateReason.enableDuplicate", "3.18", "absent in the schema of 3.14; notes of 3.18"),
         Part(Kind.GRAPHQL, "IssueStateReason.DUPLICATE", "3.18", "release notes of 3.18"),
         Part(Kind.GRAPHQL, "IssueClosedStateReason.DUPLICATE", "3.18", "release notes of 3.18"),
+        Part(Kind.GRAPHQL, "ProjectV2.items.query", "3.20", "release notes of 3.20; changelog of November 2025"),
+        Part(
+            Kind.GRAPHQL,
+            "ProjectV2.items.archivedStates",
+            "3.20",
+            "unverified: in clients of 2026, not in the schema of early 2025",
+        ),
+        Part(Kind.GRAPHQL, "ProjectV2ItemIssueFieldValue", "3.23", "github/docs, data/features/issue-fields.yml"),
         Part(Kind.GRAPHQL, "Issue.blockedBy", "3.19", "documentation of 3.19; REST description of 3.19"),
         Part(Kind.GRAPHQL, "Issue.blocking", "3.19", "documentation of 3.19; REST description of 3.19"),
         Part(Kind.FIELD, "issue.issue_dependencies_summary", "3.19", "REST description of 3.19"),
@@ -201,13 +216,21 @@ def ruby_words(message: str) -> str:
     return message
 
 
+def _remove_type(schema: GraphQLSchema, name: str) -> None:
+    """Remove a type from a schema and from its unions, in place."""
+    del schema.type_map[name]
+    for union in schema.type_map.values():
+        if isinstance(union, GraphQLUnionType):
+            union.types = tuple(type_ for type_ in union.types if type_.name != name)
+
+
 def prune(schema: GraphQLSchema, tracker: str, version: str) -> GraphQLSchema:
     """Remove from a new schema, in place, what a version of a tracker lacks."""
     for name in sorted(lacking(tracker, version, Kind.GRAPHQL), reverse=True):  # an argument before its field
         type_name, _, member = name.partition(".")
         type_, (member, _, argument) = schema.type_map[type_name], member.partition(".")
         if not member:
-            del schema.type_map[type_name]
+            _remove_type(schema, type_name)
         elif argument:
             assert isinstance(type_, GraphQLObjectType)
             type_.fields[member].args.pop(argument, None)

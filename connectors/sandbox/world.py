@@ -17,15 +17,20 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "Answer",
+    "Board",
+    "BoardItem",
     "Change",
+    "Column",
     "Comment",
     "Epic",
     "Fault",
     "File",
     "Hook",
     "Issue",
+    "Iteration",
     "Label",
     "Milestone",
+    "Note",
     "Project",
     "Tracker",
     "User",
@@ -272,6 +277,39 @@ class Note:
 
 
 @dataclass(slots=True)
+class Iteration:
+    """An iteration of a board; ``days`` is its length."""
+
+    id: str
+    title: str
+    start: date
+    days: int
+
+
+@dataclass(slots=True)
+class Column:
+    """A column of a board: ``type`` is ITERATION, DATE or NUMBER, or ISSUE_FIELD for one that shows an issue field."""
+
+    id: int
+    name: str
+    type: str
+    iterations: list[Iteration] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class BoardItem:
+    """An issue on a board, or a draft without one. ``values`` by column id: an iteration's id, or a date."""
+
+    id: int
+    project: Project | None
+    issue: Issue | None
+    created: datetime
+    updated: datetime
+    archived: bool = False
+    values: dict[int, tuple[str | date, datetime]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Board:
     """A project board (GitHub Projects) with its status updates, oldest first."""
 
@@ -279,6 +317,25 @@ class Board:
     public: bool = False
     notes: list[Note] = field(default_factory=list)
     read_only: bool = False
+    updated: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    columns: list[Column] = field(default_factory=list)
+    items: list[BoardItem] = field(default_factory=list)
+    hidden: bool = False
+
+    def set_value(self, item: BoardItem, column: Column, value: str | date | None, at: datetime) -> None:
+        """Set or (None) empty a value of an item. No history keeps it."""
+        if value is None:
+            item.values.pop(column.id, None)
+        else:
+            item.values[column.id] = (value, at)
+        item.updated = self.updated = at
+
+    def configure(self, column: Column, iterations: list[Iteration], at: datetime) -> None:
+        """Replace the iterations of a column by the API: all get new ids, so all items lose their values."""
+        column.iterations = iterations
+        for item in self.items:
+            item.values.pop(column.id, None)
+        self.updated = at
 
 
 class Answer(NamedTuple):
@@ -357,7 +414,20 @@ class Tracker:
 
     def board(self, name: str, *, public: bool = False) -> Board:
         """Return the project board of that name (``acme/7``); create it if missing."""
-        return self.boards.setdefault(name, Board(self.world.next_id(), public))
+        return self.boards.setdefault(name, Board(self.world.next_id(), public, updated=self.world.clock()))
+
+    def column(self, board: Board, name: str, kind: str, iterations: list[Iteration] | None = None) -> Column:
+        """Add a column to a board."""
+        board.columns.append(Column(self.world.next_id(), name, kind, iterations or []))
+        board.updated = self.world.clock()
+        return board.columns[-1]
+
+    def put_on_board(self, board: Board, project: Project | None = None, issue: Issue | None = None) -> BoardItem:
+        """Add an issue to a board; a draft without one."""
+        now = self.world.clock()
+        board.items.append(BoardItem(self.world.next_id(), project, issue, now, now))
+        board.updated = now
+        return board.items[-1]
 
     def project(self, key: str, name: str = "", *, private: bool = False, created: datetime | None = None) -> Project:
         """Return the project of that key; create it if missing."""

@@ -31,6 +31,7 @@ _UNREAD = {
     UnreadKind.ISSUE: "an item cannot be read",
     UnreadKind.MILESTONE: "the milestone cannot be read",
     UnreadKind.LIST: "",
+    UnreadKind.BOARD: "its board cannot be read",
 }
 
 

@@ -297,11 +297,12 @@ class DueDate(Struct, frozen=True, omit_defaults=True):
 
 
 class UnreadKind(StrEnum):
-    """Kind of a row that could not be read. LIST: the list of the ids of all issues."""
+    """Kind of a row that could not be read. LIST: the list of the ids of all issues. BOARD: a whole project board."""
 
     ISSUE = "issue"
     MILESTONE = "milestone"
     LIST = "list"
+    BOARD = "board"
 
 
 class UnreadRow(Struct, frozen=True, kw_only=True):

@@ -32,6 +32,9 @@ from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAP
 from requests.adapters import HTTPAdapter
 
 from connectors.github import queries
+from connectors.github.boards.reader import WalkedColumn, head_document, items_document
+from connectors.github.containers import BOARD_KINDS
+from connectors.github.schema import BOARD_FIELDS
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
 from sync.tracker.actions import (
@@ -57,7 +60,20 @@ pytestmark = [
     pytest.mark.skipif(not OPENAPI.exists(), reason="GitHub's API descriptions are not next to the checkout"),
 ]
 
-NEWER = {"Issue.issueType", "Issue.blockedBy", "Issue.blocking", "IssueType"}
+NEWER = {
+    "Issue.issueType",
+    "Issue.blockedBy",
+    "Issue.blocking",
+    "IssueType",
+    "IssueFieldDateValue",
+    "IssueFieldValue",
+    "ProjectV2.items.archivedStates",
+    "ProjectV2.items.query",
+    "ProjectV2FieldType.ISSUE_FIELD",
+    "ProjectV2ItemArchivedState",
+    "ProjectV2ItemFieldValue = ProjectV2ItemIssueFieldValue",
+    "ProjectV2ItemIssueFieldValue",
+}
 """On github.com, and not in the schema at hand: asked for until a server names them unknown."""
 
 UNDESCRIBED = {"after"}
@@ -251,6 +267,29 @@ def test_without_optional_fields_they_are_valid_too(more: tuple[str, ...]) -> No
     for text in (queries.numbered(100, lacking), queries.changed(lacking), queries.opening(lacking)):
         assert validate(official(), parse(text)) == []
         assert not any(f" {name}" in text for name in lacking)
+
+
+@pytest.mark.parametrize("lacking", [frozenset(), BOARD_FIELDS], ids=["newest", "oldest"])
+def test_documents_for_boards_are_valid(lacking: frozenset[str]) -> None:
+    columns = [WalkedColumn(kind.word, kind.selection, kind.optional_selection) for kind in BOARD_KINDS]
+    newest = official(
+        "enum ProjectV2ItemArchivedState { ARCHIVED NOT_ARCHIVED }"
+        " type IssueFieldDateValue { value: String! }"
+        " union IssueFieldValue = IssueFieldDateValue"
+        " type ProjectV2ItemIssueFieldValue { issueFieldValue: IssueFieldValue }"
+        " extend union ProjectV2ItemFieldValue = ProjectV2ItemIssueFieldValue"
+    )
+    unknown = {
+        *("Unknown argument 'query' on field 'ProjectV2.items'.",),
+        *("Unknown argument 'archivedStates' on field 'ProjectV2.items'.",),
+    }
+    for has_newest in (True, False):
+        problems = validate(newest, parse(head_document(lacking, has_newest=has_newest)))
+        assert {problem.message for problem in problems} <= (set() if lacking else unknown)
+    problems = validate(newest, parse(items_document(lacking, columns=columns)))
+    assert {problem.message for problem in problems} <= (set() if lacking else unknown)
+    for text in (head_document(lacking, has_newest=True), items_document(lacking, columns=columns)):
+        assert not any(name in text for name in lacking if name != "query")
 
 
 def test_every_answer_of_graphql_has_data_and_no_unforeseen_error(exchanges: list[Exchange]) -> None:

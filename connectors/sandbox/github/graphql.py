@@ -21,6 +21,7 @@ from graphql import (
     validate,
 )
 
+from connectors.sandbox.github.board_items import BOARD_ITEMS
 from connectors.sandbox.github.project_boards import BOARDS
 from connectors.sandbox.github.resolvers import FIELDS, type_of
 from connectors.sandbox.versions import prune, ruby_words
@@ -94,7 +95,8 @@ def _schema(version: str) -> GraphQLSchema:
     for name, type_ in schema.type_map.items():
         if isinstance(type_, GraphQLObjectType) and not name.startswith("__"):
             for field_name, field in type_.fields.items():
-                found = BOARDS.get((name, field_name)) or FIELDS.get((name, field_name)) or FIELDS.get(("", field_name))
+                own = (name, field_name)
+                found = BOARDS.get(own) or BOARD_ITEMS.get(own) or FIELDS.get(own) or FIELDS.get(("", field_name))
                 if found is not None:
                     field.resolve = found
         if hasattr(type_, "resolve_type"):

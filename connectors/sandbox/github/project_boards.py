@@ -38,7 +38,7 @@ def _tracker(info: Info, scope: str = SCOPE) -> Tracker:
 
 def _board(owner: User, info: Info, number: int) -> Shown:
     board = _tracker(info, "read:project").boards.get(f"{owner.login}/{number}")
-    if board is None:
+    if board is None or board.hidden:
         raise missing(f"a ProjectV2 with the number {number}")
     return Shown("ProjectV2", board, board)
 

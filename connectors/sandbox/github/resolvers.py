@@ -12,7 +12,7 @@ from graphql import GraphQLError, GraphQLResolveInfo
 from connectors.sandbox.github.rest_views import due_on, node_id, stamp, timeline
 from connectors.sandbox.world import Issue, Project, Tracker, User
 
-__all__ = ["FIELDS", "Connection", "Info", "connection", "missing", "type_of"]
+__all__ = ["FIELDS", "Connection", "Info", "Row", "connection", "missing", "type_of"]
 
 Info: TypeAlias = "GraphQLResolveInfo[Any]"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
