@@ -60,6 +60,6 @@ def sandbox(folder: Path, *words: str, only: Sequence[str] = ()) -> Iterator[Pat
 
 
 def only_these(text: str, names: Sequence[str]) -> str:
-    """A configuration with these connections alone."""
-    head, *tables = text.split("[connections.")
+    """A configuration with these connections alone, without what joins several."""
+    head, *tables = text.partition("[[joint]]")[0].split("[connections.")
     return head + "".join(f"[connections.{table}" for table in tables if table.split("]")[0] in names)

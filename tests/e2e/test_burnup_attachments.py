@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Fault, File, Project, Tracker, World
 from tests.e2e.in_process import Done, milesync
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Issue, Milestone, Project, Tracker, World
 from tests.e2e.in_process import milesync
 

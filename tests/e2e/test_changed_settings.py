@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Tracker, World
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import KEYS, contents, one_tracker

@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import World
 from sync.cli import wiring
 from tests.contract.dialect_facts import NOW, enter, random_facts

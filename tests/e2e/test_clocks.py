@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Issue, Tracker, User, World
 from sync.cli import wiring
 from tests.e2e.in_process import Done, milesync

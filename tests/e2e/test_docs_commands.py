@@ -9,9 +9,9 @@ from unittest import mock
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from tests.contract.test_docs import PAGES, calls
 from tests.e2e.in_process import milesync
 

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from connectors.sandbox.cli import PORTS
 from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import PORTS
 from tests.e2e.subprocesses import milesync
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Tracker, World
 from tests.e2e.in_process import Done, milesync
 

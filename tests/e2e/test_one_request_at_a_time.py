@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import World
 from sync.cli.wiring import connect
 from sync.tracker.errors import UnreachableError

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Milestone, Tracker, World
 from tests.e2e.in_process import milesync
 

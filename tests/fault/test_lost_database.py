@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from connectors.sandbox.cli import configuration
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Tracker
 from tests import postgres
 from tests.e2e.in_process import Done, milesync

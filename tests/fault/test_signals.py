@@ -15,8 +15,8 @@ from signal import SIGINT, SIGTERM
 
 import pytest
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Fault, World
 from tests import postgres
 from tests.e2e import in_process

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from connectors.sandbox.cli import configuration
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Fault, Issue, Milestone, Project, Tracker, User, World
 
 __all__ = ["NAMES", "SITUATIONS", "Clock", "SurfaceWorld", "Truth", "surface_world"]

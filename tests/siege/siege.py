@@ -16,8 +16,8 @@ from itertools import count, pairwise
 from pathlib import Path
 from random import Random
 
-from connectors.sandbox.cli import configuration
 from connectors.sandbox.server import Sandbox
+from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Tracker, World
 from sync.tracker.marker import MarkerKind
 from tests.e2e.in_process import Done
