@@ -261,8 +261,20 @@ class Milestone(Table):
         description="the issue that carries its label and comments (acme/app#345, PAY-7); none: created by milesync, "
         "if the policy allows it",
     )
-    start: date | None = Field(default=None, description="day on which its scope was agreed; none: the tracker's date")
-    owner: str = Field(default="", description="person responsible for it")
+    start: date | None = Field(
+        default=None, description="day on which its scope was agreed; none: that of its description, else the tracker's"
+    )
+    owner: str = Field(
+        default="",
+        description="person responsible for it; none: the owner of its description or of the tracker's own fields",
+    )
+    tolerance: float | None = Field(
+        default=None,
+        ge=0,
+        le=0.2,
+        description="share of it that may be open when it counts as done; none: that of its description, else of its "
+        "connection",
+    )
 
     @field_validator("report_on")
     @classmethod

@@ -9,6 +9,7 @@ from sync.digest.changes import MilestoneState
 from sync.model.digest import LastSent
 from sync.model.health import Dates, Health, Lever, LeverKind, Reason, ReasonKind, Status, UnknownCause
 from sync.model.membership import Counts
+from sync.model.team_words import NO_WORDS, Decision, TeamWords
 from sync.model.tracker_data import Milestone, MilestoneKind, State
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -17,6 +18,16 @@ SLOW = Reason(kind=ReasonKind.PACE, effect=-1.0, values={"share": 0.4, "usual": 
 WAYS = (
     Lever(kind=LeverKind.CUT, probability=0.82, values={"count": 3, "of": 16}),
     Lever(kind=LeverKind.MOVE, probability=0.85, values={"to": date(2027, 1, 9)}),
+)
+
+
+WORDS = TeamWords(
+    risks=("the audit @channel", "one person knows it"),
+    decisions=(
+        Decision(text="Which vendor? <!here>", by=date(2026, 11, 20), owner="@lin"),
+        Decision(text="Who signs?", by=date(2026, 12, 1)),
+        Decision(text="Later", by=date(2027, 3, 1)),
+    ),
 )
 
 
@@ -37,6 +48,7 @@ def standing(name: str, found: Health, **more: Any) -> MilestoneState:
         project=more.get("project", f"acme/{name}"),
         ended=ended,
         milestone=milestone(more.get("title", name.capitalize()), more.get("url", ""), ended),
+        words=more.get("words", NO_WORDS),
     )
 
 
@@ -79,6 +91,7 @@ def everything() -> tuple[list[MilestoneState], dict[str, LastSent]]:
         steady("mobile"),
         steady("search"),
         standing("gone", health(Status.ON_TRACK, 0.9), ended=NOW - timedelta(days=1)),
+        standing("legal", health(Status.ON_TRACK, 0.9, date(2026, 12, 1), date(2026, 12, 9)), words=WORDS),
         standing("undated", health(Status.NO_DUE_DATE, due=None)),
     ]
     told = {
@@ -90,6 +103,7 @@ def everything() -> tuple[list[MilestoneState], dict[str, LastSent]]:
         "ops": LastSent(status=Status.OVERDUE, due=date(2026, 11, 12), p85=date(2027, 1, 30), asked=date(2026, 11, 20)),
         "search": LastSent(status=Status.ON_TRACK, due=DUE, probability=0.9, p85=date(2026, 12, 29)),
         "gone": STEADY,
+        "legal": STEADY,
         "undated": LastSent(status=Status.ON_TRACK, due=DUE),
     }
     return found, told

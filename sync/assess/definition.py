@@ -40,11 +40,11 @@ class DefinitionChecks:
             return ()
         shared = self._shared_people.get(milestone.uid, {})
         facts = DefinitionFacts(
-            milestone=milestone.milestone,
+            words=milestone.words,
             due=milestone.health.due,
             open_items=[milestone.issues[item] for item in self._open_items[milestone.uid]],
             counts=milestone.health.counts,
-            owner=milestone.overrides.owner,
+            owners=milestone.owners,
             shared=[count for uid, count in shared.items() if can_read(milestone, self._milestones[uid])],
             circular=self._cycles.get(milestone.uid, 0),
         )

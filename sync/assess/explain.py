@@ -48,6 +48,7 @@ def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> Explana
             numbers = milestone_numbers(snapshot, milestone)
             _name_history(snapshot, numbers)
             numbers |= _closing(store, milestone.uid)
+            numbers |= {"owners": msgspec.to_builtins(milestone.owners), "words": msgspec.to_builtins(milestone.words)}
             return Explanation(milestone.milestone.title, milestone.health, numbers, milestone)
     return None
 

@@ -16,10 +16,11 @@ from sync.model.dates import day_of
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Health
 from sync.model.inputs import Input
-from sync.model.joint import Commitment, JointMilestone
+from sync.model.joint import Commitment, FellowWords, JointMilestone
 from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
 from sync.model.settings import ReminderRules
+from sync.model.team_words import NO_WORDS, Owners, TeamWords, find_owners
 from sync.model.tracker_data import DueDate, Issue, Milestone, Project
 from sync.model.work_time import WorkTime
 from sync.tracker.connection import Connection, MilestoneOverrides
@@ -68,9 +69,10 @@ class AssessedMilestone:
     those of the last weeks; ``last_week``: those of about a week ago. ``estimated_at``: item uid -> time of its last
     new estimate. ``score``: that of the stream's published forecasts. ``history``: what its forecast may
     learn from. ``work_time``: that of its tracker. ``inputs``: the projects whose data its health is made from, its own
-    first.
+    first. ``words``: the team's words in its description. ``tolerance``: the share of its items that may be open when
+    it counts as done.
 
-    `sync.assess.relations` adds ``commitments`` (joint milestones), ``findings`` and ``criteria`` (definition),
+    `sync.assess.relations` adds ``commitments`` and ``fellow_words`` (joint milestones), ``findings`` (definition),
     ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
     readers may not read.
     """
@@ -99,12 +101,24 @@ class AssessedMilestone:
     history: HistorySize = field(default_factory=HistorySize)
     work_time: WorkTime | None = None
     commitments: tuple[Commitment, ...] = ()
+    fellow_words: tuple[FellowWords, ...] = ()
     findings: tuple[Finding, ...] = ()
-    criteria: Criteria = field(default_factory=Criteria)
     is_aggregate: bool = False
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
     inputs: tuple[Input, ...] = ()
+    words: TeamWords = NO_WORDS
+    tolerance: float = 0.0
+
+    @property
+    def owners(self) -> Owners:
+        """The people who are responsible for it: see `sync.model.team_words.find_owners`."""
+        return find_owners(self.overrides.owner, self.words, self.milestone.owners)
+
+    @property
+    def criteria(self) -> Criteria:
+        """The exit criteria in its description."""
+        return self.words.criteria
 
     @property
     def report_on(self) -> str:

@@ -131,7 +131,7 @@ class CompletionPaths:
     def batch_of(self, uid: str) -> ForecastBatch:
         """Return the batch of one milestone, without the others."""
         milestone = self.alone[uid]
-        history, _ = self.snapshot.history(milestone.connection, milestone.project)
+        history, _ = self.snapshot.history_of(milestone)
         calendar = self.snapshot.rules.calendar_of(milestone.connection)
         (batch,) = daily_batches(history, [history.ledger.index[uid]], self.snapshot.at, calendar)
         return batch
@@ -195,7 +195,7 @@ class CompletionPaths:
 
     def _forecast_batches(self, uids: Sequence[str]) -> dict[str, tuple[ForecastBatch, int]]:
         """Return, for each milestone, the batch that forecasts it and its position there. One batch per history."""
-        histories = {uid: self.snapshot.history(self.alone[uid].connection, self.alone[uid].project)[0] for uid in uids}
+        histories = {uid: self.snapshot.history_of(self.alone[uid])[0] for uid in uids}
         positions: dict[str, tuple[ForecastBatch, int]] = {}
         for history in {id(history): history for history in histories.values()}.values():
             own = [uid for uid in uids if histories[uid] is history]

@@ -23,11 +23,10 @@ from sync.assess.outage import RemovedMilestone
 from sync.assess.paths import CompletionPaths
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.snapshot import Snapshot
-from sync.assess.visibility import can_read, commitment_for
+from sync.assess.visibility import can_read, commitment_for, words_of_fellows
 from sync.forecast import joint as joint_forecast
 from sync.forecast.dependencies import Dependency, Propagated, topological_order
 from sync.forecast.stats import allowed_open
-from sync.health.definition import criteria
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health, moved_health
 from sync.health.joint_levers import joint_levers, joint_reasons
 from sync.health.missing_input import Outage, health_without_members, health_without_predecessor, worst_outage
@@ -139,8 +138,8 @@ class _PortfolioBuilder:
             milestones[uid] = replace(
                 milestone,
                 commitments=tuple(commitment_for(joint, milestone, aggregate) for joint in own_joints),
+                fellow_words=words_of_fellows(own_joints, milestone),
                 findings=checks.findings(milestone),
-                criteria=criteria(milestone.milestone.description),
                 is_aggregate=aggregate.get(uid, False),
                 loads=checks.loads(milestone),
                 unreviewed=checks.unreviewed(milestone),
@@ -152,7 +151,7 @@ class _PortfolioBuilder:
     def _health_after_others(self, uid: str, propagation: Propagated) -> Health:
         """Return the health of a milestone after those that it waits for, with its reasons and levers."""
         milestone, predecessors = self.alone[uid], propagation.deciding[uid]
-        _, parameters = self.snapshot.history(milestone.connection, milestone.project)
+        _, parameters = self.snapshot.history_of(milestone)
         health = moved_health(
             milestone.health,
             self.paths.own[uid],
@@ -305,7 +304,7 @@ class _PortfolioBuilder:
 def _has_missed(milestone: AssessedMilestone) -> bool:
     """Return True if it ended with more items open or carried over than its tolerance allows: it will never be done."""
     counts = milestone.health.counts
-    allowed = int(allowed_open(counts.total, milestone.connection.tolerance))
+    allowed = int(allowed_open(counts.total, milestone.tolerance))
     return milestone.health.status is Status.ENDED and counts.unfinished > allowed
 
 

@@ -18,10 +18,12 @@ from sync.model.dates import end_of_day, week_until
 from sync.model.item_label import undo_own_touches
 from sync.model.membership import Container, Counts, Membership
 from sync.model.milestone_ids import MilestoneId, MilestoneIds, milestone_ids
+from sync.model.team_words import NO_WORDS, TeamWords
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Project, uid
 from sync.model.work_time import WorkTime
 from sync.store.store import Store
 from sync.tracker.connection import Connection, MilestoneOverrides
+from sync.tracker.team_words import team_words
 
 __all__ = ["ConnectionRows", "LazyIssues", "load_rows"]
 
@@ -33,6 +35,7 @@ class ConnectionRows:
     ``projects`` are by native id; ``milestones``, ``issues`` and ``estimated`` (time of the last new estimate) by uid;
     ``due_dates`` by native milestone id, oldest first. ``memberships`` name milestones and issues by uid; they are as
     in the tracker, without the carry-over.
+    ``words``: the team's words in the description of each milestone (uid) that has a description.
     ``known_plans``: the clock of each milestone (uid) whose date was moved, from its last assessment.
     ``removed``: the projects that no connection reads any more; their milestones are history only.
     ``recorded_joins``: the milestones (uid) into which the tracker recorded that an item joined.
@@ -48,6 +51,7 @@ class ConnectionRows:
     memberships: MembershipTable
     estimated: Mapping[str, datetime]
     issues: Mapping[str, Issue]
+    words: Mapping[str, TeamWords] = field(default_factory=dict)
     known_plans: Mapping[str, KnownPlan] = field(default_factory=dict)
     recorded_joins: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
@@ -133,6 +137,15 @@ class ConnectionRows:
     def project_of(self, milestone_uid: str) -> Project:
         """Return the project of a milestone. Raises KeyError."""
         return self.projects[self.milestones[milestone_uid].project]
+
+    def tolerance_of(self, milestone_uid: str) -> float:
+        """Return the share of a milestone that may be open when it counts as done.
+
+        The configuration of the milestone comes first, then its description, then its connection. Raises KeyError.
+        """
+        configured = self.overrides(self.milestones[milestone_uid]).tolerance
+        of_team = self.words.get(milestone_uid, NO_WORDS).tolerance
+        return next(share for share in (configured, of_team, self.connection.tolerance) if share is not None)
 
     def overrides(self, milestone: Milestone) -> MilestoneOverrides:
         """Return what the configuration says about a milestone."""
@@ -220,6 +233,8 @@ def load_rows(
     if audience is not OPERATOR:
         watched = frozenset(projects)
     milestones = _load_milestones(store, connection, projects, at)
+    words = {name: team_words(own.description) for name, own in milestones.items() if own.description}
+    milestones |= _with_starts(connection, projects, milestones, words)
     rules = ItemRules(
         states={project.id: connection.state_rules_of(project.key) for project in projects.values()},
         ignored=connection.ignored,
@@ -243,6 +258,7 @@ def load_rows(
         memberships=history.memberships,
         estimated=dict(history.estimated),
         issues=issues,
+        words=words,
         known_plans=known_plans,
         recorded_joins=history.recorded,
         removed=removed,
@@ -256,7 +272,7 @@ def load_rows(
 def _load_milestones(
     store: Store, connection: Connection, projects: Mapping[str, Project], at: datetime
 ) -> dict[str, Milestone]:
-    """Load the milestones that the configuration admits, by uid, with the start that it gives them.
+    """Load the milestones that the configuration admits, by uid.
 
     They are in the order of project and title, so that the ids of a tracker decide nothing.
     """
@@ -269,9 +285,21 @@ def _load_milestones(
             continue
         if milestone.kind is MilestoneKind.RULE or connection.admits(project.key, milestone.title):
             milestones[uid(source, "milestone", milestone.id)] = milestone
+    return milestones
+
+
+def _with_starts(
+    connection: Connection,
+    projects: Mapping[str, Project],
+    milestones: Mapping[str, Milestone],
+    words: Mapping[str, TeamWords],
+) -> dict[str, Milestone]:
+    """Return the milestones whose start the configuration gives, or else their description, with that start."""
     overrides = _overrides_by_uid(connection, _ids(connection, projects, milestones.values()))
-    starts = {name: own.start for name, own in overrides.items() if own.start is not None}
-    return milestones | {name: msgspec.structs.replace(milestones[name], start=on) for name, on in starts.items()}
+    starts = {name: own.start for name, own in words.items()} | {
+        name: own.start for name, own in overrides.items() if own.start is not None
+    }
+    return {name: msgspec.structs.replace(milestones[name], start=on) for name, on in starts.items() if on is not None}
 
 
 def _loader(

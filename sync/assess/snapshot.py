@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -32,7 +34,8 @@ from sync.model.health import Health
 from sync.model.membership import Container
 from sync.model.milestone_ids import MilestoneIds
 from sync.model.published import PublishedForecast
-from sync.model.tracker_data import Milestone, Project
+from sync.model.team_words import NO_WORDS
+from sync.model.tracker_data import Milestone
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 
@@ -103,7 +106,7 @@ class Snapshot:
             known_until = None if outage is None else outage.since or _NEVER
             if project.id in rows.removed:
                 known_until = self._runs.read_at.get((rows.source, project.key))
-            yield uid, ContainerRules(rows.connection.zone, rows.connection.tolerance, known_until)
+            yield uid, ContainerRules(rows.connection.zone, rows.tolerance_of(uid), known_until)
 
     def _unread(self) -> Iterator[str]:
         """Yield the milestones (uid) that were due during an outage of their data: their outcome is not known."""
@@ -131,18 +134,19 @@ class Snapshot:
         """Return a milestone as a container. Raises KeyError."""
         return self.ledger.containers[self.ledger.index[uid]]
 
-    def history(self, connection: Connection, project: Project | None = None) -> tuple[HistoryTables, Rules]:
-        """Return the history and the parameters for the forecasts of a connection's milestones.
+    def history(self, connection: Connection) -> tuple[HistoryTables, Rules]:
+        """Return the whole history, and the parameters with a connection's tolerance."""
+        return self._histories.tables(connection.tolerance, public=False)
 
-        For a public ``project`` it is the public history, otherwise the whole one.
-        """
-        return self._histories.tables(connection.tolerance, public=project is not None and project.is_public)
+    def history_of(self, milestone: AssessedMilestone) -> tuple[HistoryTables, Rules]:
+        """Return history and parameters for the forecast of a milestone: of a public one, the public history."""
+        return self._histories.tables(milestone.tolerance, public=milestone.project.is_public)
 
     def assess(self) -> list[AssessedMilestone]:
         """Return every milestone that the configuration admits, with its health, in the order of written ids."""
         milestones: list[AssessedMilestone] = []
         for group in self._groups:
-            history, _ = self._histories.tables(group.rows.connection.tolerance, public=group.public)
+            history, _ = self._histories.tables(group.tolerance, public=group.public)
             calendar = self.rules.calendar_of(group.rows.connection)
             healths = assess(history, list(group.milestones), self.at, calendar, group.inputs)
             milestones += _assessed(group, healths, self._runs, FinishedMilestones(history.ledger, self.at))
@@ -158,7 +162,7 @@ class Snapshot:
         """Return the advisor of a milestone. Raises StopIteration for an unknown one."""
         k, group = next((k, group) for k, group in enumerate(self._groups) if uid in group.milestones)
         if k not in self._advisors:
-            history, _ = self._histories.tables(group.rows.connection.tolerance, public=group.public)
+            history, _ = self._histories.tables(group.tolerance, public=group.public)
             self._advisors[k] = Advisor(history, group.inputs.issues, group.inputs.members)
         return self._advisors[k]
 
@@ -172,7 +176,7 @@ class Snapshot:
             rows = group.rows
             for uid, milestone in group.milestones.items():
                 if rows.written(milestone) == written:
-                    history, _ = self._histories.tables(rows.connection.tolerance, public=group.public)
+                    history, _ = self._histories.tables(group.tolerance, public=group.public)
                     calendar = self.rules.calendar_of(rows.connection)
                     numbers = explain(history, uid, self.at, calendar, group.inputs)
                     due_dates = [due for due in rows.due_dates.get(milestone.id, ()) if due.seen <= self.at]
@@ -277,11 +281,13 @@ class _PreviousRuns:
 class _VisibilityGroup:
     """The milestones (by uid) of a connection that are public, or those that are not, and the inputs of their health.
 
-    The two are assessed apart: the health of a public milestone must not depend on private data.
+    The two are assessed apart: the health of a public milestone must not depend on private data. So are milestones of
+    different tolerances: the history of each counts what was done with that tolerance.
     """
 
     rows: ConnectionRows
     public: bool
+    tolerance: float
     milestones: Mapping[str, Milestone]
     inputs: AssessmentInputs
 
@@ -289,21 +295,18 @@ class _VisibilityGroup:
 def _visibility_groups(
     rows: ConnectionRows, runs: _PreviousRuns, scores: Mapping[str, StreamScore]
 ) -> Iterator[_VisibilityGroup]:
-    for public in (True, False):
-        own = {
-            uid: milestone
-            for uid, milestone in rows.read_milestones.items()
-            if rows.project_of(uid).is_public is public
-        }
-        if own:
-            inputs = AssessmentInputs(
-                previous=runs.healths,
-                issues=rows.issues,
-                members={uid: items for uid, items in rows.open_items.items() if uid in own},
-                counts=rows.counts,
-                scores=scores,
-            )
-            yield _VisibilityGroup(rows, public, own, inputs)
+    groups: dict[tuple[bool, float], dict[str, Milestone]] = defaultdict(dict)
+    for uid, milestone in rows.read_milestones.items():
+        groups[not rows.project_of(uid).is_public, rows.tolerance_of(uid)][uid] = milestone
+    for (is_private, tolerance), own in sorted(groups.items(), key=itemgetter(0)):
+        inputs = AssessmentInputs(
+            previous=runs.healths,
+            issues=rows.issues,
+            members={uid: items for uid, items in rows.open_items.items() if uid in own},
+            counts=rows.counts,
+            scores=scores,
+        )
+        yield _VisibilityGroup(rows, not is_private, tolerance, own, inputs)
 
 
 def _assessed(
@@ -343,4 +346,6 @@ def _assessed(
             score=group.inputs.scores.get(container.stream),
             history=finished.size_for(uid),
             work_time=rows.work_time,
+            words=rows.words.get(uid, NO_WORDS),
+            tolerance=group.tolerance,
         )

@@ -10,10 +10,12 @@ from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.outage import RemovedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
-from sync.model.joint import Commitment, OtherMember
+from sync.model.dates import day_of
+from sync.model.joint import Commitment, FellowWords, OtherMember
 from sync.model.milestone_ids import plain_id
+from sync.model.team_words import overdue_decisions
 
-__all__ = ["can_read", "commitment_for", "may_depend_on"]
+__all__ = ["can_read", "commitment_for", "may_depend_on", "words_of_fellows"]
 
 
 def can_read(reader: AssessedMilestone, other: AssessedMilestone | RemovedMilestone) -> bool:
@@ -59,6 +61,21 @@ def commitment_for(
         p50=health.dates.p50,
         p85=health.dates.p85,
         blind=tuple(_without_repeats(blind)),
+    )
+
+
+def words_of_fellows(joints: Iterable[AssessedJointMilestone], reader: AssessedMilestone) -> tuple[FellowWords, ...]:
+    """Return the overdue decisions and the risks of running milestones that share a joint milestone with the reader.
+
+    Nothing of a member that the reader's audience may not read. Days are those of each member's tracker.
+    """
+    fellows = {member.uid: member for joint in joints for member in joint.members}
+    return tuple(
+        FellowWords(key=plain_id(fellow.milestone, fellow.project), decisions=overdue, risks=fellow.words.risks)
+        for fellow in fellows.values()
+        if fellow.uid != reader.uid and not fellow.health.status.is_over and can_read(reader, fellow)
+        if (overdue := overdue_decisions(fellow.words.decisions, day_of(fellow.health.at, fellow.connection.zone)))
+        or fellow.words.risks
     )
 
 

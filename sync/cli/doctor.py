@@ -27,11 +27,13 @@ from sync.engine.doctor import (
     DoctorFinding,
     Level,
     clock_findings,
+    description_findings,
     examine_connection,
     is_ok,
     series_findings,
     unlisted_findings,
 )
+from sync.model.tracker_data import Milestone, Project
 from sync.pull.identify import former_address, is_known, moved_error
 from sync.store.database import MissingDatabase, StoreError
 from sync.store.maintenance import Condition, condition
@@ -169,11 +171,22 @@ def _stored_findings(url: str) -> Iterator[DoctorFinding]:
                 remedy = "correct it in the tracker, or report the fault; each run asks for it again"
                 yield _database_finding(Level.WARNING, state.words, remedy)
             yield from unlisted_findings(store.unlisted_milestones())
+            yield from description_findings(_stored_milestones(store))
             yield from series_findings(store.last_health().values())
             for words in dict.fromkeys(store.obstacles().values()):
                 yield DoctorFinding(area="last plan", level=Level.ERROR, words=words)
     except StoreError as error:
         yield _database_finding(Level.ERROR, str(error), "`milesync db check` reads every row of it")
+
+
+def _stored_milestones(store: Store) -> Iterator[tuple[Project, Milestone]]:
+    """Yield the milestones of all projects that are read, each with its project."""
+    for source in dict.fromkeys(source for source, _ in store.milestones()):
+        removed = {project.id for project in store.removed_projects(source)}
+        projects = {project.id: project for project in store.projects(source) if project.id not in removed}
+        for _, milestone in store.milestones(source):
+            if milestone.project in projects:
+                yield projects[milestone.project], milestone
 
 
 def _missing_database(url: str) -> Iterator[DoctorFinding]:

@@ -21,10 +21,11 @@ from sync.cli.indented import Indented
 from sync.cli.lines import line_text
 from sync.cli.output import STATUS_STYLE, milestone_table, status_cell
 from sync.cli.table import FittedTable, TableColumn, TableRow
-from sync.markup.document import Line, clean
+from sync.markup.document import Foreign, Line, clean, join_parts
 from sync.model.characters import one_line
 from sync.model.dates import day_of
 from sync.model.health import Dates, Health, Status
+from sync.model.team_words import OwnerOrigin
 from sync.report import phrases
 from sync.report.attention import attention_line, flagged_issues
 from sync.report.details import reason_line
@@ -34,7 +35,8 @@ from sync.report.head import date_lines, headline, place_line, progress_line
 from sync.report.leftover import outlook_sentences
 from sync.report.levers import lever_texts
 from sync.report.phrases import day, percent, plural
-from sync.report.verdict_facts import SHAPES
+from sync.report.team_words import decision_line, due_decision_lines, risk_line, tolerance_sentence
+from sync.report.verdict_facts import SHAPES, VerdictFacts, verdict_facts
 
 __all__ = ["explanation_tree", "explanation_view", "joint_explanation", "short_explanation"]
 
@@ -61,9 +63,10 @@ def short_explanation(facts: Facts, *, has_hyperlinks: bool) -> RenderableType:
     Without hyperlinks, addresses follow the lines.
     """
     status = facts.health.status
-    lines: list[Line] = [place_line(facts), *date_lines(facts)]
+    lines: list[Line] = [place_line(facts), *due_decision_lines(facts), *date_lines(facts)]
     lines += [line for line in (progress_line(facts),) if line]
     lines += [reason_line(reason) for reason in facts.health.reasons[:REASONS]]
+    lines += [risk_line(facts.words.risks)] if facts.words.risks else []
     flagged = flagged_issues(facts)[:ITEMS]
     lines += [("Needs someone: ", *attention_line(facts, issue, flags)) for issue, flags in flagged]
     return Group(
@@ -112,6 +115,29 @@ def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
         yield _line(f"Confidence: {phrases.sureness(health)}")
     for sentence in (*outlook_sentences(health), *(phrases.promise_sentences(health) or ())):
         yield _line(sentence)
+    if explanation.milestone is not None:
+        yield from (_line(line_text(line, has_hyperlinks=True)) for line in _said(verdict_facts(explanation.milestone)))
+
+
+def _said(facts: VerdictFacts) -> Iterator[Line]:
+    """Yield the owners with their origin, and the words in the description that have an effect or are shown."""
+    if facts.owner_origin is not None:
+        yield ("Owner: ", *join_parts(map(Foreign, facts.owners)), f" ({_ORIGINS[facts.owner_origin]})")
+    if facts.tolerance is not None:
+        yield (tolerance_sentence(facts.tolerance),)
+    if facts.words.start is not None and facts.words.start == facts.milestone.start:
+        yield (f"Its start, {day(facts.words.start)}, is that of its description.",)
+    for decision in facts.words.decisions:
+        yield decision_line(decision, is_overdue=decision in facts.overdue_decisions)
+    if facts.words.risks:
+        yield risk_line(facts.words.risks, shown=len(facts.words.risks))
+
+
+_ORIGINS = {
+    OwnerOrigin.CONFIGURATION: "from the configuration",
+    OwnerOrigin.DESCRIPTION: "from its description",
+    OwnerOrigin.TRACKER: "from the tracker's own fields",
+}
 
 
 def _votes(explanation: Explanation) -> Iterator[RenderableType]:

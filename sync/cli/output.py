@@ -14,6 +14,7 @@ from rich.text import Text
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.cli.indented import Indented
+from sync.cli.lines import line_text
 from sync.cli.options import failure_rows, print_json
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
@@ -28,6 +29,7 @@ from sync.report import phrases
 from sync.report.leftover import outlook_sentences
 from sync.report.phrases import finding_sentence, unlisted_words
 from sync.report.reasons import reason_sentence
+from sync.report.team_words import due_decision_lines, risk_line
 from sync.report.track_record import NO_TRACK_RECORD, dates_clause, record_clauses
 from sync.report.verdict import data_sentence
 from sync.report.verdict_facts import SHAPES, WORST_FIRST, VerdictFacts, facts_of, joint_verdict_facts, verdict_facts
@@ -104,6 +106,7 @@ def milestone_rows(
                 for finding in milestone.findings
             ],
             "exit_criteria": milestone.criteria,
+            **_said(verdict_facts(milestone)),
             "history": milestone.history,
         }
         for milestone in assessed
@@ -144,6 +147,26 @@ def _row(facts: VerdictFacts) -> dict[str, Any]:
         "under_calibration": health.basis.calibrating,
         "as_of": facts.as_of,
         "stale_since": health.stale_since,
+    }
+
+
+def _said(facts: VerdictFacts) -> dict[str, Any]:
+    """Return the team's words about a milestone: its owners with their origin, decisions, risks and tolerance."""
+    return {
+        "owners": facts.owners,
+        "owner_origin": facts.owner_origin,
+        "decisions": [
+            {
+                "text": decision.text,
+                "by": decision.by,
+                "from": decision.owner,
+                "is_overdue": decision in facts.overdue_decisions,
+            }
+            for decision in facts.words.decisions
+        ],
+        "risks": facts.words.risks,
+        "described_start": facts.words.start,
+        "described_tolerance": facts.words.tolerance,
     }
 
 
@@ -190,7 +213,10 @@ def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: b
 
 
 def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
-    """Sentences below a milestone: the age of its verdict, what changed its status, the outlook, gaps with ``lint``."""
+    """Sentences below a milestone: decisions, the age of its verdict, what changed its status, the outlook.
+
+    ``lint`` adds its risks and the gaps of its definition.
+    """
     if isinstance(milestone, AssessedJointMilestone):
         facts = joint_verdict_facts(milestone)
         return [words for words in (data_sentence(facts) if facts.is_kept else "", joint_why(milestone)) if words]
@@ -198,7 +224,17 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
     outlook = [*(phrases.promise_sentences(milestone.health) or ()), *outlook_sentences(milestone.health)]
     facts = verdict_facts(milestone)
     kept = [data_sentence(facts)] if facts.is_kept else []
-    paragraphs = (kept, _cause(facts), outlook, [_uncounted(facts.health)], findings)
+    decisions = [str(line_text(line, has_hyperlinks=True)) for line in due_decision_lines(facts)]
+    risks = [str(line_text(risk_line(facts.words.risks), has_hyperlinks=True))] if lint and facts.words.risks else []
+    paragraphs = (
+        *([words] for words in decisions),
+        kept,
+        _cause(facts),
+        outlook,
+        [_uncounted(facts.health)],
+        risks,
+        findings,
+    )
     return [words for sentences in paragraphs if (words := " ".join(filter(None, sentences)))]
 
 

@@ -160,7 +160,9 @@ def _member_rules(joints: Sequence[Joint], name: str, kind: str) -> list[dict[st
 def _overrides(milestones: Sequence[Milestone], name: str) -> dict[str, MilestoneOverrides]:
     """The settings of single milestones of a connection, by their ids without its name: ``acme/app#12``."""
     return {
-        milestone.id.removeprefix(f"{name}:"): MilestoneOverrides(milestone.report_on, milestone.start, milestone.owner)
+        milestone.id.removeprefix(f"{name}:"): MilestoneOverrides(
+            milestone.report_on, milestone.start, milestone.owner, milestone.tolerance
+        )
         for milestone in milestones
         if milestone.id.startswith(f"{name}:")
     }

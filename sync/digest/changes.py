@@ -11,7 +11,7 @@ decision that only the method made necessary is asked for a week later.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -83,6 +83,7 @@ class ChangeKind(StrEnum):
     DATE = "date"
     ODDS = "odds"
     SILENT = "silent"
+    DECISION = "decision"
 
 
 class ChangeEntry(Struct, frozen=True, kw_only=True):
@@ -147,17 +148,19 @@ def changes_since(
             steady[milestone.health.status] = steady.get(milestone.health.status, 0) + 1
     if not is_needed:
         return None
-    entries.sort(key=lambda entry: (entry.state.rank, entry.state.title))
+    entries.sort(key=lambda entry: (not entry.state.overdue_decisions, entry.state.rank, entry.state.title))
     return DigestChanges(at=at, since=since, entries=tuple(entries), steady=steady, silent=silent, sent=after)
 
 
 def needs_decision(milestone: MilestoneState) -> bool:
-    """Return whether a decision is needed: the date will hardly be kept, or it is at risk and there are levers."""
+    """Return whether a decision is needed: one is overdue, the date will hardly be kept, or levers can still help."""
     health = milestone.health
     if milestone.ended is not None:
         return False
-    return health.status in (Status.OFF_TRACK, Status.OVERDUE) or (
-        health.status is Status.AT_RISK and bool(health.levers)
+    return (
+        bool(milestone.overdue_decisions)
+        or health.status in (Status.OFF_TRACK, Status.OVERDUE)
+        or (health.status is Status.AT_RISK and bool(health.levers))
     )
 
 
@@ -194,6 +197,8 @@ def _changes(
         changes.append(ChangeKind.STATUS)
     if health.due != before.due:
         changes.append(ChangeKind.DUE)
+    if not set(_decisions(milestone)) <= {(day, is_overdue) for day, is_overdue in before.decisions}:
+        changes.append(ChangeKind.DECISION)
     if health.method != before.method:
         return tuple(changes)
     if before.p85 and health.dates.p85 and abs(health.dates.p85 - before.p85) >= SHIFT:
@@ -201,6 +206,12 @@ def _changes(
     elif _odds_moved(health.probability, before.probability):
         changes.append(ChangeKind.ODDS)
     return tuple(changes)
+
+
+def _decisions(milestone: MilestoneState) -> tuple[tuple[date, bool], ...]:
+    """Return the days of the decisions that are overdue or due soon, and whether each has passed."""
+    days = {decision.by: decision.is_overdue(milestone.today) for decision in milestone.due_decisions if decision.by}
+    return tuple(days.items())
 
 
 def _end(health: Health) -> ChangeKind:
@@ -224,4 +235,5 @@ def _sent_state(entry: ChangeEntry, at: datetime) -> LastSent:
         ended=milestone.ended is not None,
         asked=at.date() if entry.needs_decision else None,
         method=health.method,
+        decisions=_decisions(milestone),
     )

@@ -102,6 +102,7 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
         *project,
         f": {speaker.verdict(entry, first=first)}",
     )
+    yield from speaker.decisions(entry)
     sentences = [*speaker.changes(entry), *speaker.situation(entry)]
     if sentences:
         yield (" ".join(sentences),)

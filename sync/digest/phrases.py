@@ -1,6 +1,6 @@
 """The sentences of the digest on one milestone, composed from the phrases in `sync.report`, with numbers or in words.
 
-Every sentence is our own words; `sync.digest.message` adds titles as foreign text.
+Every sentence is our own words; `sync.digest.message` adds titles as foreign text, as `decisions` does.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sync.digest.changes import ChangeEntry, ChangeKind
+from sync.markup.document import Line
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.membership import Counts
 from sync.report.language import Language, Style
@@ -22,6 +23,7 @@ from sync.report.phrases import (
     status_words,
 )
 from sync.report.reasons import reason_clause
+from sync.report.team_words import due_decision_lines, risk_line
 from sync.report.verdict import data_sentence, due_moved, forecast_moved, likelihood, still_open
 from sync.report.why import main_reason
 
@@ -62,6 +64,15 @@ class Speaker:
         if entry.before is None:
             return now if first else say("new: {status}", status=now)
         return say("still {status}", status=now)
+
+    def decisions(self, entry: ChangeEntry) -> Iterator[Line]:
+        """Yield the decisions that are overdue or due soon, then the risks, as lines with foreign text."""
+        state = entry.state
+        if state.ended is not None or state.health.status.is_over:
+            return
+        yield from due_decision_lines(state, self.language)
+        if state.words.risks:
+            yield risk_line(state.words.risks, language=self.language)
 
     def situation(self, entry: ChangeEntry) -> Iterator[str]:
         """Yield sentences on the present state."""

@@ -11,11 +11,15 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from sync.health.definition import description_finding
 from sync.health.usual import is_never_done
+from sync.markup.document import clean
 from sync.model.health import Health
+from sync.model.milestone_ids import plain_id
 from sync.model.policy import Policy
+from sync.model.tracker_data import Milestone, Project, State
 from sync.report.leftover import usual_sentence
-from sync.report.phrases import small, unlisted_words
+from sync.report.phrases import finding_sentence, small, unlisted_words
 from sync.store.unlisted_milestones import UnlistedMilestone
 from sync.telemetry.redaction import exception_words
 from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE, length_of
@@ -30,12 +34,14 @@ from sync.tracker.errors import (
 )
 from sync.tracker.preflight import Examination, Examiner, Need
 from sync.tracker.protocol import Connector
+from sync.tracker.team_words import team_words
 
 __all__ = [
     "ConnectionCheck",
     "DoctorFinding",
     "Level",
     "clock_findings",
+    "description_findings",
     "examine_connection",
     "findings",
     "is_ok",
@@ -164,6 +170,16 @@ def unlisted_findings(milestones: Iterable[UnlistedMilestone]) -> Iterator[Docto
         words = f"{milestone.project_key}: {unlisted_words(milestone.issues)}"
         remedy = "check in the tracker whether the token's account may see that milestone"
         yield DoctorFinding(area="milestones", level=Level.WARNING, words=words, remedy=remedy)
+
+
+def description_findings(milestones: Iterable[tuple[Project, Milestone]]) -> Iterator[DoctorFinding]:
+    """Yield a note for each line in the description of an open milestone that has a key and no readable value."""
+    for project, milestone in milestones:
+        for fault in team_words(milestone.description).faults if milestone.state is State.OPEN else ():
+            finding = description_finding(fault)
+            words = f"{clean(plain_id(milestone, project))}: {small(finding_sentence(finding))}"
+            remedy = "docs/how-to/team-words.md has the form of each line"
+            yield DoctorFinding(area="milestones", level=Level.NOTE, words=words, remedy=remedy)
 
 
 def _finding(connection: ConnectionCheck, level: Level, words: str, remedy: str = "") -> DoctorFinding:

@@ -1,9 +1,10 @@
 """Findings about the definition of a milestone: rules over the data of its tracker.
 
 ====================  ===============================================================================================
-no owner              the configuration names no owner
+no owner              neither the configuration, nor its description, nor its tracker names an owner
 no due date           the tracker has no due date
 no exit criteria      the description has no task list
+description line      a line of the description has a key of `sync.tracker.team_words` and no readable value
 no items              the milestone has no items
 only pull requests    the milestone has no items, but pull requests, which are not counted as items
 unestimated           some open items have an estimate or points, and a fifth or more have none
@@ -12,50 +13,34 @@ same people           half or more of the assignees have open items in another m
 circular              issues of the milestone and of another milestone block each other
 ====================  ===============================================================================================
 
-The description is foreign text: only the number of exit criteria, and of those met, is shown. People are counted, never
-named or measured.
+The description is foreign text: a finding has the key of a line and its number. People are counted, never named or
+measured.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from sync.model.definition import Criteria, Finding, FindingKind
+from sync.model.definition import Finding, FindingKind
 from sync.model.health import Value
 from sync.model.membership import Counts
-from sync.model.tracker_data import Issue, Milestone
+from sync.model.team_words import Owners, TeamWords, WordFault
+from sync.model.tracker_data import Issue
 
 if TYPE_CHECKING:
     from sync.history.calendar import Calendar
 
-__all__ = ["DefinitionFacts", "criteria", "findings", "shared_people"]
+__all__ = ["DefinitionFacts", "description_finding", "findings", "shared_people"]
 
 UNESTIMATED_LEAST = 0.2
 """Least share of open items without an estimate that is a finding."""
 
 PEOPLE_LEAST = 0.5
 """Least share of the assignees in another milestone that is a finding."""
-
-_TASK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[([ xX])\]\s+\S")
-_FENCE = re.compile(r"\s*(```|~~~)")
-
-
-def criteria(description: str) -> Criteria:
-    """Count the task list of a description: lines such as ``- [x] security review``, outside of code."""
-    marks: list[str] = []
-    fence = ""
-    for line in description.splitlines():
-        edge = _FENCE.match(line)
-        if edge and fence in ("", edge[1]):
-            fence = "" if fence else edge[1]
-        elif not fence and (task := _TASK.match(line)):
-            marks.append(task[1])
-    return Criteria(sum(mark != " " for mark in marks), len(marks))
 
 
 class DefinitionFacts(Struct, frozen=True, kw_only=True):
@@ -65,11 +50,11 @@ class DefinitionFacts(Struct, frozen=True, kw_only=True):
     people (`shared_people`), how many. ``circular``: number of milestones that block it and are blocked by it.
     """
 
-    milestone: Milestone
+    words: TeamWords
     due: date | None
     open_items: Sequence[Issue]
     counts: Counts
-    owner: str
+    owners: Owners
     shared: Sequence[int] = ()
     circular: int = 0
 
@@ -86,9 +71,10 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
     unestimated = [item for item in open_items if item.estimate is None and item.points is None]
     people = len({person.id for item in open_items for person in item.assignees})
     is_estimated_in_part = 0 < len(unestimated) < len(open_items)
-    note(FindingKind.NO_OWNER, not facts.owner)
+    note(FindingKind.NO_OWNER, not facts.owners.names)
     note(FindingKind.NO_DUE_DATE, due is None)
-    note(FindingKind.NO_EXIT_CRITERIA, criteria(facts.milestone.description).of == 0)
+    note(FindingKind.NO_EXIT_CRITERIA, facts.words.criteria.of == 0)
+    findings += map(description_finding, facts.words.faults)
     note(FindingKind.NO_ITEMS, counts.total == 0 and not counts.is_pull_requests_only)
     note(
         FindingKind.ONLY_PULL_REQUESTS,
@@ -106,6 +92,13 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
     note(FindingKind.SAME_PEOPLE, bool(shared), count=max(shared, default=0), of=people, others=len(shared))
     note(FindingKind.CIRCULAR, facts.circular > 0, count=facts.circular)
     return tuple(findings)
+
+
+def description_finding(fault: WordFault) -> Finding:
+    """Return the finding about a line of a description."""
+    return Finding(
+        kind=FindingKind.DESCRIPTION_LINE, values={"key": fault.key, "fault": fault.kind.value, "line": fault.line}
+    )
 
 
 def shared_people(

@@ -37,6 +37,8 @@ _SUSPECT = re.compile(r"[^\n\t\x20-\x7e\u00a0-\u00ac\u00ae-\u02ff\u2007\u2010-\u
 
 def one_line(text: str) -> str:
     """Return a text as one line without any control character."""
+    if text.isprintable():
+        return " ".join(text.split())
     return " ".join("".join(map(harmless, text)).split())
 
 

@@ -17,6 +17,7 @@ class FindingKind(StrEnum):
     NO_OWNER = "no_owner"
     NO_DUE_DATE = "no_due_date"
     NO_EXIT_CRITERIA = "no_exit_criteria"
+    DESCRIPTION_LINE = "description_line"
     NO_ITEMS = "no_items"
     ONLY_PULL_REQUESTS = "only_pull_requests"
     UNESTIMATED = "unestimated"
@@ -26,7 +27,7 @@ class FindingKind(StrEnum):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One finding. ``values`` are the numbers and dates of its sentence, never names."""
+    """One finding. ``values`` are the numbers, dates and own words of its sentence, never names."""
 
     kind: FindingKind
     values: dict[str, Value] = {}

@@ -14,7 +14,7 @@ __all__ = ["LastSent"]
 class LastSent(Struct, frozen=True, kw_only=True):
     """The state of one milestone in the last digest; ``asked`` is the day on which a decision was last asked for.
 
-    ``method`` is that of the health.
+    ``method`` is that of the health. ``decisions``: the days of the listed decisions, each with whether it had passed.
     """
 
     status: Status
@@ -25,3 +25,4 @@ class LastSent(Struct, frozen=True, kw_only=True):
     asked: date | None = None
     silent: bool = False
     method: int = 1
+    decisions: tuple[tuple[date, bool], ...] = ()

@@ -7,8 +7,9 @@ from datetime import date
 from msgspec import Struct
 
 from sync.model.health import Status
+from sync.model.team_words import Decision
 
-__all__ = ["Commitment", "JointMilestone", "OtherMember"]
+__all__ = ["Commitment", "FellowWords", "JointMilestone", "OtherMember"]
 
 
 class JointMilestone(Struct, frozen=True, kw_only=True):
@@ -30,6 +31,14 @@ class OtherMember(Struct, frozen=True, kw_only=True):
     title: str
     status: Status
     url: str = ""
+
+
+class FellowWords(Struct, frozen=True, kw_only=True):
+    """Overdue decisions and risks of another member (its ``key``) that this audience may read; all is foreign text."""
+
+    key: str
+    decisions: tuple[Decision, ...] = ()
+    risks: tuple[str, ...] = ()
 
 
 class Commitment(Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from sync.markup.document import (
     join_parts,
 )
 from sync.model.health import Reason, Status
-from sync.model.joint import Commitment, OtherMember
+from sync.model.joint import Commitment, FellowWords, OtherMember
 from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point
 from sync.report.figures import hours, overrun_percent
@@ -34,6 +34,7 @@ from sync.report.levers import lever_texts, ranked_levers
 from sync.report.phrases import day, finding_sentence, minute, percent, plural, small, sureness
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owner_lines
+from sync.report.team_words import SHOWN_DECISIONS, SHOWN_RISKS, decision_line, risk_line
 
 __all__ = ["detail_sections", "reason_line"]
 
@@ -45,7 +46,8 @@ def detail_sections(facts: Facts) -> tuple[Section, ...]:
         _options(facts),
         _changes(facts),
         _people(facts),
-        *(_commitment(commitment) for commitment in facts.commitments),
+        *(_commitment(facts, commitment) for commitment in facts.commitments),
+        _team_words(facts),
         _definition(facts),
         _burn_up(facts),
         _confidence(facts),
@@ -156,7 +158,7 @@ def _tally(flagged: Sequence[tuple[object, tuple[str, ...]]]) -> Line:
 # --- joint milestones ------------------------------------------------------------------------------------------------
 
 
-def _commitment(commitment: Commitment) -> Section | None:
+def _commitment(facts: Facts, commitment: Commitment) -> Section | None:
     """Return the dates, owner and other members of a joint milestone, as far as the audience may see."""
     lines: list[Line] = []
     if commitment.p50 is not None or commitment.p85 is not None:
@@ -172,9 +174,33 @@ def _commitment(commitment: Commitment) -> Section | None:
     blocks: list[Block] = [Lines(tuple(lines))] if lines else []
     if commitment.fellows:
         blocks.append(Bullets(tuple((Sign(other.status), " ", _other_member(other)) for other in commitment.fellows)))
+        fellows = {fellow.key for fellow in commitment.fellows}
+        if said := tuple(line for words in facts.fellow_words if words.key in fellows for line in _words_of(words)):
+            blocks.append(Bullets(said))
     members = plural(len(commitment.fellows), "other member")
     title = f"Joint milestone: {members}" if commitment.fellows else "Joint milestone"
     return _folded(title, Lines(((Foreign(commitment.name),),)), *blocks, weight=78) if blocks else None
+
+
+def _words_of(words: FellowWords) -> Iterator[Line]:
+    """Yield the overdue decisions and the risks of another member, with its key."""
+    for decision in words.decisions[:SHOWN_DECISIONS]:
+        yield (Foreign(words.key), ": ", *decision_line(decision, is_overdue=True))
+    if words.risks:
+        yield (Foreign(words.key), ": ", *risk_line(words.risks))
+
+
+def _team_words(facts: Facts) -> Section | None:
+    """Return all decisions and risks of the description, where the open part has not all of them."""
+    decisions, risks = facts.words.decisions, facts.words.risks
+    is_all_shown = len(decisions) == len(facts.due_decisions) <= SHOWN_DECISIONS and len(risks) <= SHOWN_RISKS
+    if is_all_shown or facts.health.status.is_over:
+        return None
+    lines = [decision_line(decision, is_overdue=decision.is_overdue(facts.today)) for decision in decisions]
+    lines += [risk_line((risk,)) for risk in risks]
+    counted = [plural(len(decisions), "decision")] if decisions else []
+    counted += [plural(len(risks), "risk")] if risks else []
+    return _folded(f"In its description: {', '.join(counted)}", Bullets(tuple(lines)), weight=77)
 
 
 def _blind_members(blind: Sequence[OtherMember | None]) -> Line:

@@ -21,7 +21,7 @@ from sync.model.dates import day_ended, day_of
 from sync.model.definition import Criteria, Finding
 from sync.model.health import Note, Override
 from sync.model.inputs import Input, InputState
-from sync.model.joint import Commitment
+from sync.model.joint import Commitment, FellowWords
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast, SummaryForecast
 from sync.model.tracker_data import DueDate, Issue, State
@@ -29,7 +29,7 @@ from sync.report.changes import Changes
 from sync.report.good_news import good_news
 from sync.report.track_record import NO_TRACK_RECORD, track_record_sentence
 from sync.report.trend import probability_last_week
-from sync.report.verdict_facts import VerdictFacts, configured_owners, finished_on
+from sync.report.verdict_facts import VerdictFacts, verdict_facts
 
 __all__ = ["Budget", "Facts", "Point", "SourceFreshness", "build_facts", "meaning"]
 
@@ -70,7 +70,8 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     in our words how accurate such forecasts were. ``points`` draw the burn-up.
     ``override`` and ``note`` are words of people; ``commands``: ``/milesync`` comments have an effect. ``missing`` are
     the inputs that could not be read; ``aggregate``: sources count whose items this audience may not read.
-    ``commitments`` are the joint milestones of which it is a member, ``findings`` the gaps in its definition,
+    ``commitments`` are the joint milestones of which it is a member, ``fellow_words`` the decisions and risks of their
+    other members, ``findings`` the gaps in its definition,
     ``criteria`` its exit criteria. ``good_news`` is a line of our words; ``page`` the address of its report page.
     ``closes_issue``: milesync closes the status issue with the milestone. ``loads`` are people with too much work,
     ``unreviewed`` the uids of open issues without a reviewer.
@@ -94,6 +95,7 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     commands: bool = False
     aggregate: bool = False
     commitments: tuple[Commitment, ...] = ()
+    fellow_words: tuple[FellowWords, ...] = ()
     findings: tuple[Finding, ...] = ()
     criteria: Criteria = Criteria()
     good_news: str = ""
@@ -126,6 +128,9 @@ def meaning(facts: Facts) -> str:
         [msgspec.structs.replace(commitment, probability=None, p50=None, p85=None) for commitment in facts.commitments],
         (facts.criteria, facts.unreviewed),
     )
+    shown = (facts.words.decisions, facts.words.risks, facts.tolerance, facts.fellow_words)
+    if any(shown):  # without words the hash is that of earlier versions
+        content = (*content, shown)
     return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=8).hexdigest()
 
 
@@ -158,15 +163,9 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
     members = {membership.item for membership in milestone.memberships}
     items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
     return Facts(
-        health=milestone.health,
-        milestone=milestone.milestone,
-        project=milestone.project.key,
-        written=milestone.written,
-        now=now,
-        zone=milestone.connection.zone,
+        **msgspec.structs.asdict(verdict_facts(milestone, now=now)),
         items=items,
         open=open_now,
-        owners=configured_owners(milestone.overrides.owner),
         due_dates=milestone.due_dates,
         sources=(SourceFreshness(name=milestone.connection.name, at=milestone.read_at),),
         missing=tuple(entry for entry in milestone.inputs if entry.state is not InputState.READ),
@@ -184,12 +183,12 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         commands=True,
         aggregate=milestone.is_aggregate,
         commitments=milestone.commitments,
+        fellow_words=milestone.fellow_words,
         findings=milestone.findings,
         criteria=milestone.criteria,
         good_news=good_news(milestone.health, milestone.memberships, milestone.connection.zone),
         loads=milestone.loads,
         unreviewed=milestone.unreviewed,
-        finished_on=finished_on(milestone),
     )
 
 

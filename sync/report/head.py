@@ -1,4 +1,7 @@
-"""The open part of a summary: verdict, dates, best option, issues that need someone, progress. Ten seconds to read."""
+"""The open part of a summary: verdict, dates, decisions, best option, issues that need someone, progress, risks.
+
+Ten seconds to read.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,7 @@ from sync.report.phrases import (
     short_day,
     small,
 )
+from sync.report.team_words import due_decision_lines, risk_line, tolerance_sentence
 from sync.report.verdict import (
     as_of,
     missing_since,
@@ -81,10 +85,11 @@ def head_sections(facts: Facts) -> tuple[Section, ...]:
     """Return the open sections. The list of issues leaves room for a footer within `BLOCKS`."""
     blocks = tuple(_verdict_blocks(facts))
     verdict = Section(title=headline(facts), blocks=blocks, weight=100, sign=facts.health.status)
-    option, progress, note = _best_option(facts), _progress(facts), _note(facts)
-    others = [section for section in (verdict, option, progress, note) if section is not None]
+    decisions, option = _decisions(facts), _best_option(facts)
+    progress, risks, note = _progress(facts), _risks(facts), _note(facts)
+    others = [section for section in (verdict, decisions, option, progress, risks, note) if section is not None]
     room = BLOCKS - 2 - sum(map(visible_blocks, others))
-    sections = (verdict, option, _needs_someone(facts, min(ITEMS, room)), progress, note)
+    sections = (verdict, decisions, option, _needs_someone(facts, min(ITEMS, room)), progress, risks, note)
     return tuple(section for section in sections if section is not None)
 
 
@@ -250,6 +255,8 @@ def _remarks(facts: Facts) -> Iterator[Line]:
     promise = facts.health.promise
     record = (promise_record(promise),) if promise is not None and promise.p50 is not None else ()
     sentences: list[Line] = [(words,) for words in (*record, *_due_date_moves(facts))]
+    if facts.tolerance is not None and not facts.health.status.is_over:
+        sentences.append((tolerance_sentence(facts.tolerance),))
     if facts.aggregate:
         sentences.append(("It also depends on work you may not have access to.",))
     sentences += [_commitment_line(commitment) for commitment in facts.commitments]
@@ -286,6 +293,19 @@ def _commitment_line(commitment: Commitment) -> Line:
 
 
 # --- what to do ------------------------------------------------------------------------------------------------------
+
+
+def _decisions(facts: Facts) -> Section | None:
+    """Return the decisions that are overdue or due soon: the first thing that needs someone."""
+    lines = due_decision_lines(facts)
+    return Section(title="", blocks=(Bullets(tuple(lines)),), weight=95) if lines else None
+
+
+def _risks(facts: Facts) -> Section | None:
+    """Return the first risks of the description in one line."""
+    if not facts.words.risks or facts.health.status.is_over:
+        return None
+    return Section(title="", blocks=(Lines((risk_line(facts.words.risks),)),), weight=84)
 
 
 def _best_option(facts: Facts) -> Section | None:

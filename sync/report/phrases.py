@@ -13,6 +13,7 @@ from datetime import date, datetime
 from sync.model.definition import Finding, FindingKind
 from sync.model.health import Confidence, Health, Lever, Promise, Reason, Status, UnknownCause
 from sync.model.membership import Counts
+from sync.model.team_words import FaultKind
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 
 __all__ = [
@@ -356,12 +357,30 @@ def _same_people(finding: Finding, language: Language) -> str:
     )
 
 
+def _description_line(finding: Finding, language: Language) -> str:
+    say = language.say
+    fault = {
+        FaultKind.EMPTY: say("names no person"),
+        FaultKind.NO_DATE: say("has no readable date; write it as 2026-12-01"),
+        FaultKind.NO_SHARE: say("has no whole percentage from 0% to 20%"),
+        FaultKind.REPEATED: say("has another value in an earlier line, which counts"),
+        FaultKind.TOO_MANY: say("is ignored, as there are too many"),
+    }[FaultKind(str(finding.values["fault"]))]
+    return say(
+        "Line {line} of its description: {key} {fault}.",
+        line=_number(finding, "line"),
+        key=finding.values["key"],
+        fault=fault,
+    )
+
+
 _FINDINGS: Mapping[FindingKind, Callable[[Finding, Language], str]] = {
     FindingKind.NO_OWNER: lambda _, language: language.say("No owner is set for this milestone."),
     FindingKind.NO_DUE_DATE: lambda _, language: language.say("It has no due date."),
     FindingKind.NO_EXIT_CRITERIA: lambda _, language: language.say(
         "Its description does not list exit criteria as a task list."
     ),
+    FindingKind.DESCRIPTION_LINE: _description_line,
     FindingKind.NO_ITEMS: lambda _, language: language.say("It has no issues."),
     FindingKind.ONLY_PULL_REQUESTS: lambda finding, language: only_pull_requests(
         Counts(pull_requests=_number(finding, "open"), closed_pull_requests=_number(finding, "closed")), language

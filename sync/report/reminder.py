@@ -9,8 +9,21 @@ from datetime import datetime
 from sync.assess.milestone import AssessedMilestone
 from sync.health.reminders import DueReminder, Load, Trouble, due_reminders
 from sync.history.counting import is_open
-from sync.markup.document import Bullets, Document, Foreign, Inline, Item, Line, Lines, Mention, Section, Strong
+from sync.markup.document import (
+    Bullets,
+    Document,
+    Foreign,
+    Inline,
+    Item,
+    Line,
+    Lines,
+    Mention,
+    Section,
+    Strong,
+    join_parts,
+)
 from sync.model.settings import ReminderRules
+from sync.model.team_words import OwnerOrigin, Owners
 from sync.model.tracker_data import Person
 from sync.report.attention import issue_item
 from sync.report.figures import hours
@@ -29,13 +42,13 @@ def person_name(person: Person, *, mentions: bool) -> Inline:
     return Mention(person.id, person.login or person.name, person.name) if mentions else Foreign(person.name)
 
 
-def _owner(written: str, *, mentions: bool) -> Inline:
-    """Return the owner as named in the configuration; ``@login`` can become a mention."""
-    handle = _HANDLE.fullmatch(written)
-    return Mention("", handle[1], written) if mentions and handle else Foreign(written)
+def _owner(name: str, owners: Owners, *, mentions: bool) -> Inline:
+    """Return an owner; only ``@login`` in the configuration can become a mention, never what a description says."""
+    handle = _HANDLE.fullmatch(name) if owners.origin is OwnerOrigin.CONFIGURATION else None
+    return Mention("", handle[1], name) if mentions and handle else Foreign(name)
 
 
-def reminder(reminders: Sequence[DueReminder], owner: str, project: str, rules: ReminderRules) -> Document | None:
+def reminder(reminders: Sequence[DueReminder], owners: Owners, project: str, rules: ReminderRules) -> Document | None:
     """Return the comment that reminds owners of their issues; None without reminders.
 
     The comment names dates, not durations, so its text changes only when something happens. Keys of issues in
@@ -57,8 +70,11 @@ def reminder(reminders: Sequence[DueReminder], owner: str, project: str, rules: 
     if late:
         waits = f"{late} of these {'has' if late == 1 else 'have'} waited for more than {rules.escalate} days"
         who: Line = (
-            (f"{waits}. For the owner of the milestone: ", _owner(owner, mentions=rules.mentions))
-            if owner
+            (
+                f"{waits}. For the owner of the milestone: ",
+                *join_parts(_owner(name, owners, mentions=rules.mentions) for name in owners.names),
+            )
+            if owners.names
             else (f"{waits}, and no owner is set for the milestone.",)
         )
         sections.append(Section(title="", blocks=(Lines((who,)),), weight=90))

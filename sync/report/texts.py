@@ -109,7 +109,7 @@ def build_texts(report_input: ReportInput) -> Texts:
     meaning_hash = meaning(facts)
     steady = _with_published_figures(facts, report_input, meaning_hash)
     reminders = wanted_reminders(milestone, report_input.now, reminder_rules)
-    reminder_comment = reminder(reminders, milestone.overrides.owner, project, reminder_rules)
+    reminder_comment = reminder(reminders, milestone.owners, project, reminder_rules)
     return Texts(
         summary=_comment(milestone, report.summary(facts)),
         meaning=meaning_hash,

@@ -16,13 +16,21 @@ from sync.assess.portfolio import AssessedJointMilestone
 from sync.health.closing import last_closing
 from sync.model.dates import day_of
 from sync.model.health import Health, Status, UnknownCause
+from sync.model.team_words import (
+    NO_WORDS,
+    Decision,
+    OwnerOrigin,
+    TeamWords,
+    due_decisions,
+    find_owners,
+    overdue_decisions,
+)
 from sync.model.tracker_data import Milestone, MilestoneKind, State
 
 __all__ = [
     "SHAPES",
     "WORST_FIRST",
     "VerdictFacts",
-    "configured_owners",
     "facts_of",
     "finished_on",
     "is_worse",
@@ -72,8 +80,10 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
     """The health of a milestone with its identity and days.
 
     ``written`` is its id as people write it, ``project`` the key of its project (empty for a joint milestone).
-    ``owners`` are named in the configuration. ``now`` is the time of the run (UTC); None: that of the assessment, which
-    is earlier while a verdict is kept. ``zone`` is that of the connection, in which days begin and end.
+    ``owners`` are responsible for it, ``owner_origin`` is the source of their names. ``words`` are the team's in its
+    description, ``tolerance`` is set there and in force (None: another is). ``now`` is the time of the run (UTC); None:
+    that of the assessment, which is earlier while a verdict is kept. ``zone`` is that of the connection, in which days
+    begin and end.
     ``finished_on``: day on which the last item of a done milestone was closed; people often close the milestone itself
     later.
     """
@@ -83,6 +93,9 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
     project: str = ""
     written: str = ""
     owners: tuple[str, ...] = ()
+    owner_origin: OwnerOrigin | None = None
+    words: TeamWords = NO_WORDS
+    tolerance: float | None = None
     now: datetime | None = None
     zone: ZoneInfo = _UTC
     finished_on: date | None = None
@@ -105,6 +118,16 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
     def ended_on(self) -> date | None:
         """The day on which the milestone was finished, or ended with open work; None if it runs or is not known."""
         return self.finished_on or self.milestone.closed_on(self.zone)
+
+    @property
+    def overdue_decisions(self) -> tuple[Decision, ...]:
+        """The decisions whose day has passed, oldest first; none once the milestone is over."""
+        return () if self.health.status.is_over else overdue_decisions(self.words.decisions, self.today)
+
+    @property
+    def due_decisions(self) -> tuple[Decision, ...]:
+        """The decisions that are overdue or due soon, by their days; none once the milestone is over."""
+        return () if self.health.status.is_over else due_decisions(self.words.decisions, self.today)
 
     @property
     def slip(self) -> int | None:
@@ -147,16 +170,14 @@ def verdict_facts(milestone: AssessedMilestone, *, now: datetime | None = None) 
         milestone=milestone.milestone,
         project=milestone.project.key,
         written=milestone.written,
-        owners=configured_owners(milestone.overrides.owner),
+        owners=milestone.owners.names,
+        owner_origin=milestone.owners.origin,
+        words=milestone.words,
+        tolerance=None if milestone.overrides.tolerance is not None else milestone.words.tolerance,
         now=now,
         zone=milestone.connection.zone,
         finished_on=finished_on(milestone),
     )
-
-
-def configured_owners(owner: str) -> tuple[str, ...]:
-    """Return the owner of the configuration, if it names one."""
-    return (owner,) if owner else ()
 
 
 def finished_on(milestone: AssessedMilestone) -> date | None:
@@ -169,6 +190,7 @@ def finished_on(milestone: AssessedMilestone) -> date | None:
 
 def joint_verdict_facts(joint: AssessedJointMilestone, *, now: datetime | None = None) -> VerdictFacts:
     """Return the verdict of a joint milestone at ``now`` (UTC); its days are those of the member due last."""
+    owners = find_owners(joint.joint.owner, NO_WORDS, ())
     return VerdictFacts(
         health=joint.health,
         milestone=Milestone(
@@ -183,7 +205,8 @@ def joint_verdict_facts(joint: AssessedJointMilestone, *, now: datetime | None =
             due=joint.health.due,
         ),
         written=joint.written,
-        owners=configured_owners(joint.joint.owner),
+        owners=owners.names,
+        owner_origin=owners.origin,
         now=now,
         zone=joint.zone,
     )

@@ -326,7 +326,7 @@ def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mappi
     for milestone in milestones:
         if not _has_own_forecast(milestone.health):
             continue
-        history, _ = reading.history(milestone.connection, milestone.project)
+        history, _ = reading.history_of(milestone)
         calendar = reading.rules.calendar_of(milestone.connection)
         (batch,) = daily_batches(history, [history.ledger.index[milestone.uid]], reading.at, calendar)
         table = what_if(batch, 0, milestone.health.probability)

@@ -11,7 +11,7 @@ from typing import Any
 from sync.assess.milestone import AssessedMilestone
 from sync.forecast.track_record import StreamScore
 from sync.history.counting import is_done, is_open
-from sync.markup.document import Document, clean
+from sync.markup.document import Bullets, Document, Section, clean
 from sync.markup.html import html
 from sync.model.closing import ClosingRecord
 from sync.model.dates import day_of, end_of_day
@@ -27,6 +27,7 @@ from sync.report.language import ENGLISH
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, day
 from sync.report.reasons import reason_sentence
+from sync.report.team_words import decision_line, risk_line
 from sync.site.calibration import DateReliability
 from sync.site.portfolio import Row
 from sync.site.whatif_table import WhatIf
@@ -113,8 +114,8 @@ class PageFacts:
 class MilestonePage:
     """The values of one page. Foreign texts are unescaped; the template escapes them.
 
-    ``verdict`` and ``record`` are HTML (``record`` empty without a closing record). ``status_issue`` is an address,
-    empty without one.
+    ``verdict``, ``team_words`` (decisions and risks) and ``record`` are HTML, empty without content.
+    ``status_issue`` is an address, empty without one.
     """
 
     milestone: AssessedMilestone
@@ -123,6 +124,7 @@ class MilestonePage:
     chart: BurnUp | None
     reasons: tuple[tuple[Reason, str], ...]
     levers: tuple[LeverRow, ...]
+    team_words: str
     what_if: WhatIf | None
     scope: tuple[ScopeChange, ...]
     people: tuple[PersonRow, ...]
@@ -158,6 +160,7 @@ def milestone_page(milestone: AssessedMilestone, row: Row, page: PageFacts) -> M
         chart=burn_up_data(milestone),
         reasons=tuple((reason, reason_sentence(reason)) for reason in milestone.health.reasons),
         levers=tuple(_lever_row(milestone, lever) for lever in milestone.health.levers),
+        team_words=_team_words(facts),
         what_if=page.what_if,
         scope=tuple(_scope_changes(milestone)),
         people=tuple(_people(milestone)),
@@ -171,6 +174,14 @@ def milestone_page(milestone: AssessedMilestone, row: Row, page: PageFacts) -> M
         after=page.after,
         record=html(closing_comment(page.record)) if page.record else "",
     )
+
+
+def _team_words(facts: Facts) -> str:
+    """Return the decisions and risks of the description as a list in HTML."""
+    decisions, risks = facts.words.decisions, facts.words.risks
+    lines = [decision_line(decision, is_overdue=decision in facts.overdue_decisions) for decision in decisions]
+    lines += [risk_line((risk,)) for risk in risks]
+    return html(Document((Section(title="", blocks=(Bullets(tuple(lines)),), weight=1),))) if lines else ""
 
 
 def _lever_row(milestone: AssessedMilestone, lever: Lever) -> LeverRow:

@@ -61,7 +61,7 @@ class Row:
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The owners that the configuration names."""
+        """The owners."""
         return tuple(map(clean, self.facts.owners))
 
     @property

@@ -25,6 +25,7 @@ class MilestoneOverrides:
     report_on: str = ""
     start: date | None = None
     owner: str = ""
+    tolerance: float | None = None
 
 
 def _plan_only(_project: str) -> Policy:

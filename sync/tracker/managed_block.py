@@ -19,7 +19,10 @@ from msgspec import Struct
 
 from sync.tracker.marker import canonical
 
-__all__ = ["BlockChangedError", "ManagedBlock", "find_block", "replace_block", "wrap_block"]
+__all__ = ["BlockChangedError", "ManagedBlock", "find_block", "lines_of_people", "replace_block", "wrap_block"]
+
+_MARKER_LINE = re.compile(r"(<!--|---) (end of )?milesync (\S+)(?: [0-9a-f]{16})? (?:-->|---)[ \t]*")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class ManagedBlock(Struct, frozen=True):
@@ -52,6 +55,25 @@ def find_block(text: str, instance: str) -> ManagedBlock | None:
         if match:
             return ManagedBlock(match.start(), match.end(), match[1], match[2])
     return None
+
+
+def lines_of_people(text: str) -> list[tuple[int, str]]:
+    """Return the lines of a text outside of the blocks of every instance, each with its number from 1.
+
+    A first line of ours without its end is no block.
+    """
+    kept: list[tuple[int, str]] = []
+    begins: dict[tuple[str, str], int] = {}
+    for number, line in enumerate(_LINE_END.split(text), 1):
+        marker = _MARKER_LINE.fullmatch(line)
+        if marker is not None and marker[2] is None:
+            begins.setdefault((marker[1], marker[3]), len(kept))
+        elif marker is not None and (begin := begins.get((marker[1], marker[3]))) is not None:
+            del kept[begin:]
+            begins.clear()
+            continue
+        kept.append((number, line))
+    return kept
 
 
 def wrap_block(words: str, of: str, instance: str, *, plain: bool) -> str:

@@ -56,6 +56,16 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """Each command that shows what trackers hold or what was typed."""
 
+WORDS = """Owner: {attack}
+Start: {attack}
+Tolerance: {attack}
+Risk: {attack}
+Decision needed: {attack} by 2026-01-02 from {attack}
+Decision needed: {attack} by 2026-01-02 from @{attack}
+Decision needed: {attack} by 2026-13-02
+- [ ] {attack}
+"""
+
 WITHOUT = {"init", "serve", "worker", "demo", "sandbox", "mcp", "new-connector"}
 DIGEST = '[audiences.team]\nreads = ["gh:acme/app"]\n[audiences.team.digest]\nat = "00:00"\nfile = "digest.{kind}"\n'
 OWN = re.compile(r"\x1b\[[\d;]*m|\x1b\]8;id=\d+;https?://[\w./:%#?=&~-]+\x1b\\|\x1b\]8;;\x1b\\")
@@ -72,7 +82,7 @@ def hostile_world() -> World:
         for place, attack in enumerate((ATTACK, "".join(reversed(ATTACKS)), ATTACKS[5])):
             title = f"v{place + 3} {attack}"
             milestone = tracker.milestone(
-                project, title, at=start, due=(now + timedelta(days=9)).date(), description=f"Owner: {attack}"
+                project, title, at=start, due=(now + timedelta(days=9)).date(), description=WORDS.format(attack=attack)
             )
             for n in range(4):
                 issue = tracker.issue(project, f"{n} {attack}", author, at=start, labels=[f"{n} {attack}"])

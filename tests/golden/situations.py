@@ -25,9 +25,10 @@ from sync.model.health import (
     UnknownCause,
 )
 from sync.model.inputs import Input, InputState
-from sync.model.joint import Commitment, OtherMember
+from sync.model.joint import Commitment, FellowWords, OtherMember
 from sync.model.membership import Counts
 from sync.model.published import PublishedForecast, SummaryForecast
+from sync.model.team_words import Decision, TeamWords
 from sync.model.tracker_data import DueDate, Issue, Milestone, MilestoneKind, Person, State, StatusCategory
 from sync.report.changes import Changes
 from sync.report.facts import Budget, Facts, Point, SourceFreshness
@@ -392,7 +393,41 @@ def hostile() -> Facts:
         missing=(Input(connection=HOSTILE[3], project=HOSTILE[0], state=InputState.STALE, since=NOW),),
         override=Override(status=Status.ON_TRACK, by=HOSTILE[0], because=HOSTILE[3]),
         note=Note(by=HOSTILE[1], at=NOW, text=HOSTILE[2]),
+        words=TeamWords(
+            risks=HOSTILE[:4],
+            decisions=tuple(
+                Decision(text=text, by=date(2026, 11, 20 + i), owner=text) for i, text in enumerate(HOSTILE)
+            ),
+        ),
+        fellow_words=(
+            FellowWords(key=HOSTILE[2], decisions=(Decision(text=HOSTILE[4], owner=HOSTILE[5]),), risks=HOSTILE),
+        ),
+        commitments=(
+            Commitment(
+                name=HOSTILE[4],
+                fellows=(OtherMember(key=HOSTILE[2], title=HOSTILE[6], status=Status.UNKNOWN),),
+            ),
+        ),
     )
+
+
+def decision_overdue() -> Facts:
+    """The team's words of the description: owner, tolerance, three decisions and three risks."""
+    words = TeamWords(
+        owners=("@ada", "@noor"),
+        tolerance=0.1,
+        risks=(
+            "the vendor sandbox is not ready before December",
+            "one person knows the ledger",
+            "the audit may ask for a second review",
+        ),
+        decisions=(
+            Decision(text="Which vendor settles the refunds?", by=date(2026, 11, 20), owner="@lin"),
+            Decision(text="Do we support split payments in the first release?", by=date(2026, 12, 1), owner="@ada"),
+            Decision(text="Who runs the hotline over the holidays?"),
+        ),
+    )
+    return replace(at_risk(), owners=words.owners, words=words, tolerance=words.tolerance, changes=None)
 
 
 def right_to_left() -> Facts:
@@ -523,6 +558,7 @@ SITUATIONS = {
         five_hundred,
         hostile,
         right_to_left,
+        decision_overdue,
         source_down,
         overridden,
         joint,

@@ -74,6 +74,7 @@ def assessed(known: Facts, number: int) -> AssessedMilestone:
         is_running=not known.health.status.is_over,
         has_status_issue=False,
         findings=known.findings,
+        words=known.words,
     )
 
 

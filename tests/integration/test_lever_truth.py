@@ -164,9 +164,7 @@ def test_levers_of_a_joint_milestone_name_a_member_and_say_its_next_forecast() -
 def forecast_of(world: ReplanWorld) -> ForecastBatch:
     """The forecast of the running milestone, as the next assessment makes it."""
     snapshot = Snapshot(world.store, [world.connection], world.now, world.rules)
-    (rows,) = snapshot.rows
-    (project,) = rows.projects.values()
-    history, _ = snapshot.history(world.connection, project)
+    history, _ = snapshot.history(world.connection)
     index = np.array([next(i for name, i in history.ledger.index.items() if name.endswith("app/now"))])
     return ForecastBatch(history, index, np.array([days(world.now)]), world.rules.calendar_of(world.connection))
 

@@ -1,4 +1,4 @@
-"""The definition's lint, each finding once alone, and the task list of a description."""
+"""The definition's lint, each finding once alone."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ from datetime import date
 
 import pytest
 
-from sync.health.definition import DefinitionFacts, criteria, findings, shared_people
+from sync.health.definition import DefinitionFacts, description_finding, findings, shared_people
 from sync.history.calendar import Calendar
-from sync.model.definition import Criteria, Finding, FindingKind
+from sync.model.definition import Finding, FindingKind
 from sync.model.membership import Counts
+from sync.model.team_words import NO_WORDS, FaultKind, WordFault, find_owners
 from sync.report.phrases import finding_sentence
-from tests.golden.situations import issue, milestone
+from sync.tracker.team_words import team_words
+from tests.golden.situations import issue
 
 FRIDAY = date(2026, 12, 11)
-GOOD = milestone(description="Ready when:\n- [x] load test\n- [ ] security review\n", due=FRIDAY)
+GOOD = team_words("Ready when:\n- [x] load test\n- [ ] security review\n")
 
 
 def _kinds(**changes: object) -> list[FindingKind]:
     given: dict[str, object] = {
-        "milestone": GOOD,
+        "words": GOOD,
         "due": FRIDAY,
         "open_items": [issue(1), issue(2)],
         "counts": Counts(open=2),
-        "owner": "Ada",
+        "owners": find_owners("Ada", NO_WORDS, ()),
         **changes,
     }
     calendar = given.pop("calendar", Calendar())
@@ -37,9 +39,10 @@ def test_a_well_defined_milestone_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [
-        ({"owner": ""}, FindingKind.NO_OWNER),
+        ({"owners": find_owners("", NO_WORDS, ())}, FindingKind.NO_OWNER),
         ({"due": None}, FindingKind.NO_DUE_DATE),
-        ({"milestone": milestone(description="- no box")}, FindingKind.NO_EXIT_CRITERIA),
+        ({"words": team_words("- no box")}, FindingKind.NO_EXIT_CRITERIA),
+        ({"words": team_words("- [ ] a\nStart: soon")}, FindingKind.DESCRIPTION_LINE),
         ({"counts": Counts(), "open_items": []}, FindingKind.NO_ITEMS),
         ({"counts": Counts(pull_requests=8), "open_items": []}, FindingKind.ONLY_PULL_REQUESTS),
         ({"counts": Counts(closed_pull_requests=8), "open_items": []}, FindingKind.ONLY_PULL_REQUESTS),
@@ -59,21 +62,6 @@ def test_no_estimates_at_all_is_a_habit_and_one_of_many_no_finding() -> None:
     assert _kinds(open_items=[issue(0), *(issue(n, estimate=3600) for n in range(1, 9))]) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "counted"),
-    [
-        ("", Criteria(0, 0)),
-        ("- [ ] a\n* [x] b\n  + [X] c\n1. [ ] d\n2) [x] e", Criteria(3, 5)),
-        ("- [x]\n-[x] a\n- [y] b\n[x] c", Criteria(0, 0)),
-        ("```\n- [x] shown, not meant\n```\n- [ ] meant", Criteria(0, 1)),
-        ("~~~\n```\n- [x] inside\n~~~\n- [x] outside", Criteria(1, 1)),
-        ("- [x] a\r\n- [ ] b\r\n", Criteria(1, 2)),
-    ],
-)
-def test_exit_criteria_are_counted(text: str, counted: Criteria) -> None:
-    assert criteria(text) == counted
-
-
 def test_the_same_people_in_the_same_weeks() -> None:
     people = {"a": frozenset("123"), "b": frozenset("234"), "later": frozenset("123"), "other": frozenset("9")}
     weeks = (date(2026, 11, 1), date(2026, 11, 30))
@@ -85,7 +73,9 @@ def test_the_same_people_in_the_same_weeks() -> None:
 
 def test_every_finding_has_a_sentence_without_names() -> None:
     values: dict[str, object] = {"count": 2, "of": 4, "others": 1, "due": date(2026, 12, 12), "open": 8, "closed": 0}
-    for kind in FindingKind:
-        words = finding_sentence(Finding(kind=kind, values=values))  # type: ignore[arg-type]
+    of_lines = [description_finding(WordFault(key="Start", kind=kind, line=3)) for kind in FaultKind]
+    kinds = set(FindingKind) - {FindingKind.DESCRIPTION_LINE}
+    for finding in (*of_lines, *(Finding(kind=kind, values=values) for kind in kinds)):  # type: ignore[arg-type]
+        words = finding_sentence(finding)
         assert words.endswith(".")
         assert "None" not in words

@@ -12,6 +12,7 @@ import pytest
 
 from sync.digest.changes import ChangeEntry, ChangeKind, MilestoneState
 from sync.digest.phrases import Speaker
+from sync.health.definition import description_finding
 from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
 from sync.model.definition import Finding, FindingKind
 from sync.model.digest import LastSent
@@ -31,6 +32,7 @@ from sync.model.health import (
     Usual,
 )
 from sync.model.membership import Counts
+from sync.model.team_words import FaultKind, WordFault
 from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State
 from sync.report.language import ENGLISH, LANGUAGES, Language, Style, load_language
 from sync.report.leftover import leftover_range, outlook_sentences
@@ -106,7 +108,13 @@ def test_cause_of_a_missing_verdict_has_its_phrase(cause: UnknownCause) -> None:
     check(partial(unknown_sentence, cause), sentence=True)
 
 
-@pytest.mark.parametrize("kind", FindingKind)
+@pytest.mark.parametrize("kind", FaultKind)
+def test_fault_of_a_line_has_its_phrase(kind: FaultKind) -> None:
+    finding = description_finding(WordFault(key="Start", kind=kind, line=3))
+    check(partial(finding_sentence, finding), sentence=True)
+
+
+@pytest.mark.parametrize("kind", sorted(set(FindingKind) - {FindingKind.DESCRIPTION_LINE}))
 def test_finding_has_its_phrase(kind: FindingKind) -> None:
     for count, others in product((1, 2), (1, 2)):
         finding = Finding(

@@ -14,6 +14,7 @@ from sync.history.calendar import Calendar
 from sync.markup import render
 from sync.markup.document import Item
 from sync.model.settings import ReminderRules
+from sync.model.team_words import NO_OWNERS, NO_WORDS, OwnerOrigin, Owners, find_owners
 from sync.model.tracker_data import Issue, Markup, Person, State, StatusCategory
 from sync.model.work_time import WorkTime
 from sync.report.reminder import owner_lines, reminder
@@ -106,7 +107,7 @@ ASKED = [
 
 def body(markup: Markup = Markup.GITHUB, owner: str = "@payments-lead", *, mentions: bool = False) -> str:
     rules = dataclasses.replace(RULES, mentions=mentions)
-    document = reminder(due_reminders(ASKED, NOW, rules), owner, "acme/app", rules)
+    document = reminder(due_reminders(ASKED, NOW, rules), find_owners(owner, NO_WORDS, ()), "acme/app", rules)
     assert document is not None
     return render(document, markup, 60_000)
 
@@ -139,11 +140,19 @@ def test_no_person_is_mentioned_by_default() -> None:
     assert "~" not in body(Markup.WIKI, mentions=True)
 
 
+def test_an_owner_of_a_description_or_a_tracker_is_never_a_mention() -> None:
+    rules = dataclasses.replace(RULES, mentions=True)
+    for origin in (OwnerOrigin.DESCRIPTION, OwnerOrigin.TRACKER):
+        document = reminder(due_reminders(ASKED, NOW, rules), Owners(("@all", "@lead"), origin), "acme/app", rules)
+        assert document is not None
+        assert render(document, Markup.GITHUB, 60_000).endswith(": `@all` and `@lead`")
+
+
 def test_a_name_that_is_no_login_is_never_a_mention() -> None:
     rules = dataclasses.replace(RULES, mentions=True)
     hostile = Person("u9", "x @everyone <b>")
     found = due_reminders([(issue(1, hostile, idle=30), NOW)], NOW, rules)
-    document = reminder(found, "the lead @all", "", rules)
+    document = reminder(found, find_owners("the lead @all", NO_WORDS, ()), "", rules)
     assert document is not None
     text = render(document, Markup.GITHUB, 60_000)
     assert "`x @everyone <b>`:" in text
@@ -151,7 +160,7 @@ def test_a_name_that_is_no_login_is_never_a_mention() -> None:
 
 
 def test_nothing_to_ask_is_no_comment() -> None:
-    assert reminder([], "", "", RULES) is None
+    assert reminder([], NO_OWNERS, "", RULES) is None
 
 
 # --- who carries too much --------------------------------------------------------------------------------------------
