@@ -150,6 +150,15 @@ class Change(Wire, frozen=True):
     milestone_title: str = ""
 
 
+class LabelChange(Wire, frozen=True):
+    """Timeline event of a label that was added to or removed from an issue."""
+
+    kind: str = field(name="__typename")
+    created_at: Time
+    label: Named
+    actor: Actor | None = None
+
+
 class Issue(Wire, frozen=True, tag_field="__typename", tag="Issue"):
     """Issue with its history. Only some servers have the last four fields and ``state_reason``."""
 
@@ -170,6 +179,7 @@ class Issue(Wire, frozen=True, tag_field="__typename", tag="Issue"):
     issue_type: Named | None = None
     blocked_by: Nodes[Reference] | None = None
     blocking: Nodes[Reference] | None = None
+    label_events: Nodes[LabelChange] | None = None
 
 
 class PullRequest(Wire, frozen=True, tag_field="__typename", tag="PullRequest"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Raw
 
 from connectors.github import api_types
+from connectors.shared.recorded_names import RecordedNames
 from connectors.shared.rows import fields_of, word_at, words_at
 from sync.model.tracker_data import (
     Event,
@@ -28,6 +29,7 @@ __all__ = [
     "is_account",
     "issue",
     "key_of",
+    "label_history",
     "milestone",
     "parse_key",
     "project",
@@ -142,6 +144,14 @@ def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...
         for change in changes
         if change.kind in _EVENTS
     )
+
+
+def label_history(row: api_types.Issue, recorded: RecordedNames) -> Iterator[Event]:
+    """Yield the events of an issue's labels that decide when it was finished."""
+    for change in row.label_events.visible if row.label_events else ():
+        actor = _person(change.actor) if change.actor else None
+        is_added = change.kind == "LabeledEvent"
+        yield from recorded.label_change(row.id, change.created_at, change.label.name, added=is_added, actor=actor)
 
 
 def unread_issue(row: Raw, reason: str, project: str = "", number: int | None = None) -> UnreadRow:

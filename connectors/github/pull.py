@@ -33,7 +33,7 @@ from connectors.shared.pagination import MAX_PAGES_STORED
 from connectors.shared.responses import RowError, decode_row
 from connectors.shared.rows import Rows, read_rows
 from connectors.shared.rule_milestones import RuleMilestones
-from sync.model.tracker_data import Project, UnreadKind, UnreadRow
+from sync.model.tracker_data import Event, Project, UnreadKind, UnreadRow
 from sync.tracker.errors import BusyError, GoneError, MalformedError, TrackerError
 from sync.tracker.protocol import Page
 
@@ -419,11 +419,16 @@ class _RepositoryReader:
         page = Page(
             projects=(project,),
             issues=tuple(normalize.issue(issue, project) for issue in issues),
-            histories={issue.id: normalize.history(issue.id, events[issue.number]) for issue in issues},
+            histories={issue.id: self._history(issue, events[issue.number]) for issue in issues},
             cursors={project.id: cursor.with_schema(self._session.schema.memory).encode()},
             unread=tuple(unread),
         )
         return page, cursor
+
+    def _history(self, issue: api_types.Issue, changes: Sequence[api_types.Change]) -> tuple[Event, ...]:
+        """The events of an issue: its milestones and states, and the labels that decide when it was finished."""
+        labels = normalize.label_history(issue, self._session.recorded)
+        return (*normalize.history(issue.id, changes), *labels)
 
     def _timelines(
         self, cursor: Cursor, issues: Sequence[api_types.Issue]

@@ -27,6 +27,7 @@ from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fi
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.pagination import PageGuard
 from connectors.shared.paths import path_of
+from connectors.shared.recorded_names import RecordedNames
 from connectors.shared.responses import Response, decode, decode_created, decode_row, read_body, refusal, says_limit
 from sync.tracker.errors import AuthError, BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
@@ -182,6 +183,8 @@ class Session:
         per_minute = int(setup.options.get("requests_a_minute", READS_PER_MINUTE))
         self.caller = Caller(setup, write_gap=WRITE_GAP, per_minute=per_minute)
         self.schema = ServerSchema(setup.clock)
+        self.recorded = RecordedNames.of(setup.options)
+        self._unused = frozenset(() if self.recorded.labels else ("labelEvents",))
         self._setup = setup
         self._credentials = _Credentials(setup)
         self._idle: deque[_Client] = deque()
@@ -219,7 +222,7 @@ class Session:
         """
         while True:
             lacking = self.schema.lacking
-            text = document if isinstance(document, str) else document(lacking)
+            text = document if isinstance(document, str) else document(lacking | self._unused)
             has_optional = text is not document
             send = partial(
                 self._send_document, text, variables, project, divisible=divisible, has_optional=has_optional

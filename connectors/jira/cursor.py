@@ -34,6 +34,7 @@ class Discovery(Struct, frozen=True, rename={"fingerprint": "of", "epic_link": "
     epic_link: str
     account: api_types.User
     categories: dict[str, str] = {}
+    status_names: dict[str, str] = {}
     sprint: str = ""
     site: str = ""
     parent_link: str = ""

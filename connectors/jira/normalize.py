@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from connectors.jira import api_types
 from connectors.shared.containers import Containers
+from connectors.shared.recorded_names import RecordedNames
 from connectors.shared.rows import fields_of, word_at
 from sync.model.tracker_data import (
     Event,
@@ -31,6 +32,7 @@ __all__ = [
     "is_done",
     "issue_of",
     "last_state_change",
+    "named_changes",
     "person_of",
     "project_of",
     "to_utc",
@@ -98,6 +100,28 @@ def events_of(
         events.append(Event(issue=row.id, at=at, kind=EventKind.CLOSED if closed else EventKind.REOPENED, actor=actor))
     events.sort(key=lambda event: event.at)
     return events, closings[-1][0] if is_closed else None
+
+
+def named_changes(
+    row: api_types.Issue, histories: Iterable[api_types.History], recorded: RecordedNames, names: Mapping[str, str]
+) -> Iterator[Event]:
+    """Yield the changes of an issue's labels and states that ``recorded`` names, also the state that it began in.
+
+    ``names`` maps status ids to their present names: a changelog has the name that a status had at the time.
+    """
+    initial: str | None = None
+    for entry in sorted(histories, key=lambda entry: to_utc(entry.created)):
+        at, actor = to_utc(entry.created), person_of(entry.author)
+        for change in entry.items:
+            old, new = change.fromString or "", change.to_string or ""
+            if _field(change) == "labels":
+                yield from recorded.label_changes(row.id, at, old.split(), new.split(), actor)
+            elif _field(change) == "status":
+                old, new = names.get(change.from_ or "", old), names.get(change.to or "", new)
+                initial = old if initial is None else initial
+                yield from recorded.state_change(row.id, at, old, new, actor)
+    if initial is not None:
+        yield from recorded.state_change(row.id, to_utc(row.fields.created), initial, initial)
 
 
 def last_state_change(
@@ -203,7 +227,7 @@ def issue_of(
         created_at=created,
         updated_at=updated,
         closed_at=closed_at,
-        resolution=fields.resolution.name if is_closed and fields.resolution else "",
+        resolution=fields.resolution.name if fields.resolution else "",
         type=fields.issuetype.name if fields.issuetype else "",
         priority=fields.priority.name if fields.priority else "",
         assignees=(_person(fields.assignee),) if fields.assignee else (),

@@ -13,7 +13,7 @@ from connectors.jira import api_types, jql
 from connectors.jira.containers import kinds_of, search_for
 from connectors.jira.containers.rules import Rules
 from connectors.jira.cursor import OVERLAP, Cursor
-from connectors.jira.normalize import blocked_keys, issue_of, project_of, to_utc
+from connectors.jira.normalize import blocked_keys, issue_of, named_changes, project_of, to_utc
 from connectors.jira.people import with_lead
 from connectors.jira.projects import resolve
 from connectors.jira.search import Batch, Search, SearchStart
@@ -406,16 +406,24 @@ class _IssueReader:
         broken = batch.histories.broken.get(row.id) if batch.histories is not None else None
         if broken is not None:
             raise MalformedError(self._session.name, "", f"its changelog: {broken}")
+        histories = None if batch.histories is None else batch.histories.get(row.id, [])
         with reading(self._session.name):
-            return issue_of(
+            issue, events = issue_of(
                 row,
-                None if batch.histories is None else batch.histories.get(row.id, []),
+                histories,
                 self._categories,
                 self._session.site,
                 points=self._points,
                 blocked_link=self._blocked_link,
                 containers=self._containers,
             )
+            return issue, (*events, *self._named_changes(row, histories or ()))
+
+    def _named_changes(self, row: api_types.Issue, histories: Sequence[api_types.History]) -> Iterator[Event]:
+        """Yield the events of labels and states that decide when an issue was finished."""
+        recorded = self._session.recorded
+        names = {**self._session.status_names, row.fields.status.id: row.fields.status.name} if recorded.states else {}
+        return named_changes(row, histories, recorded, names)
 
     def _running(self) -> list[_Progress]:
         return [progress for progress in self._by_id.values() if not progress.has_failed]

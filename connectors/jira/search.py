@@ -94,7 +94,8 @@ class Search:
         custom = session.custom_fields
         self._type = api_types.issue_type(custom.points, custom.epic_link, custom.sprint, custom.starts)
         self._fields = list(dict.fromkeys([*_FIELDS, *custom.points, *filter(None, [custom.epic_link]), *fields]))
-        self._history_fields = None if history_fields is None else [*_HISTORY_FIELDS, *history_fields]
+        named = ("labels",) if session.recorded.labels else ()
+        self._history_fields = None if history_fields is None else [*_HISTORY_FIELDS, *named, *history_fields]
 
     def begin(self, where: str) -> SearchStart:
         """Search issues, oldest first. An issue may come more than once."""

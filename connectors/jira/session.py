@@ -21,6 +21,7 @@ import requests
 from connectors.jira import api_types
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
+from connectors.shared.recorded_names import RecordedNames
 from connectors.shared.responses import Response, decode, decode_row, read_body, reading
 from sync.model.work_time import WorkTime
 from sync.tracker.errors import (
@@ -114,6 +115,7 @@ class Session:
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.options = setup.name, setup.options
+        self.recorded = RecordedNames.of(setup.options)
         self.base_url = normalise_url(setup.url)
         self.caller = Caller(setup, per_minute=int(setup.options.get("requests_a_minute", 0)))
         self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
@@ -280,6 +282,7 @@ class Session:
             "own_account": discovery.account,
         }
         optional: dict[str, Any] = {"categories": dict(discovery.categories), "site": discovery.site}
+        optional |= {"status_names": dict(discovery.status_names)}
         optional |= {"configuration": discovery.configuration, "types": discovery.types}
         self.drivers = dict(discovery.drivers)
         vars(self).update(facts | {name: value for name, value in optional.items() if value})
@@ -295,6 +298,7 @@ class Session:
             epic_link=fields.epic_link,
             account=self.own_account,
             categories=vars(self).get("categories", {}),
+            status_names=vars(self).get("status_names", {}),
             sprint=fields.sprint,
             site=self.site,
             parent_link=fields.parent_link,
@@ -308,7 +312,8 @@ class Session:
         """Read the status categories again if they were only recalled."""
         if self._is_recalled:
             self._is_recalled = False
-            vars(self).pop("categories", None)
+            for name in ("statuses", "categories", "status_names"):
+                vars(self).pop(name, None)
         return self.categories
 
     @property
@@ -379,9 +384,19 @@ class Session:
             raise MalformedError(self.name, "", detail) from None
 
     @cached_property
+    def statuses(self) -> list[api_types.Status]:
+        """All statuses."""
+        return self.read(list[api_types.Status], "status")
+
+    @cached_property
     def categories(self) -> dict[str, str]:
         """The key of the category of each status, by status id."""
-        return {status.id: status.statusCategory.key for status in self.read(list[api_types.Status], "status")}
+        return {status.id: status.statusCategory.key for status in self.statuses}
+
+    @cached_property
+    def status_names(self) -> dict[str, str]:
+        """The present name of each status, by status id."""
+        return {status.id: status.name for status in self.statuses}
 
     @cached_property
     def custom_fields(self) -> CustomFields:

@@ -544,6 +544,13 @@ class Tracker:
                 issue.labels.append(name)
                 self.change(issue, "label", None, name, actor, at, "")
 
+    def rename_status(self, name: str, new: str) -> None:
+        """Rename a Jira status that is not a usual one, as an administrator does: no issue is updated."""
+        self.statuses = {new if known == name else known: category for known, category in self.statuses.items()}
+        self.renamed_statuses[name] = new
+        for issue in (issue for project in self.projects.values() for issue in project.issues.values()):
+            issue.status = new if issue.status == name else issue.status
+
     def transfer(self, project: Project, issue: Issue, to: Project, actor: User) -> Issue:
         """Move an issue to another project, as each tracker does: GitHub creates a copy and deletes the old
         one, GitLab creates a copy and closes the old one, Jira changes the key. It is in no milestone there.

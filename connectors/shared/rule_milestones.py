@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from connectors.shared.recorded_names import RecordedNames
 from sync.model.tracker_data import RULE_ID_PREFIX, Issue, Milestone, MilestoneKind, Project, State, matches_pattern
 from sync.tracker.protocol import Page
 
@@ -58,18 +59,21 @@ class RuleMilestones:
     def __init__(self, options: Mapping[str, Any], *, any_case: bool = False) -> None:
         self._rules: Sequence[Rule] = msgspec.convert(options.get("rules") or [], list[Rule])
         self._fold = str.lower if any_case else str
+        self._recorded = RecordedNames.of(options)
 
     def of(self, project: str) -> list[Rule]:
         """The rules that name a project (by key)."""
         return [rule for rule in self._rules if matches_pattern(project, rule.projects)]
 
     def fingerprint(self, project: str) -> str:
-        """Fingerprint of the rules of a project (by key); empty without rules.
+        """Fingerprint of the rules of a project (by key) and of the recorded names; empty without both.
 
-        A cursor stores the fingerprint. When the rules change, the project's issues are read again.
+        A cursor stores the fingerprint. When they change, the project's issues are read again with their histories.
         """
-        rules = self.of(project)
-        return blake2b(msgspec.json.encode(rules), digest_size=4).hexdigest() if rules else ""
+        rules, recorded = self.of(project), self._recorded
+        names = [sorted(recorded.labels), sorted(recorded.states)] if recorded != RecordedNames() else []
+        settings: list[Any] = [*rules, *names]
+        return blake2b(msgspec.json.encode(settings), digest_size=4).hexdigest() if settings else ""
 
     def add_label_milestones(self, pages: Iterable[Page]) -> Iterator[Page]:
         """Add the milestones of the label rules to the pages, and put every issue with such a label into them."""

@@ -223,7 +223,8 @@ class Issue(Struct, frozen=True, kw_only=True):
 
     ``raw_state`` is the tracker's word (``opened``, ``In Review``), ``state`` and ``category`` are its meaning.
     ``resolution`` is how it was closed: GitHub ``state_reason``, Jira ``resolution.name``, GitLab ``moved``,
-    ``duplicate`` or empty; empty while it is open. `sync.model.item_state` has the names that mean removed from scope.
+    ``duplicate`` or empty. It is empty while the issue is open, except for one that was not cleared (Jira).
+    `sync.model.item_state` has the names that mean removed from scope.
     ``closed_at`` may be None for a closed issue whose time of closing the tracker does not know.
     ``milestones`` are native ids, one or more of each kind of container; those of listed ones (`LISTED_ID_PREFIX`) are
     set by the store only.

@@ -17,6 +17,7 @@ from connectors.sandbox.world import Fault, Issue, Project, Tracker, User, World
 from sync.assess.snapshot import Snapshot
 from sync.cli.wiring import connect
 from sync.model.health import Health
+from sync.model.item_state import StateRules
 from sync.model.membership import Container, Counts, Membership
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -27,6 +28,7 @@ __all__ = ["DIALECTS", "NOW", "Facts", "Reading", "enter", "outcomes", "pulls", 
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 DIALECTS = ("github", "gitlab", "gitlab by REST", "jira", "jira-cloud")
+USUAL = StateRules()
 PROJECTS = {"github": "acme/app", "gitlab": "acme/api", "jira": "APP", "jira-cloud": "APP"}
 FINISHED = {"github": "completed", "gitlab": "", "jira": "Done", "jira-cloud": "Done"}
 REMOVED = {"github": "not_planned", "gitlab": "duplicate", "jira": "Won't Do", "jira-cloud": "Won't Do"}
@@ -201,18 +203,28 @@ def readings(world: World, at: datetime = NOW) -> dict[str, Reading]:
     return found
 
 
-def reading(tracker: Tracker, at: datetime = NOW) -> Reading:
+def reading(tracker: Tracker, at: datetime = NOW, rules: StateRules = USUAL) -> Reading:
     """Pull a tracker for the first time, and return what is known at ``at``."""
-    return next(pulls(tracker, at))
+    return next(pulls(tracker, at, rules=rules))
 
 
-def pulls(tracker: Tracker, at: datetime | None = None) -> Generator[Reading]:
-    """Pull a tracker again and again into one store; yield what is known at ``at`` (None: by the world's clock)."""
+def pulls(
+    tracker: Tracker, at: datetime | None = None, *, rules: StateRules = USUAL, store: Store | None = None
+) -> Generator[Reading]:
+    """Pull a tracker again and again into one store; yield what is known at ``at`` (None: by the world's clock).
+
+    ``rules`` are those for the state of its items.
+    """
     kind, clock = tracker.kind.partition("-")[0], tracker.world.clock
     secrets = {"token": tracker.token} | ({"email": "bot@example.org"} if tracker.kind == "jira-cloud" else {})
-    setup = Setup(name=kind, url=tracker.url, secrets=secrets, clock=clock, sleep=lambda _: None, timeout=60)
-    connection = Connection(name=kind, connector=connect(kind, setup), projects=tuple(tracker.projects))
-    with engine(connection, Store.memory(clock), clock) as running:
+    names = {"recorded_labels": sorted(rules.recorded.labels), "recorded_states": sorted(rules.recorded.states)}
+    setup = Setup(
+        name=kind, url=tracker.url, secrets=secrets, clock=clock, sleep=lambda _: None, timeout=60, options=names
+    )
+    connection = Connection(
+        name=kind, connector=connect(kind, setup), projects=tuple(tracker.projects), state_rules_of=lambda _: rules
+    )
+    with engine(connection, store or Store.memory(clock), clock) as running:
         while True:
             running.pull()
             assert not running.failures

@@ -172,9 +172,9 @@ def test_when_an_issue_is_closed(
     assert [(event.kind, event.at) for event in told] == [(kind, day(n)) for kind, n in events]
 
 
-def test_an_open_issue_has_no_resolution_and_keeps_its_category() -> None:
+def test_an_open_issue_keeps_its_category_and_a_resolution_that_was_not_cleared() -> None:
     stale, _ = read([both(3, "1", "5", None, "f"), status(5, "5", "2")], now="2", resolved=3, resolution={"name": "f"})
-    assert (stale.resolution, stale.category) == ("", StatusCategory.IN_PROGRESS)
+    assert (stale.resolution, stale.category) == ("f", StatusCategory.IN_PROGRESS)
     done, _ = read([both(3, "1", "5", None, "f")], now="5", resolved=3, resolution={"name": "f"})
     assert (done.resolution, done.category) == ("f", StatusCategory.DONE)
     unknown, _ = read([both(3, "1", "99", None, "f")], now="99", resolved=3, resolution={"name": "f"})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, Milestone, Tracker, User, World
-from tests.contract.dialect_facts import NOW, outcomes, pulls, reading
+from connectors.sandbox.world import Issue, Label, Milestone, Tracker, User, World
+from sync.model.item_state import StateNames, StateRules, fold_names
+from sync.store.store import Store
+from tests.contract.dialect_facts import NOW, USUAL, outcomes, pulls, reading
 
 JIRAS = ("jira", "jira-cloud")
 KINDS = ("github", "gitlab", *JIRAS)
@@ -35,17 +38,22 @@ class Small:
         self.tracker.move(self.project, issue, [self.milestone.id], self.ada, at + timedelta(hours=1))
         return issue
 
+    def label(self, issue: Issue, name: str, at: datetime, *, remove: bool = False) -> None:
+        """Add a label of the project to an item, or remove it."""
+        self.project.labels.setdefault(name, Label(self.tracker.world.next_id(), name))
+        self.tracker.label(issue, [] if remove else [name], [name] if remove else [], self.ada, at)
+
     def set_status(self, issue: Issue, status: str, at: datetime) -> None:
         """Change the status on Jira's board and nothing else."""
         self.tracker.change(issue, "status", issue.status, status, self.ada, at, "")
         issue.status = status
 
-    def outcomes(self) -> dict[str, str]:
-        return outcomes(reading(self.tracker), "1.0")
+    def outcomes(self, rules: StateRules = USUAL) -> dict[str, str]:
+        return outcomes(reading(self.tracker, rules=rules), "1.0")
 
-    def closed_at(self, title: str) -> str:
+    def closed_at(self, title: str, rules: StateRules = USUAL) -> str:
         """Return the moment of the last closure of an item, or None as a text."""
-        return [str(row[3]) for row in reading(self.tracker).memberships["1.0"] if row[0] == title][-1]
+        return [str(row[3]) for row in reading(self.tracker, rules=rules).memberships["1.0"] if row[0] == title][-1]
 
 
 def clock_of(world: World) -> Clock:
@@ -178,3 +186,90 @@ def test_an_issue_that_moves_between_two_pulls_is_out_of_scope(
     after = next(readings).counts["1.0"]
     readings.close()
     assert (after.done, after.total, after.open) == (2, 2, 0)
+
+
+# --- names of a team --------------------------------------------------------------------------------------------------
+
+TEAM = StateRules.named(
+    done=StateNames(
+        labels=fold_names(["Shipped"]), states=fold_names(["Ready for Release"]), resolutions=fold_names(["Duplicate"])
+    ),
+    started=StateNames(states=fold_names(["Merged"]), labels=fold_names(["doing"])),
+    removed_labels=fold_names(["Descoped"]),
+    removed_states=fold_names(["Parked"]),
+)
+LATER = CLOSED + timedelta(hours=5)
+
+
+@pytest.mark.parametrize("kind", ["github", *JIRAS])
+def test_a_label_says_done_since_it_was_given(small: Callable[[str], Small], kind: str) -> None:
+    side = small(kind)
+    done, again, removed, other = (side.item(title) for title in ("done", "again", "removed", "other"))
+    side.label(done, "shipped", CLOSED)
+    side.label(done, "other", CLOSED)
+    side.label(again, "shipped", CLOSED)
+    side.label(again, "shipped", LATER, remove=True)
+    side.label(removed, "descoped", CLOSED)
+    side.label(other, "other", CLOSED)
+    assert side.outcomes(TEAM) == {"done": "done", "again": "open", "removed": "removed", "other": "open"}
+    assert side.closed_at("done", TEAM) == str(CLOSED)
+    assert set(side.outcomes().values()) == {"open"}
+    rows = [row for row in reading(side.tracker, rules=TEAM).memberships["1.0"] if row[0] == "again"]
+    assert [(row[3], row[4]) for row in rows] == [(str(CLOSED), str(LATER)), ("None", "None")]
+
+
+@pytest.mark.parametrize("kind", JIRAS)
+def test_a_column_says_done_since_the_issue_came_into_it(small: Callable[[str], Small], kind: str) -> None:
+    side = small(kind)
+    side.tracker.statuses |= {"Ready for Release": "indeterminate", "Parked": "new", "Merged": "done"}
+    for title, status in (("ready", "Ready for Release"), ("parked", "Parked"), ("merged", "Merged")):
+        side.set_status(side.item(title), status, CLOSED)
+    back = side.item("back")
+    side.set_status(back, "Ready for Release", CLOSED)
+    side.set_status(back, "In Progress", LATER)
+    side.item("always", status="Ready for Release")
+    assert side.outcomes(TEAM) == {
+        "ready": "done", "parked": "removed", "merged": "open", "back": "open", "always": "done",
+    }  # fmt: skip
+    assert side.closed_at("ready", TEAM) == side.closed_at("parked", TEAM) == str(CLOSED)
+    assert side.closed_at("back", TEAM) == "None"
+    assert side.outcomes()["merged"] == "done"
+
+
+@pytest.mark.parametrize("kind", JIRAS)
+def test_a_column_that_was_renamed_is_known_by_its_present_name(small: Callable[[str], Small], kind: str) -> None:
+    """A changelog has the name of the time, the status its own id."""
+    side = small(kind)
+    side.tracker.statuses["Done-ish"] = "indeterminate"
+    ready, back = side.item("ready"), side.item("back")
+    side.set_status(ready, "Done-ish", CLOSED)
+    side.set_status(back, "Done-ish", CLOSED)
+    side.set_status(back, "In Progress", LATER)
+    side.tracker.rename_status("Done-ish", "Ready for Release")
+    assert side.outcomes(TEAM) == {"ready": "done", "back": "open"}
+    assert side.closed_at("ready", TEAM) == str(CLOSED)
+
+
+@pytest.mark.parametrize("kind", [*JIRAS, "github"])
+def test_a_resolution_that_usually_removes_may_say_done(small: Callable[[str], Small], kind: str) -> None:
+    side = small(kind)
+    side.tracker.close(side.item("same"), side.ada, CLOSED, resolution="duplicate")
+    assert (side.outcomes(TEAM), side.outcomes()) == ({"same": "done"}, {"same": "removed"})
+
+
+@pytest.mark.parametrize("kind", ["github", *JIRAS])
+def test_new_names_are_read_from_the_history_at_the_next_pull(
+    small: Callable[[str], Small], world: World, kind: str, tmp_path: Path
+) -> None:
+    side, clock = small(kind), clock_of(world)
+    side.label(side.item("done"), "shipped", CLOSED)
+
+    def memberships(rules: StateRules) -> list[tuple[object, ...]]:
+        store = Store.open(f"sqlite:///{tmp_path / 'milesync.db'}", create=True, clock=clock)
+        running = pulls(side.tracker, rules=rules, store=store)
+        found = next(running).memberships["1.0"]
+        running.close()
+        return found
+
+    assert [row[3] for row in memberships(USUAL)] == ["None"]
+    assert [row[3] for row in memberships(TEAM)] == [str(CLOSED)]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from graphql import GraphQLError, GraphQLResolveInfo
 
 from connectors.sandbox.github.rest_views import due_on, node_id, stamp, timeline
-from connectors.sandbox.world import Issue, Project, Tracker, User
+from connectors.sandbox.world import Issue, Label, Project, Tracker, User
 
 __all__ = ["FIELDS", "Connection", "Info", "Row", "connection", "missing", "type_of"]
 
@@ -21,6 +21,8 @@ _EVENTS = {
     "demilestoned": "DemilestonedEvent",
     "closed": "ClosedEvent",
     "reopened": "ReopenedEvent",
+    "labeled": "LabeledEvent",
+    "unlabeled": "UnlabeledEvent",
 }
 _KINDS = {"I": "Issue", "PR": "PullRequest", "IC": "IssueComment", "LA": "Label", "MI": "Milestone", "R": "Repository"}
 
@@ -173,6 +175,11 @@ def _comments(row: Row, _info: Info, **page: Any) -> Connection:
 def _issue_labels(row: Row, _info: Info, **page: Any) -> Connection:
     named = [row.project.labels[name] for name in row.it.labels if name in row.project.labels]
     return connection([Row("Label", label, row.project) for label in named], page)
+
+
+def _label_of_event(row: Row, _info: Info) -> Row:
+    name = row.it.new or row.it.old
+    return Row("Label", row.project.labels.get(name) or Label(0, name, "ededed"), row.project)
 
 
 def _labels(row: Row, _info: Info, query: str | None = None, **page: Any) -> Connection:
@@ -393,6 +400,7 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     },
     **{(type_, "createdAt"): _at("at") for type_ in _EVENTS.values()},
     **{(type_, "actor"): _it("actor") for type_ in _EVENTS.values()},
+    **{(type_, "label"): _label_of_event for type_ in ("LabeledEvent", "UnlabeledEvent")},
     **{(type_, "milestoneTitle"): _it("title") for type_ in _EVENTS.values()},
     ("ClosedEvent", "stateReason"): lambda row, _info: (row.issue.resolution or "completed").upper(),
 }

@@ -424,6 +424,8 @@ class Wording:
             name = issue.resolution or "Done"
             known = (text_number(name), name)
             return self._item("resolution", "resolution", *((None, known) if change.new == "closed" else (known, None)))
+        if change.field == "label":
+            return self._item("labels", "labels", *(("", " ".join(labels)) for labels in _labels_around(issue, change)))
         words = [None if word is None else ("", str(word)) for word in (change.old, change.new)]
         return self._item(change.field, change.field, words[0], words[1])
 
@@ -490,3 +492,14 @@ class Wording:
 
 def _last_status(issue: Issue) -> datetime:
     return max((change.at for change in issue.changes if change.field == "status"), default=issue.created)
+
+
+def _labels_around(issue: Issue, change: Change) -> tuple[list[str], list[str]]:
+    """Return the labels of an issue before and after a change of one of them."""
+    labels = set(issue.labels)
+    for later in reversed([entry for entry in issue.changes if entry.field == "label"]):
+        after = sorted(labels)
+        labels = labels - {later.new} | ({later.old} if later.old is not None else set())
+        if later is change:
+            return sorted(labels), after
+    return [], []
