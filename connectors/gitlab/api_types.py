@@ -83,6 +83,7 @@ class Epic(Struct, gc=False):
 
     iid: Number
     url: str = ""
+    group_id: Number | None = None
 
 
 class References(Struct, gc=False):
@@ -119,6 +120,7 @@ class Issue(Struct):
     weight: float | None = None
     time_stats: TimeStats = field(default_factory=TimeStats)
     epic: Epic | None = None
+    iteration: _Ref | None = None
     moved_to_id: Number | None = None
     links: Links = field(default_factory=Links, name="_links")
     blocking_issues_count: Number | None = None

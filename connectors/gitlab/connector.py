@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from connectors.gitlab.apply import Writer
+from connectors.gitlab.containers import GROUP_KINDS, kinds_named
 from connectors.gitlab.history_rest import HISTORY
 from connectors.gitlab.observe import Observer
 from connectors.gitlab.preflight import examine
@@ -51,7 +52,8 @@ class GitLabConnector:
             issue_state=True,
         )
         self._rules = RuleMilestones(setup.options)
-        self._reader = Reader(self._session, SweepSchedule(setup), self._rules, history, labels)
+        self._containers = kinds_named(tuple(setup.options.get("containers", ())))
+        self._reader = Reader(self._session, SweepSchedule(setup), self._rules, history, labels, self._containers)
         self._observer = Observer(self._session, labels)
         self._writer = Writer(self._session)
 
@@ -85,7 +87,8 @@ class GitLabConnector:
 
     def examine(self, projects: Sequence[str]) -> Examination:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
-        return examine(self._session, projects, self._clock)
+        kinds = [kind(self._session) for kind in GROUP_KINDS if kind.word in self._containers]
+        return examine(self._session, projects, self._clock, kinds)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from connectors.gitlab import api_types
+from connectors.gitlab.group_containers import ContainerMemory
 from connectors.shared.responses import parse
 
 __all__ = ["OVERLAP", "Cursor"]
@@ -40,7 +41,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     creation of the last row read: rows are walked in the order of creation, which no edit changes. ``swept_at`` is the
     time of the last deletion sweep, at first the beginning of the first pull. ``scope`` is the project's path and the
     fingerprint of its rules: under another path all keys and addresses differ, so everything is read again. ``unread``
-    are the numbers of the issues that could not be read: each pull asks for them again.
+    are the numbers of the issues that could not be read: each pull asks for them again. ``containers`` is what the last
+    pull knew of iterations and epics.
     """
 
     since: datetime | None = None
@@ -50,6 +52,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     swept_at: datetime | None = None
     scope: str = ""
     unread: tuple[int, ...] = ()
+    containers: dict[str, ContainerMemory] = {}
 
     @classmethod
     def decode(cls, text: str) -> Cursor:

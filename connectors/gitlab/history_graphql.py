@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Raw, Struct, field
 
 from connectors.gitlab import api_types
+from connectors.gitlab.moves import ActivityNote
 from connectors.shared.responses import Time, decode_row
 from sync.tracker.errors import MalformedError
 
@@ -26,7 +27,7 @@ __all__ = ["BATCH", "LINKS", "QUERY", "QUERY_WITH_LINKS", "Activity", "Answer", 
 BATCH = 50
 """Issues in one request."""
 
-_NOTES = """
+NOTES = """
           ... on WorkItemWidgetNotes {
             discussions(filter: ONLY_ACTIVITY, first: 100) {
               pageInfo { hasNextPage }
@@ -55,7 +56,7 @@ def _query(*widgets: str) -> str:
 }}"""
 
 
-QUERY, QUERY_WITH_LINKS, LINKS = _query(_NOTES), _query(_NOTES, _BLOCKED_BY), _query(_BLOCKED_BY)
+QUERY, QUERY_WITH_LINKS, LINKS = _query(NOTES), _query(NOTES, _BLOCKED_BY), _query(_BLOCKED_BY)
 """Queries for the histories, the histories with the number of open blockers, and that number alone.
 
 Only an instance with a licence for blocking links has the number of blockers.
@@ -80,15 +81,22 @@ class _Metadata(Struct, gc=False):
     action: str | None = None
 
 
-class _Note(Struct, rename="camel"):
+class Note(Struct, rename="camel"):
+    """System note of a thread."""
+
     body: str
     created_at: Time
     system_note_metadata: _Metadata | None = None
     author: _User | None = None
 
+    def in_group(self, group: str) -> ActivityNote:
+        """The note, with the group (path) of its thread."""
+        action = self.system_note_metadata.action if self.system_note_metadata else None
+        return ActivityNote(self.body, action or "", self.created_at, group, _user(self.author))
+
 
 class _Notes(Struct):
-    nodes: list[_Note] = []
+    nodes: list[Note] = []
 
 
 class _Discussion(Struct):
@@ -109,13 +117,24 @@ class _Widget(Struct, rename="camel"):
     blocked_by_count: int | None = None
 
 
-class _Item(Struct):
+class Item(Struct):
+    """Work item: an issue or epic."""
+
     number: Annotated[str, Meta(pattern="^[0-9]{1,18}$")] = field(name="iid")
     widgets: list[_Widget] | None = None
 
     @property
     def iid(self) -> int:
+        """Its number."""
         return int(self.number)
+
+    @property
+    def activity(self) -> list[Note] | None:
+        """The whole activity of its thread; None if this is only a part of it."""
+        widgets = [widget.discussions for widget in self.widgets or () if widget.discussions is not None]
+        if len(widgets) != 1 or widgets[0].page_info.has_next_page:
+            return None
+        return [note for discussion in widgets[0].nodes for note in discussion.notes.nodes]
 
 
 class _Items(Struct):
@@ -146,12 +165,12 @@ class Answer(Struct):
         """Return whether the instance does not know the links: an unknown type or field fails the whole query."""
         return self.is_refused and any(word in str(self.errors) for word in ("LinkedItems", "blockedByCount"))
 
-    def items(self) -> Iterator[_Item]:
+    def items(self) -> Iterator[Item]:
         """The issues of the answer, without those that cannot be read: REST is asked for them."""
         project = self.data.project if self.data else None
         for node in project.work_items.nodes if project and project.work_items else ():
             with suppress(MalformedError):
-                yield decode_row(node, _Item, "")
+                yield decode_row(node, Item, "")
 
     def blocker_counts(self) -> Mapping[int, int]:
         """The number of open blockers by issue number in the project, for issues where GitLab gave it."""
@@ -167,17 +186,18 @@ class Answer(Struct):
 
 
 class Activity(Struct, frozen=True):
-    """An issue's milestone and state events, each oldest first."""
+    """An issue's milestone and state events, each oldest first, and its other system notes."""
 
     moves: list[api_types.MilestoneEvent]
     states: list[api_types.StateEvent]
+    notes: list[ActivityNote] = []
 
 
 class MilestoneIndex:
     """Milestones by the references that system notes use."""
 
     def __init__(self, project: str, milestones: Iterable[api_types.Milestone]) -> None:
-        self._project = project
+        self._project, self.group = project, project.rpartition("/")[0]
         self._by_number: dict[str, api_types.EventMilestone] = {}
         self._by_title: dict[tuple[str, str], api_types.EventMilestone] = {}
         for milestone in milestones:
@@ -200,32 +220,29 @@ def read_activities(answer: Answer, milestones: MilestoneIndex) -> Mapping[int, 
     """Read the activities by issue number in the project. Issues with anything unclear are left out."""
     activities = {}
     for item in answer.items():
-        widgets = [widget.discussions for widget in item.widgets or () if widget.discussions is not None]
-        if len(widgets) == 1 and not widgets[0].page_info.has_next_page:
-            notes = [note for discussion in widgets[0].nodes for note in discussion.notes.nodes]
-            activity = _activity(notes, milestones)
-            if activity is not None:
-                activities[item.iid] = activity
+        activity = None if item.activity is None else _activity(item.activity, milestones)
+        if activity is not None:
+            activities[item.iid] = activity
     return activities
 
 
-def _activity(notes: Sequence[_Note], milestones: MilestoneIndex) -> Activity | None:
-    moves, states = [], []
-    for note in notes:
-        action = note.system_note_metadata.action if note.system_note_metadata else None
-        user = _user(note.author)
-        if action == "milestone":
+def _activity(notes: Sequence[Note], milestones: MilestoneIndex) -> Activity | None:
+    moves, states, others = [], [], []
+    for note in (note.in_group(milestones.group) for note in notes):
+        if note.action == "milestone":
             match = _MOVED.fullmatch(note.body)
             milestone = milestones.find(match["owner"], match["title"], match["number"]) if match else None
             if match is None or milestone is None:
                 return None
             kind = "remove" if match["action"].startswith("removed") else "add"
-            moves.append(api_types.MilestoneEvent(note.created_at, kind, milestone, user))
-        elif action == "closed":
-            states.append(api_types.StateEvent(note.created_at, "closed", user))
-        elif action in _REOPENED:
-            states.append(api_types.StateEvent(note.created_at, "reopened", user))
-    return Activity(moves, states)
+            moves.append(api_types.MilestoneEvent(note.at, kind, milestone, note.user))
+        elif note.action == "closed":
+            states.append(api_types.StateEvent(note.at, "closed", note.user))
+        elif note.action in _REOPENED:
+            states.append(api_types.StateEvent(note.at, "reopened", note.user))
+        else:
+            others.append(note)
+    return Activity(moves, states, others)
 
 
 def _user(author: _User | None) -> api_types.User | None:

@@ -17,6 +17,7 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from connectors.gitlab import api_types
+from connectors.gitlab.containers.kind import GitLabContainers
 from connectors.gitlab.history_graphql import (
     BATCH,
     LINKS,
@@ -27,6 +28,7 @@ from connectors.gitlab.history_graphql import (
     MilestoneIndex,
     read_activities,
 )
+from connectors.gitlab.moves import Move
 from connectors.gitlab.normalize import events_of, unread_issue
 from connectors.gitlab.session import Session, TooHeavyError
 from connectors.shared.batch_size import BatchSize
@@ -56,11 +58,13 @@ _REFUSALS = (AuthError, GoneError, MalformedError, RefusedError)
 class IssueHistory(Struct, frozen=True):
     """An issue's events and the keys of its blockers. ``is_deleted``: the issue was deleted.
 
-    ``fault``: the reason for which its events or blockers cannot be read.
+    ``moves`` are its moves in iterations and epics. ``fault``: the reason for which its events or blockers cannot be
+    read.
     """
 
     issue: str
     events: tuple[Event, ...] = ()
+    moves: tuple[Move, ...] = ()
     is_deleted: bool = False
     blocked_by: tuple[str, ...] = ()
     fault: str = ""
@@ -71,35 +75,51 @@ class HistoryRequest(Struct, frozen=True):
 
     number: int
     issue: Issue
+    row: api_types.Issue
     may_be_blocked: bool = False
 
     @classmethod
     def of(cls, row: api_types.Issue, issue: Issue) -> HistoryRequest:
         """Create the request for an issue and its row."""
-        return cls(row.iid, issue, issue.state is State.OPEN and row.blocking_issues_count is not None)
+        return cls(row.iid, issue, row, issue.state is State.OPEN and row.blocking_issues_count is not None)
 
 
 def needs_history(
-    row: api_types.Issue, first_milestone: datetime | None, status_labels: frozenset[str], history: str, *, first: bool
+    row: api_types.Issue,
+    first_milestone: datetime | None,
+    status_labels: frozenset[str],
+    history: str,
+    *,
+    first: bool,
+    is_member: bool,
 ) -> bool:
     """Return whether an issue's history or blockers must be read.
 
     ``first_milestone`` is the creation of the oldest milestone (None without milestones), ``history`` the option, and
-    ``first`` is true on the first pull.
+    ``first`` is true on the first pull. ``is_member``: the issue is in a milestone.
     """
-    if history == "none" or (first and history == "members" and row.milestone is None):
+    if history == "none" or (first and history == "members" and not is_member):
         return False
     is_status_issue = not status_labels.isdisjoint(row.labels) and bool(find_marker(row.description or ""))
     may_have_moved = first_milestone is not None and row.updated_at >= first_milestone
     may_be_blocked = row.state == "opened" and row.blocking_issues_count is not None
-    return row.milestone is not None or (not is_status_issue and (may_have_moved or may_be_blocked))
+    return is_member or (not is_status_issue and (may_have_moved or may_be_blocked))
 
 
 class Histories:
-    """Reader of the histories of one project's issues. After a refusal it reads by REST only."""
+    """Reader of the histories of one project's issues. After a refusal it reads by REST only.
 
-    def __init__(self, session: Session, project: str, milestones: Iterable[api_types.Milestone]) -> None:
-        self._session, self._project = session, project
+    ``kinds`` are the iterations and epics that are read for the project.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        project: str,
+        milestones: Iterable[api_types.Milestone],
+        kinds: Sequence[GitLabContainers] = (),
+    ) -> None:
+        self._session, self._project, self._kinds = session, project, kinds
         self.faults: dict[int, str] = {}
         """Reason for each issue, by number, whose links to other issues cannot be read."""
         self._milestones = MilestoneIndex(project, milestones)
@@ -115,15 +135,28 @@ class Histories:
             activities.update(batch_activities)
             counts.update(batch_counts)
         histories = [
-            _history_of(request.issue, activities[request.number]) if request.number in activities else None
+            self._history_of(request, activities[request.number]) if request.number in activities else None
             for request in requests
         ]
         rest = [request for request, history in zip(requests, histories, strict=True) if history is None]
         by_rest = iter(self._session.caller.map_all(self._fetch_by_rest, rest))
         blockers = self._blockers(requests, counts)
-        return [
+        complete = [
             self._with_links(history or next(by_rest), request.number, blockers)
             for request, history in zip(requests, histories, strict=True)
+        ]
+        return self._with_containers(requests, complete) if self._kinds else complete
+
+    def _with_containers(
+        self, requests: Sequence[HistoryRequest], histories: Sequence[IssueHistory]
+    ) -> list[IssueHistory]:
+        """Add the joins and leaves of iterations and epics."""
+        for kind in self._kinds:
+            kind.prepare([request.row for request in requests], [history.moves for history in histories])
+        return [
+            structs.replace(history, events=tuple(sorted((*history.events, *events), key=lambda event: event.at)))
+            for request, history in zip(requests, histories, strict=True)
+            for events in [[event for kind in self._kinds for event in kind.events(request.row, history.moves)]]
         ]
 
     def _with_links(self, history: IssueHistory, number: int, blockers: Mapping[int, tuple[str, ...]]) -> IssueHistory:
@@ -231,8 +264,9 @@ class Histories:
         path = path_of("/projects/{}/issues/{}", issue.project, request.number)
         session, project = self._session, self._project
         try:
+            others = tuple(move for kind in self._kinds for move in kind.fetch_moves(path, project))
             moves = session.rows(api_types.MilestoneEvent, f"{path}/resource_milestone_events", project)
-            if not moves and not issue.milestones:
+            if not moves and not others and not issue.milestones:
                 return IssueHistory(issue.id)
             states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
         except GoneError:
@@ -243,23 +277,26 @@ class Histories:
             return IssueHistory(issue.id)
         except MalformedError as error:
             return IssueHistory(issue.id, fault=f"its events: {error.detail}")
-        return IssueHistory(issue.id, events_of(issue, moves, states))
+        return IssueHistory(issue.id, events_of(issue, moves, states), others)
+
+    def _history_of(self, request: HistoryRequest, activity: Activity) -> IssueHistory | None:
+        """The history of an activity; None if it does not end where the issue is now.
+
+        An account that may not read notes gets empty threads.
+        """
+        issue, row = request.issue, request.row
+        others = tuple(move for kind in self._kinds for move in kind.moves(activity.notes))
+        events = events_of(issue, activity.moves, activity.states) if activity.moves or others else ()
+        current = None
+        for event in events:
+            if event.kind is EventKind.JOINED:
+                current = event.milestone
+            elif event.kind is EventKind.LEFT and event.milestone == current:
+                current = None
+        is_whole = current == (str(row.milestone.id) if row.milestone else None)
+        is_whole = is_whole and all(kind.explains(row, others) for kind in self._kinds)
+        return IssueHistory(issue.id, events, others) if is_whole else None
 
 
 def _batches(requests: Sequence[HistoryRequest]) -> Iterator[Sequence[HistoryRequest]]:
     return (requests[n : n + BATCH] for n in range(0, len(requests), BATCH))
-
-
-def _history_of(issue: Issue, activity: Activity) -> IssueHistory | None:
-    """The history of an activity; None if it does not end at the issue's present milestone.
-
-    An account that may not read notes gets empty threads.
-    """
-    events = events_of(issue, activity.moves, activity.states) if activity.moves else ()
-    current = None
-    for event in events:
-        if event.kind is EventKind.JOINED:
-            current = event.milestone
-        elif event.kind is EventKind.LEFT and event.milestone == current:
-            current = None
-    return IssueHistory(issue.id, events) if issue.milestones == ((current,) if current else ()) else None

@@ -31,6 +31,7 @@ __all__ = [
     "issue_of",
     "milestone_of",
     "number_of",
+    "person_of",
     "project_of",
     "unread_issue",
     "unread_milestone",
@@ -44,8 +45,8 @@ _TOKEN_OWNER = re.compile(r"(project|group)_\d+_bot|service_account_")
 _REFERENCE = re.compile(r"#([0-9]{1,18})$")
 """Number at the end of an issue's key."""
 
-_GROUP = re.compile(r"/groups/(.+?)/-/milestones/")
-"""Path of the group in the address of its milestone."""
+_GROUP = re.compile(r"/groups/(.+?)/-/")
+"""Path of the group in the address of its milestone, iteration or epic."""
 
 
 def _utc(at: datetime) -> datetime:
@@ -53,7 +54,8 @@ def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-def _person(user: api_types.User | None) -> Person | None:
+def person_of(user: api_types.User | None) -> Person | None:
+    """Convert the account of an event; None without one."""
     return None if user is None else Person(str(user.id), user.name or user.username, is_bot=is_bot(user))
 
 
@@ -74,7 +76,7 @@ def project_of(row: api_types.Project) -> Project:
 
 
 def group_of(address: str) -> str:
-    """Return the path of the group that the milestone with this address belongs to; empty for a project's milestone."""
+    """Return the path of the group that the container with this address belongs to; empty for a project's milestone."""
     match = _GROUP.search(address)
     return match[1] if match else ""
 
@@ -167,7 +169,7 @@ def events_of(
     events: list[Event] = []
     current: api_types.EventMilestone | None = None
     for move in sorted(moves, key=lambda event: event.created_at):
-        at, actor, target = time_of(move.created_at), _person(move.user), move.milestone
+        at, actor, target = time_of(move.created_at), person_of(move.user), move.milestone
         if move.action == "remove":
             previous = target or current
             if previous is not None:
@@ -185,7 +187,7 @@ def events_of(
             issue=issue.id,
             at=time_of(state.created_at),
             kind=EventKind.CLOSED if state.state == "closed" else EventKind.REOPENED,
-            actor=_person(state.user),
+            actor=person_of(state.user),
         )
         for state in states
         if state.state in ("closed", "reopened")

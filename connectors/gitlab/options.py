@@ -16,6 +16,9 @@ __all__ = ["Options"]
 class Options(ConnectorOptions):
     """Options of GitLab."""
 
+    containers: tuple[Literal["milestones", "iterations", "epics"], ...] = setting(
+        ("milestones",), "what is a milestone; iterations and epics need GitLab Premium"
+    )
     history: Literal["full", "members", "none"] = setting(
         "full", "which issues' histories are read: of all, of those with a milestone, of none"
     )

@@ -9,17 +9,19 @@ from importlib.metadata import version
 
 from msgspec import Struct, field
 
+from connectors.gitlab.containers.kind import GitLabContainers
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.paths import path_of
 from connectors.shared.responses import clock_ahead, decode, host_of, rate_limit
 from connectors.shared.server_versions import Loss, ServerLine, is_older, limitations
+from sync.model.tracker_data import Project
 from sync.tracker.errors import ArchivedError, AuthError, GoneError, RefusedError, TrackerError
 from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
 
 __all__ = ["examine"]
 
 MAX_PROJECTS = 100
-"""Number of projects whose webhooks and roles are read, with one request each for both."""
+"""Number of projects whose webhooks, roles and containers are read."""
 
 PLANNER, REPORTER = 15, 20
 """Access levels of the two lowest roles that may set labels."""
@@ -92,8 +94,13 @@ class _ProjectAccess(Struct):
     level: int | None
 
 
-def examine(session: Session, projects: Sequence[str], now: Callable[[], datetime]) -> Examination:
-    """Examine the token, projects and groups. Raises a `TrackerError` when GitLab does not accept the token."""
+def examine(
+    session: Session, projects: Sequence[str], now: Callable[[], datetime], kinds: Sequence[GitLabContainers] = ()
+) -> Examination:
+    """Examine the token, projects and groups, and the ``kinds`` of containers that are to be read.
+
+    Raises a `TrackerError` when GitLab does not accept the token.
+    """
     answer, server = session.get("/user"), _version(session)
     token, unread = _Token(), [Unread(project="", what="scopes and expiry of this kind of token")]
     if is_older(server, TOKENS_SINCE):
@@ -110,6 +117,8 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
     triggers, unread_hooks = _triggers(session, [access.project for access in projects_access])
     account = decode(answer, _Account, session.name)
     unread += _unread_roles(session, account, [access.project for access in projects_access])
+    known = [_model_of(access.project) for access in projects_access[:MAX_PROJECTS]]
+    unread += (finding for kind in kinds for finding in kind.findings(known))
     budget = rate_limit(answer, "REST, per minute")
     return Examination(
         account=account.username,
@@ -126,6 +135,10 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         unread=(*unread, *unread_hooks),
         failed=failed,
     )
+
+
+def _model_of(project: _Project) -> Project:
+    return Project(id=str(project.id), key=project.path_with_namespace, name="", url="")
 
 
 def _version(session: Session) -> str:

@@ -8,7 +8,7 @@ an overlap: an issue that is edited during the walk is newer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
@@ -17,10 +17,20 @@ from typing import Any
 from msgspec import Raw, Struct, structs
 
 from connectors.gitlab import api_types
+from connectors.gitlab.containers import GROUP_KINDS, WORDS
 from connectors.gitlab.cursor import OVERLAP, Cursor
+from connectors.gitlab.group_containers import GroupContainers
 from connectors.gitlab.history_rest import HISTORY, Histories, HistoryRequest, IssueHistory, needs_history
 from connectors.gitlab.issue_pages import ALL_ISSUES, MAX_COUNTED, format_time, walk
-from connectors.gitlab.normalize import issue_of, milestone_of, number_of, project_of, unread_issue, unread_milestone
+from connectors.gitlab.normalize import (
+    group_of,
+    issue_of,
+    milestone_of,
+    number_of,
+    project_of,
+    unread_issue,
+    unread_milestone,
+)
 from connectors.gitlab.session import PER_PAGE, PROJECT_ERRORS, Session, has_next, page_count
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
@@ -28,7 +38,7 @@ from connectors.shared.paths import path_of
 from connectors.shared.responses import RowError, decode, decode_row
 from connectors.shared.rows import RETRY, Rows, fields_of, read_rows, word_at
 from connectors.shared.rule_milestones import RuleMilestones
-from sync.model.tracker_data import Issue, Project, UnreadKind, UnreadRow
+from sync.model.tracker_data import Issue, Milestone, Project, UnreadKind, UnreadRow
 from sync.tracker.errors import GoneError, TrackerError
 from sync.tracker.protocol import Page
 
@@ -98,10 +108,12 @@ class _Options(Struct, frozen=True):
     rules: RuleMilestones
     history: str
     status_labels: frozenset[str]
+    containers: tuple[str, ...]
 
     def scope(self, path: str) -> str:
-        """The scope of a cursor: the project's path, and the fingerprint of its rules."""
-        return f"{path} {self.rules.fingerprint(path)}".strip()
+        """The scope of a cursor: the project's path, the fingerprint of its rules, and the kinds of containers."""
+        kinds = "" if self.containers == WORDS[:1] else "+".join(self.containers)
+        return " ".join(part for part in (path, self.rules.fingerprint(path), kinds) if part)
 
 
 # --- projects ------------------------------------------------------------------------------------------------------
@@ -110,7 +122,8 @@ class _Options(Struct, frozen=True):
 class Reader:
     """Reader of all projects of a connection.
 
-    ``history`` is a value of `HISTORY`; ``status_labels`` are the labels of our own status issues.
+    ``history`` is a value of `HISTORY`; ``status_labels`` are the labels of our own status issues; ``containers`` are
+    some of `connectors.gitlab.containers.WORDS`.
     """
 
     def __init__(
@@ -120,9 +133,10 @@ class Reader:
         rules: RuleMilestones,
         history: str = HISTORY[0],
         status_labels: Sequence[str] = (),
+        containers: tuple[str, ...] = WORDS[:1],
     ) -> None:
         self._session = session
-        self._options = _Options(sweeps, rules, history, frozenset(status_labels))
+        self._options = _Options(sweeps, rules, history, frozenset(status_labels), containers)
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield what changed. A project is a path or number, or a group's path with or without ``/*``.
@@ -154,14 +168,27 @@ class Reader:
                 groups.append(_ProjectGroup(new, answer.group))
             else:
                 single.projects.extend(new)
-        paths = {project.id: project.key for group in (single, *groups) for project in group.projects}
+        known = {project.id: project for group in (single, *groups) for project in group.projects}
         latest = {
-            project: cursor.for_scope(self._options.scope(paths.get(project, ""))) for project, cursor in before.items()
+            id_: cursor.for_scope(self._options.scope(known[id_].key if id_ in known else ""))
+            for id_, cursor in before.items()
+        }
+        containers = self._read_containers(list(known.values()), latest)
+        latest = {
+            id_: Cursor() if id_ in known and containers.are_new(known[id_]) else cursor
+            for id_, cursor in latest.items()
         }
         starts = dict(zip(expected, answers[len(projects) :], strict=True))
         early = {project: start for project, start in starts.items() if latest[project] is before[project]}
         for group in (single, *groups):
-            yield from self._pull_group(group, latest, early, order)
+            yield from self._pull_group(group, latest, early, order, containers)
+
+    def _read_containers(self, projects: Sequence[Project], cursors: Mapping[str, Cursor]) -> GroupContainers:
+        """Read the iterations and epics of all projects, if they are named in the options."""
+        kinds = [kind for kind in GROUP_KINDS if kind.word in self._options.containers]
+        containers = GroupContainers(self._session, kinds, self._options.sweeps.now())
+        containers.read(projects, {id_: cursor.containers for id_, cursor in cursors.items()})
+        return containers
 
     def _pull_group(
         self,
@@ -169,6 +196,7 @@ class Reader:
         cursors: Mapping[str, Cursor],
         early: Mapping[str, Future[_ProjectStart | TrackerError]],
         order: Sequence[str],
+        containers: GroupContainers,
     ) -> Iterator[Page]:
         """Pull the projects of a group. ``early`` holds the starts that were requested already."""
         shared = self._shared_issues(group, cursors)
@@ -184,8 +212,11 @@ class Reader:
                 try:
                     if isinstance(start, TrackerError):
                         raise start
+                    if project.id in containers.failed:
+                        raise containers.failed[project.id]
                     cursor = cursors.get(project.id, Cursor())
-                    yield from _ProjectReader(self._session, self._options, project, start, cursor).pages(order)
+                    reader = _ProjectReader(self._session, self._options, project, start, cursor, containers)
+                    yield from reader.pages(order)
                 except PROJECT_ERRORS as error:
                     yield Page(failed={project.key: error})
 
@@ -306,10 +337,21 @@ class _ProjectReader:
     """Reader of one project."""
 
     def __init__(
-        self, session: Session, options: _Options, project: Project, start: _ProjectStart, cursor: Cursor
+        self,
+        session: Session,
+        options: _Options,
+        project: Project,
+        start: _ProjectStart,
+        cursor: Cursor,
+        containers: GroupContainers,
     ) -> None:
         self._session, self._options, self._project, self._start = session, options, project, start
-        self._histories = Histories(session, project.key, start.milestones.read)
+        self._containers = containers
+        self._memories = cursor.containers
+        own = start.milestones.read if WORDS[0] in options.containers else ()
+        self._milestones = [*(milestone_of(row, project.id) for row in own), *containers.milestones(project)]
+        """All containers that an issue of the project can be in."""
+        self._histories = Histories(session, project.key, start.milestones.read, containers.kinds(project))
         self._is_first_pull = cursor.since is None
         needs_sweep_time = self._is_first_pull and cursor.swept_at is None
         self._cursor = cursor.after_sweep(options.sweeps.now()) if needs_sweep_time else cursor
@@ -326,13 +368,18 @@ class _ProjectReader:
         even if some projects fail.
         """
         project, newest, issues = self._project.id, self._start.newest, self._start.newest_issues
-        rows = self._start.milestones.read
+        milestones = [milestone for milestone in self._milestones if self._owns(milestone, order)]
         base = Page(
             projects=(self._project,),
-            milestones=tuple(milestone_of(row, project) for row in rows if self._owns(row, order)),
+            milestones=tuple(milestones),
             all_milestones=frozenset({project}),
-            unread=tuple(self._start.milestones.unread),
+            unread=(*self._start.milestones.unread, *self._containers.unread(self._project)),
         )
+        moved = () if self._is_first_pull else self._containers.moved_epics(self._project)
+        if moved:
+            yield self._page(self._with_histories(self._in_epics(moved), again=True), self._cursor, base)
+            base = Page()
+        self._memories = self._containers.memories(self._project, milestones)
         if self._cursor.unread:
             numbers = self._cursor.unread
             parts = [numbers[n : n + RETRY] for n in range(0, len(numbers), RETRY)]
@@ -359,7 +406,7 @@ class _ProjectReader:
         page = self._page(last, self._cursor, base)
         end = self._cursor if self._has_nameless else self._cursor.after_pull(newest, late)
         yield structs.replace(page, complete=frozenset({project}), cursors={project: self._encode(end)})
-        if self._options.sweeps.is_due(end.swept_at):
+        if self._options.sweeps.is_due(end.swept_at) and not self._containers.is_incomplete(self._project):
             yield from self._sweep(end)
 
     def _during_walk(self, newest: datetime) -> Cursor:
@@ -395,23 +442,38 @@ class _ProjectReader:
         )
 
     def _with_blockers(self, rows: Sequence[api_types.Issue]) -> Iterator[Issue]:
-        issues = {row.id: issue_of(row, self._project, self._session.base_url) for row in rows}
+        issues = {row.id: self._issue(row) for row in rows}
         requests = self._history_requests(rows, issues, first_milestone=None, first=False)
         blockers = self._histories.fetch_blockers(requests)
         faulty = {row.id for row in rows if row.iid in self._histories.faults}
         known = (issue for id_, issue in issues.items() if id_ not in faulty)
         return (_add_blockers(issue, blockers) for issue in known)
 
-    def _owns(self, milestone: api_types.Milestone, order: Sequence[str]) -> bool:
-        if milestone.group_id is None:
+    def _owns(self, milestone: Milestone, order: Sequence[str]) -> bool:
+        group = group_of(milestone.url)
+        if not group:
             return True
-        group = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
         owner = next((key for key in order if key.startswith(f"{group}/")), self._project.key)
         return owner == self._project.key
 
-    def _with_histories(self, rows: Rows[api_types.Issue]) -> _Batch:
-        """Convert the rows that are new, and the issues that they block. Fetch the histories that are needed."""
-        new = [row for row in rows.read if not self._cursor.has_read(row)]
+    def _issue(self, row: api_types.Issue) -> Issue:
+        """Convert an issue, with all containers that it is in."""
+        issue = issue_of(row, self._project, self._session.base_url)
+        own = issue.milestones if WORDS[0] in self._options.containers else ()
+        return structs.replace(issue, milestones=(*own, *self._containers.now(row)))
+
+    def _in_epics(self, epics: Collection[str]) -> Rows[api_types.Issue]:
+        """Fetch the issues that are in one of these epics, or in an epic below one: no update of theirs shows it."""
+        path, parameters = path_of("/projects/{}/issues", self._project.id), {**ALL_ISSUES, "epic_id": "Any"}
+        rows = self._session.readable_rows(api_types.Issue, path, self._project.key, unread_issue, **parameters)
+        return Rows([row for row in rows.read if not set(epics).isdisjoint(self._containers.now(row))], rows.unread)
+
+    def _with_histories(self, rows: Rows[api_types.Issue], *, again: bool = False) -> _Batch:
+        """Convert the rows that are new, and the issues that they block. Fetch the histories that are needed.
+
+        ``again``: convert rows that were read before, too.
+        """
+        new = [row for row in rows.read if again or not self._cursor.has_read(row)]
         unread = list(rows.unread)
         if not self._is_first_pull and self._options.history != "none":
             blockers = [row for row in new if row.blocking_issues_count]
@@ -419,8 +481,9 @@ class _ProjectReader:
             blocked = self._histories.fetch_blocked(self._project.id, blockers)
             new += [row for row in blocked.read if row.id not in ids]
             unread += blocked.unread
-        issues = {row.id: issue_of(row, self._project, self._session.base_url) for row in new}
-        first_milestone = min((row.created_at for row in self._start.milestones.read), default=None)
+        issues = {row.id: self._issue(row) for row in new}
+        created = (milestone.created_at for milestone in self._milestones)
+        first_milestone = min((at for at in created if at is not None), default=None)
         requests = self._history_requests(new, issues, first_milestone, first=self._is_first_pull)
         histories = self._histories.fetch(requests)
         blocked_by = {history.issue: history.blocked_by for history in histories}
@@ -444,7 +507,9 @@ class _ProjectReader:
         return [
             HistoryRequest.of(row, issues[row.id])
             for row in rows
-            if needs_history(row, first_milestone, labels, history, first=first)
+            if needs_history(
+                row, first_milestone, labels, history, first=first, is_member=bool(issues[row.id].milestones)
+            )
         ]
 
     def _page(self, batch: _Batch, cursor: Cursor, base: Page) -> Page:
@@ -464,9 +529,8 @@ class _ProjectReader:
         )
 
     def _encode(self, cursor: Cursor) -> str:
-        return structs.replace(cursor, unread=tuple(sorted(self._unread))).encode(
-            self._options.scope(self._project.key)
-        )
+        here = structs.replace(cursor, unread=tuple(sorted(self._unread)), containers=self._memories)
+        return here.encode(self._options.scope(self._project.key))
 
 
 def _without_history(issue: Issue, reason: str) -> UnreadRow:

@@ -119,6 +119,8 @@ class Session:
         """Whether GraphQL has the activity of issues: older instances refuse the query."""
         self.counts_blockers = True
         """Whether GraphQL counts the blockers of an issue: older instances do not."""
+        self.lacking_names = set[str]()
+        """Optional fields, arguments and types that GraphQL does not know here."""
         self._note_times = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_PER_MINUTE))))
 
     def get(self, path: str, project: str = "", **params: Any) -> Response:

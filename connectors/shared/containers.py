@@ -75,7 +75,9 @@ def moved(
 class HasId(Protocol):
     """A project as the tracker names it."""
 
-    id: Any
+    @property
+    def id(self) -> Any:
+        """The native id."""
 
 
 P = TypeVar("P", bound=HasId)

@@ -26,7 +26,7 @@ from sync.model.audience import Audience
 from sync.model.digest import LastSent
 from sync.model.health import UnknownCause
 from sync.model.portfolio_finding import PortfolioFinding
-from sync.model.tracker_data import MilestoneKind
+from sync.model.tracker_data import ENDING_ON_DAY
 from sync.report.verdict_facts import VerdictFacts, joint_verdict_facts, verdict_facts
 from sync.store.digests import LastDigest
 from sync.store.store import Store
@@ -92,11 +92,11 @@ class PortfolioSource:
 
 
 def _ended(milestone: AssessedMilestone) -> datetime | None:
-    """Return when a milestone was closed (UTC), for a Jira version a moment of its release day; None while it runs."""
+    """Return when a milestone was closed (UTC), a moment of its last day if it ends on a day; None while it runs."""
     closed_at = milestone.milestone.closed_at
     if milestone.is_running:
         return None
-    if closed_at is not None and milestone.milestone.kind is MilestoneKind.VERSION:
+    if closed_at is not None and milestone.milestone.kind in ENDING_ON_DAY:
         return closed_at - timedelta(microseconds=1)
     return closed_at or milestone.milestone.updated_at or milestone.health.at
 

@@ -18,7 +18,8 @@ the unfinished items on. Items that leave earlier are cut from the scope.
 
 A tracker keeps what was open when a sprint was completed in the list of that sprint, next to its new one. So a sprint
 that was completed is taken as of its completion: items that were open have left then, and later joins and reopenings
-are none of it.
+are none of it. The same holds for an iteration: it ends by its dates, and what was open moves on (GitLab: roll over) or
+stays behind in it.
 
 `with_carry_over` is the rule for objects, `carry_over` the rule for columns. Each gives the same rows the same state
 when it is applied again.
@@ -42,6 +43,9 @@ __all__ = ["NEAR", "Ending", "MembershipColumns", "Settled", "carry_over", "endi
 
 NEAR = timedelta(days=3)
 """Time before the end from which an item that leaves open is carried over, but at most a quarter of the planned time"""
+
+_COMPLETED = (MilestoneKind.SPRINT, MilestoneKind.ITERATION)
+"""Kinds whose contents count as of their end."""
 
 NEVER = np.iinfo(np.int64).max
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -83,8 +87,8 @@ def ending_of(container: Container) -> Ending | None:
 
 
 def _completed_at(container: Container) -> datetime | None:
-    """Return when a sprint was completed; None for other containers and where the moment is not known."""
-    is_known = container.kind == MilestoneKind.SPRINT and not container.is_end_estimated
+    """Return when a sprint or iteration was completed; None for other kinds and where the moment is not known."""
+    is_known = container.kind in _COMPLETED and not container.is_end_estimated
     return container.ended if is_known else None
 
 

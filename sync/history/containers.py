@@ -15,8 +15,8 @@ The start is the first of these that is known:
 Items that join until the end of the start day are the agreed scope (`Container.agreed_at`). In case 4 the start is no
 known day, so items that join after that moment are added.
 
-A milestone that is closed on its due day ends with that day: Jira knows only the day of a release. A sprint ends at the
-moment of its completion.
+A milestone that is closed on its due day ends with that day: Jira knows only the day of a release, and an iteration
+ends by its dates alone. A sprint ends at the moment of its completion.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from zoneinfo import ZoneInfo
 from sync.model.dates import day_of, end_of_day
 from sync.model.membership import Container
 from sync.model.tracker_data import (
+    ENDING_ON_DAY,
     DueDate,
     Milestone,
     MilestoneKind,
@@ -146,10 +147,10 @@ def _start_of_day(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _ended(m: Milestone, due: date | None, zone: ZoneInfo, at: datetime) -> datetime | None:
-    """Return the end of a closed milestone if it is not after ``at``, else None. A version ends on its release date."""
+    """Return the end of a closed milestone if it is not after ``at``, else None. Some kinds end with their due day."""
     if m.state is State.OPEN:
         return None
-    if m.kind is MilestoneKind.VERSION and m.due is not None:
+    if m.kind in ENDING_ON_DAY and m.due is not None:
         return min(end_of_day(m.due, zone), at) if _start_of_day(m.due, zone) <= at else None
     ended = m.closed_at
     if ended is None:
@@ -165,7 +166,7 @@ def _is_end_estimated(m: Milestone, due: date | None, zone: ZoneInfo, at: dateti
     """Return True if `_ended` returns ``at`` because the moment of the end is not known, or is still to come today."""
     if m.state is State.OPEN:
         return False
-    if m.kind is MilestoneKind.VERSION and m.due is not None:
+    if m.kind in ENDING_ON_DAY and m.due is not None:
         return end_of_day(m.due, zone) > at
     if m.closed_at is None:
         return True

@@ -2,8 +2,9 @@
 
 ==============================  =====================================================================================
 milestone of a project          ``gh:acme/app#12``, ``gl:acme/api%2.0``, ``jira:PAY/2.0``
-milestone of a GitLab group     ``gl:acme%2.0``, with the group, in whichever project it is seen; with the project
-                                that it was read with, ``gl:acme/api%2.0``, unless that is another milestone's id
+milestone of a GitLab group     ``gl:acme%2.0``, ``gl:acme/iteration:Cadence 2026-11-02``, ``gl:acme/epic:7``, with
+                                the group, in whichever project it is seen; with the project that it was read with,
+                                ``gl:acme/api%2.0``, unless that is another milestone's id
 several of one id               ``jira:PAY/sprint:Sprint 3@sprint-42``, with the native id; the text without it is
                                 ambiguous
 ==============================  =====================================================================================
@@ -69,6 +70,12 @@ def plain_id(milestone: Milestone, project: Project) -> str:
     return milestone.written if is_of_group else f"{project.key}{milestone.written}"
 
 
+def _below_group(written: str) -> str:
+    """Return the id of a group's milestone without the group: ``%2.0``, ``/epic:7``."""
+    sign = re.search(r"%|/[a-z ]+:", written)
+    return written[sign.start() :] if sign else ""
+
+
 def milestone_ids(
     connection: str, source: str, milestones: Iterable[Milestone], projects: Mapping[str, Project]
 ) -> Iterator[MilestoneId]:
@@ -79,7 +86,7 @@ def milestone_ids(
         is_repeated = counts[text] > 1
         others = [text] if is_repeated else []
         if text == milestone.written:  # of a group
-            others.append(f"{projects[milestone.project].key}%{milestone.written.partition('%')[2]}")
+            others.append(f"{projects[milestone.project].key}{_below_group(text)}")
         yield MilestoneId(
             uid=uid(source, "milestone", milestone.id),
             written=f"{connection}:{text}{f'@{milestone.id}' if is_repeated else ''}",

@@ -27,6 +27,7 @@ from msgspec import Struct
 from sync.model.dates import day_ended, day_of
 
 __all__ = [
+    "ENDING_ON_DAY",
     "LISTED_ID_PREFIX",
     "RULE_ID_PREFIX",
     "DueDate",
@@ -109,6 +110,13 @@ class MilestoneKind(StrEnum):
     PARENT = "parent"
     JOINT = "joint"
     RULE = "rule"
+
+
+ENDING_ON_DAY = frozenset((MilestoneKind.VERSION, MilestoneKind.ITERATION))
+"""Kinds that end at the end of their due day: a Jira version on its release date, a GitLab iteration by its dates.
+
+``closed_at`` is the end of that day in UTC.
+"""
 
 
 class EventKind(StrEnum):
@@ -211,11 +219,10 @@ class Milestone(Struct, frozen=True, kw_only=True):
     closed_pull_requests: int | None = None
 
     def closed_on(self, zone: ZoneInfo) -> date | None:
-        """Return the day of its closing in ``zone``, for a Jira version its release day; None if not known."""
+        """Return the day of its closing in ``zone``, of a kind that ends on a day its last day; None if not known."""
         if self.closed_at is None:
             return None
-        is_day = self.kind is MilestoneKind.VERSION
-        return day_ended(self.closed_at) if is_day else day_of(self.closed_at, zone)
+        return day_ended(self.closed_at) if self.kind in ENDING_ON_DAY else day_of(self.closed_at, zone)
 
 
 class Issue(Struct, frozen=True, kw_only=True):

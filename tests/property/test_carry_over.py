@@ -33,7 +33,7 @@ def boxes(draw: st.DrawFn) -> list[Container]:
     return [
         Container(
             id=name,
-            kind=draw(st.sampled_from(["milestone", "sprint"])),
+            kind=draw(st.sampled_from(["milestone", "sprint", "iteration"])),
             stream=draw(st.sampled_from("st")),
             start=draw(st.none() | MOMENTS),
             due=draw(st.none() | MOMENTS),
@@ -93,7 +93,7 @@ def test_carrying_over_again_changes_nothing(containers: list[Container], rows: 
 def series(draw: st.DrawFn) -> list[Container]:
     """Containers of one stream, none of which is closed before its due moment."""
     found = []
-    kind = draw(st.sampled_from(["milestone", "sprint"]))
+    kind = draw(st.sampled_from(["milestone", "sprint", "iteration"]))
     for key in "abc":
         start = draw(st.integers(0, END // 2))
         due = start + draw(st.integers(1, END))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from sync.forecast.track_record import outcomes_of
 from sync.history.carry_over import ending_of, with_carry_over
@@ -155,8 +156,9 @@ SPRINT = container("s1", 0, 14, kind="sprint", ended=14.5)
         (stay("s1", joined=14.2), "cut"),
     ],
 )
-def test_a_completed_sprint_is_taken_as_of_its_completion(row: Membership, expected: str) -> None:
-    assert state([row], of=SPRINT) == expected
+@pytest.mark.parametrize("kind", ["sprint", "iteration"])
+def test_a_completed_sprint_is_taken_as_of_its_completion(row: Membership, expected: str, kind: str) -> None:
+    assert state([row], of=replace(SPRINT, kind=kind)) == expected
 
 
 def test_what_is_reopened_after_the_completion_of_a_sprint_was_done_in_it() -> None:

@@ -558,6 +558,14 @@ def test_a_milestone_that_is_closed_on_its_due_day_ends_with_that_day(hour: int)
     assert contain(milestone(**closed), at=midnight(1, 10, 23))[0].ended == midnight(1, 10, 23)
 
 
+def test_an_iteration_ends_with_its_last_day_whenever_its_tracker_closes_it() -> None:
+    box = milestone(kind=MilestoneKind.ITERATION, due=date(2026, 1, 10), state=State.CLOSED, closed_at=midnight(1, 12))
+    times = (midnight(1, 10, 20), midnight(1, 20))
+    ended = [(over.ended, over.is_end_estimated) for at in times for over in contain(box, at=at)]
+    assert ended == [(midnight(1, 10, 20), True), (midnight(1, 11), False)]
+    assert box.closed_on(ZoneInfo("Asia/Tokyo")) == date(2026, 1, 11)
+
+
 @pytest.mark.parametrize("ended", [midnight(1, 9, 23), midnight(1, 11)])
 def test_a_milestone_that_is_closed_on_another_day_ends_then(ended: datetime) -> None:
     [over] = contain(milestone(due=date(2026, 1, 10), state=State.CLOSED, closed_at=ended), at=day(20))

@@ -76,6 +76,13 @@ def test_ids_of_two_groups_that_one_project_sees_are_ambiguous_by_the_project() 
         known.find("gl:acme/team/web%v1")
 
 
+@pytest.mark.parametrize("text", ["/iteration:Cadence 2026-11-02", "/epic:7", "/iteration:50% of it: done"])
+def test_an_iteration_or_epic_of_a_group_is_written_with_the_group_or_the_project(text: str) -> None:
+    known = ids(stone("epic-3.7", f"acme{text}"))
+    assert written(known) == [f"gl:acme{text}"]
+    assert known.canonical(f"gl:acme/team/web{text}") == f"gl:acme{text}"
+
+
 def test_a_pattern_written_before_still_matches_a_groups_milestone() -> None:
     (own,) = ids(stone("7", "acme%v1")).by_uid.values()
     joint = JointMilestone(name="GA", members=("gl:acme/team/web%*",))

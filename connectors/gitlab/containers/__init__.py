@@ -1,0 +1,25 @@
+"""GitLab's kinds of containers, in the order of the option ``containers``; the first one is the default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connectors.gitlab.containers.epics import Epics
+from connectors.gitlab.containers.iterations import Iterations
+from connectors.gitlab.containers.kind import GitLabContainers
+
+__all__ = ["GROUP_KINDS", "MILESTONES", "WORDS", "kinds_named"]
+
+MILESTONES = "milestones"
+GROUP_KINDS: tuple[type[GitLabContainers], ...] = (Iterations, Epics)
+"""The kinds whose containers belong to groups and need a licence."""
+
+WORDS = (MILESTONES, *(kind.word for kind in GROUP_KINDS))
+"""Values of the option ``containers``."""
+
+
+def kinds_named(option: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of the option in the order of `WORDS`, by default the first. Raises ValueError."""
+    if not set(option) <= set(WORDS):
+        raise ValueError(f"containers must be some of {', '.join(WORDS)}")
+    return tuple(word for word in WORDS if word in (option or WORDS[:1]))
