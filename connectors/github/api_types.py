@@ -17,17 +17,20 @@ __all__ = [
     "Candidate",
     "Change",
     "Changed",
+    "ChangedPullRequests",
     "Comment",
     "Created",
     "Failure",
     "Issue",
     "IssueBody",
     "IssueId",
+    "Item",
     "Label",
     "Later",
     "MarkerMilestone",
     "Milestone",
     "MilestoneDescription",
+    "MilestonePullRequests",
     "Named",
     "Newest",
     "NewestChange",
@@ -48,6 +51,10 @@ __all__ = [
     "Repository",
     "RepositoryAccess",
     "RepositoryRef",
+    "Review",
+    "ReviewEvent",
+    "ReviewRequest",
+    "Reviewer",
     "StateEvent",
     "StatusIssueRepository",
     "StatusUpdate",
@@ -159,31 +166,79 @@ class LabelChange(Wire, frozen=True):
     actor: Actor | None = None
 
 
-class Issue(Wire, frozen=True, tag_field="__typename", tag="Issue"):
-    """Issue with its history. Only some servers have the last four fields and ``state_reason``."""
+class Item(Wire, frozen=True, kw_only=True):
+    """Issue or pull request with its history."""
 
     id: str
     number: Number
     title: str
     url: str
-    state: str
     created_at: Time
     updated_at: Time
     assignees: Nodes[Actor]
     timeline_items: Pages[Change]
-    state_reason: str | None = None
     closed_at: Time | None = None
     milestone: Node | None = None
     labels: Nodes[Named] | None = None
+    label_events: Nodes[LabelChange] | None = None
+
+
+class Issue(Item, frozen=True, kw_only=True, tag_field="__typename", tag="Issue"):
+    """Issue. Only some servers have the last four fields and ``state_reason``."""
+
+    state: str
+    state_reason: str | None = None
     parent: Reference | None = None
     issue_type: Named | None = None
     blocked_by: Nodes[Reference] | None = None
     blocking: Nodes[Reference] | None = None
-    label_events: Nodes[LabelChange] | None = None
 
 
-class PullRequest(Wire, frozen=True, tag_field="__typename", tag="PullRequest"):
-    """Pull request: it shares the numbers of issues and is no item of work."""
+class Reviewer(Wire, frozen=True):
+    """User or team that is asked for a review. Other accounts, such as bots, have neither name."""
+
+    kind: str = field(default="", name="__typename")
+    id: str = ""
+    login: str = ""
+    combined_slug: str = ""
+
+
+class ReviewRequest(Wire, frozen=True):
+    """Request for a review that is not answered. The reviewer is None for a team that the token may not see."""
+
+    requested_reviewer: Reviewer | None = None
+
+
+class Review(Wire, frozen=True):
+    """State of a person's last review that approved or asked for changes."""
+
+    state: str
+
+
+class ReviewEvent(Wire, frozen=True):
+    """Timeline event: review requested, ready for review, or a review; a draft of a review has no time."""
+
+    kind: str = field(name="__typename")
+    created_at: Time | None = None
+    requested_reviewer: Reviewer | None = None
+    submitted_at: Time | None = None
+    state: str = ""
+
+
+class PullRequest(Item, frozen=True, kw_only=True, tag_field="__typename", tag="PullRequest"):
+    """Pull request: it shares the numbers of issues. ``review_events`` are its last ones, oldest first.
+
+    ``review_decision`` is None where the branch requires no review. A request to a code owner stays in
+    ``review_requests`` after another one approved.
+    """
+
+    pull_state: str
+    is_draft: bool
+    review_events: Nodes[ReviewEvent]
+    review_decision: str | None = None
+    closing_issues_references: Nodes[Node] | None = None
+    review_requests: Nodes[ReviewRequest] | None = None
+    latest_opinionated_reviews: Nodes[Review] | None = None
 
 
 class Repository(Wire, frozen=True, kw_only=True):
@@ -198,35 +253,49 @@ class Repository(Wire, frozen=True, kw_only=True):
 
 
 class Newest(Wire, frozen=True):
-    """Number of issues, and the newest issue."""
+    """Number of issues or pull requests, and the newest of them."""
 
     total_count: Number
     nodes: tuple[Numbered, ...]
 
 
 class Numbered(Wire, frozen=True):
-    """Issue number."""
+    """Number of an issue or pull request."""
 
     number: Number
 
 
 class IssueId(Wire, frozen=True):
-    """Id and number of an existing issue."""
+    """Id and number of an existing issue or pull request."""
 
     id: str
     number: Number
 
 
 class Opened(Repository, frozen=True, kw_only=True):
-    """Repository with its number of issues."""
+    """Repository with its numbers of issues and pull requests."""
 
     newest: Newest
+    newest_pull_request: Newest
 
 
 class Changed(Repository, frozen=True, kw_only=True):
     """Repository with a page of changed issues, each undecoded."""
 
     issues: Pages[Raw]
+
+
+class ChangedPullRequests(Wire, frozen=True):
+    """Page of pull requests of a repository, latest change first, each undecoded."""
+
+    pull_requests: Pages[Raw]
+
+
+class MilestonePullRequests(Wire, frozen=True):
+    """Milestone with the first page of its pull requests."""
+
+    id: str
+    pull_requests: Pages[IssueId]
 
 
 class Opening(Struct, frozen=True):
@@ -332,9 +401,10 @@ class Label(Wire, frozen=True):
 
 
 class NewestChange(Struct, frozen=True):
-    """Issue or pull request in the list of the newest changes."""
+    """Issue or pull request in the list of the newest changes; only a pull request has ``pull_request``."""
 
     updated_at: Time
+    pull_request: object = None
 
 
 class Milestone(Struct, frozen=True):

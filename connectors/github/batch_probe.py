@@ -1,6 +1,7 @@
-"""Probe many repositories in one request, and list the issues that exist in one repository.
+"""Probe many repositories in one request, and list what exists in one repository.
 
-A batch probe costs one point. It shows the newest update and the number of issues and milestones of each repository.
+A batch probe costs two points. It shows the newest update and the number of issues, pull requests and milestones of
+each repository.
 Its result counts as "unchanged" only after conditional requests, which see more, have confirmed the same result once.
 """
 
@@ -14,16 +15,17 @@ from typing import Any
 import msgspec
 
 from connectors.github import api_types
-from connectors.github.queries import visibility
+from connectors.github.queries import IN_MILESTONES, MORE_IN_MILESTONE, visibility
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
 
-__all__ = ["BATCH", "current_name", "existing_issues", "probe_many"]
+__all__ = ["BATCH", "current_name", "existing_issues", "probe_many", "pull_requests_in_milestones"]
 
 BATCH = 50
 """Repositories in one request."""
 
 _STATE = """
     issues(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
+    pullRequests(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
     milestones(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }"""
 
 _NAME = """query Name($owner: String!, $name: String!) {
@@ -96,3 +98,20 @@ def existing_issues(session: Session, name: str, project: str) -> dict[str, int]
     owner, short = session.split_name(name, project)
     issues = session.pages(_ISSUE_IDS, {"owner": owner, "name": short}, api_types.IssueId, project)
     return {issue.id: issue.number for issue in issues}
+
+
+def pull_requests_in_milestones(session: Session, name: str, project: str) -> dict[str, int]:
+    """Fetch the numbers of the pull requests of a repository that are in a milestone, by id.
+
+    Fifty milestones take one request, and one more for each further hundred pull requests in one of them.
+    """
+    owner, short = session.split_name(name, project)
+    variables = {"owner": owner, "name": short}
+    found: dict[str, int] = {}
+    for milestone in session.pages(IN_MILESTONES, variables, api_types.MilestonePullRequests, project):
+        page = milestone.pull_requests
+        found |= {row.id: row.number for row in page.nodes}
+        if page.page_info.has_next_page:
+            more = {"milestone": milestone.id, "after": page.page_info.end_cursor}
+            found |= {row.id: row.number for row in session.pages(MORE_IN_MILESTONE, more, api_types.IssueId, project)}
+    return found

@@ -22,6 +22,7 @@ _STORED_NAMES = {
     "milestone_etags": "counted_milestones",
     "batch_state": "glance",
     "swept_at": "swept",
+    "pull_requests_since": "pulls",
 }
 
 
@@ -34,19 +35,22 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
 
     ``configured_name`` is the repository's name in the configuration, ``name`` its current name. ``since`` is the time
     (UTC) from which changes are read, None during a first pull. ``next_number`` is the next issue number of a first
-    pull by number, 0 when no such pull is under way; ``read_count`` is the number of issues that it has read.
+    pull by number, 0 when no such pull is under way; ``read_count`` is the number of issues and pull requests that it
+    has read. ``pull_requests_since`` is the time (UTC) from which changed pull requests are read; None while none were
+    read, as after a pull of an earlier version of milesync: then those of the milestones are read.
     ``schema`` is what is known of the server's optional fields. A cursor of an earlier version of milesync has
     ``optional_fields`` instead: the optional fields that the server had.
 
     ``issues_etag`` and ``milestone_etags`` (address and ETag of each page) are set only after a complete pull.
     ``batch_state`` is the result of the batch probe under which nothing had changed. ``swept_at`` is the time of the
     last deletion sweep. ``rules`` is the fingerprint of the rule milestones that the issues were read for. ``unread``
-    are the numbers of the issues that could not be read: each pull asks for them again.
+    are the numbers of the issues and pull requests that could not be read: each pull asks for them again.
     """
 
     configured_name: str
     name: str
     since: datetime | None = None
+    pull_requests_since: datetime | None = None
     next_number: int = 0
     read_count: int = 0
     optional_fields: tuple[str, ...] = ()
@@ -57,6 +61,11 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     swept_at: datetime | None = None
     rules: str = ""
     unread: tuple[int, ...] = ()
+
+    @property
+    def is_all_read(self) -> bool:
+        """Return whether every row could be read, and pull requests were read, too."""
+        return not self.unread and self.pull_requests_since is not None
 
     @property
     def lacking(self) -> frozenset[str]:

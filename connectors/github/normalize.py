@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Raw
 
 from connectors.github import api_types
+from connectors.github.reviews import review_since, reviewers
 from connectors.shared.recorded_names import RecordedNames
 from connectors.shared.rows import fields_of, word_at, words_at
 from sync.model.tracker_data import (
@@ -28,11 +29,13 @@ __all__ = [
     "history",
     "is_account",
     "issue",
+    "item",
     "key_of",
     "label_history",
     "milestone",
     "parse_key",
     "project",
+    "pull_request",
     "unread_issue",
     "unread_milestone",
     "visibility",
@@ -131,8 +134,42 @@ def issue(row: api_types.Issue, project: Project) -> Issue:
     )
 
 
+def pull_request(row: api_types.PullRequest, project: Project) -> Issue:
+    """Convert a pull request. One that is merged is done, one that was closed without a merge has left its scope."""
+    is_open, is_merged = row.pull_state == "OPEN", row.pull_state == "MERGED"
+    return Issue(
+        id=row.id,
+        project=project.id,
+        key=key_of(row.number),
+        title=row.title,
+        url=row.url,
+        state=State.OPEN if is_open else State.CLOSED,
+        raw_state="draft" if is_open and row.is_draft else row.pull_state.lower(),
+        category=StatusCategory.IN_PROGRESS if is_open else StatusCategory.DONE,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        closed_at=row.closed_at,
+        resolution="" if is_open else "merged" if is_merged else "not merged",
+        assignees=tuple(_person(actor) for actor in row.assignees.visible),
+        labels=tuple(label.name for label in row.labels.visible) if row.labels else (),
+        milestones=(row.milestone.id,) if row.milestone else (),
+        is_pull_request=True,
+        closes=tuple(node.id for node in row.closing_issues_references.visible)
+        if row.closing_issues_references
+        else (),
+        reviewers=reviewers(row),
+        review_since=review_since(row),
+        visibility=project.visibility,
+    )
+
+
+def item(row: api_types.Issue | api_types.PullRequest, project: Project) -> Issue:
+    """Convert an issue or a pull request."""
+    return pull_request(row, project) if isinstance(row, api_types.PullRequest) else issue(row, project)
+
+
 def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...]:
-    """Convert the timeline events that change an issue's milestone or state."""
+    """Convert the timeline events that change the milestone or state of an issue or pull request."""
     return tuple(
         Event(
             issue=issue,
@@ -146,8 +183,8 @@ def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...
     )
 
 
-def label_history(row: api_types.Issue, recorded: RecordedNames) -> Iterator[Event]:
-    """Yield the events of an issue's labels that decide when it was finished."""
+def label_history(row: api_types.Item, recorded: RecordedNames) -> Iterator[Event]:
+    """Yield the events of the labels that decide when an issue or pull request was finished."""
     for change in row.label_events.visible if row.label_events else ():
         actor = _person(change.actor) if change.actor else None
         is_added = change.kind == "LabeledEvent"

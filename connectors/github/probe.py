@@ -39,7 +39,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     """Result of probing one repository.
 
     ``known`` is the project id and cursor of the last pull, None before the first. ``issues_unchanged``: no issue
-    changed. ``newest`` is the time (UTC) of the newest change when the probe was made, None without one.
+    changed. ``changes`` are the newest changes of issues and pull requests, at most `WATCHED`; none if nothing changed.
     ``milestones`` is None when no milestone changed, else all milestones. ``milestone_etags`` are for the next cursor.
     ``unread`` are the milestones that could not be read, without their project.
     """
@@ -47,10 +47,22 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     known: tuple[str, Cursor] | None
     issues_unchanged: bool
     issues_etag: str
-    newest: datetime | None
+    changes: Rows[api_types.NewestChange]
     milestones: tuple[api_types.Milestone, ...] | None
     milestone_etags: Etags
     unread: tuple[UnreadRow, ...] = ()
+
+    @property
+    def newest(self) -> datetime | None:
+        """The time (UTC) of the newest change when the probe was made; None without one."""
+        return self.changes.read[0].updated_at if self.changes.read else None
+
+    def may_have_pull_requests(self, since: datetime) -> bool:
+        """Return whether a pull request may have changed since a time (UTC)."""
+        recent = [change for change in self.changes.read if change.updated_at >= since]
+        count = len(self.changes.read) + len(self.changes.unread)
+        is_cut_off = len(recent) == count and count > 0 and count % FULL_PAGE == 0
+        return is_cut_off or bool(self.changes.unread) or any(change.pull_request is not None for change in recent)
 
     @property
     def is_unchanged(self) -> bool:
@@ -58,7 +70,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
         return (
             self.known is not None
             and not self.known[1].next_number
-            and not self.known[1].unread
+            and self.known[1].is_all_read
             and self.issues_unchanged
             and self.milestones is None
         )
@@ -92,7 +104,7 @@ def probe(session: Session, name: str, known: tuple[str, Cursor] | None) -> Prob
         known=known,
         issues_unchanged=unchanged,
         issues_etag=cursor.issues_etag if unchanged else answer.headers.get("etag", ""),
-        newest=changes.read[0].updated_at if changes.read else None,
+        changes=changes,
         milestones=None if milestones.rows is None else tuple(milestones.rows.read),
         milestone_etags=milestones.etags,
         unread=() if milestones.rows is None else tuple(milestones.rows.unread),

@@ -4,11 +4,13 @@
 known state            requests
 =====================  ====================================================================================
 nothing changed        the newest changes and the milestones, both conditional: 304, no points
-something changed      GraphQL: issues updated since the cursor, oldest change first
+something changed      GraphQL: issues updated since the cursor, oldest change first; if the newest changes hold
+                       pull requests, those, latest change first
 no cursor              GraphQL: all numbers, a hundred a request, several at once; if most of them are pull
-                       requests, issues by cursor instead
+                       requests, issues by cursor and the pull requests of milestones by number instead
 many repositories      a batch probe of fifty in a request first; see `connectors.github.batch_probe`
-once a week            the ids of all issues: an issue that is missing was deleted
+once a week            the ids of all issues, and of the pull requests in milestones: an issue that is missing was
+                       deleted
 =====================  ====================================================================================
 
 The cursor's time is the newest change that GitHub showed before reading began, less `OVERLAP`; never our clock's.
@@ -19,14 +21,15 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
 from connectors.github import api_types, normalize, queries
-from connectors.github.batch_probe import current_name, existing_issues, probe_many
+from connectors.github.batch_probe import current_name, existing_issues, probe_many, pull_requests_in_milestones
 from connectors.github.cursor import Cursor, decode_cursors
 from connectors.github.probe import ProbeResult, ask_for_fields, probe
-from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
+from connectors.github.session import PROJECT_ERRORS, Document, Session, TooHeavyError
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.pagination import MAX_PAGES_STORED
@@ -39,6 +42,10 @@ from sync.tracker.protocol import Page
 
 __all__ = ["Reader"]
 
+T = TypeVar("T")
+
+Item = api_types.Issue | api_types.PullRequest
+
 Known = tuple[str, Cursor]
 """Id of a project, and its cursor."""
 
@@ -46,19 +53,34 @@ OVERLAP = timedelta(minutes=2)
 """Time before the newest change at which the next pull begins: GitHub's replicas differ by less."""
 
 CHUNK = 100
-"""Issues in one request, while GitHub can answer so many."""
+"""Issues and pull requests in one request, while GitHub can answer so many."""
 
 TRIALS = 3
 """Repositories of which at most one answers the question for optional fields that the server lacked."""
 
-NEIGHBOUR_FIELDS = frozenset({"parent", "issueType", "blockedBy", "blocking", "assignees", "actor"})
-"""Fields of an issue that refer to objects which may be private elsewhere, or whose feature may be switched off."""
+NEIGHBOUR_FIELDS = frozenset(
+    {
+        "parent",
+        "issueType",
+        "blockedBy",
+        "blocking",
+        "assignees",
+        "actor",
+        "closingIssuesReferences",
+        "reviewRequests",
+        "requestedReviewer",
+        "latestOpinionatedReviews",
+    }
+)
+"""Fields that refer to objects which may be private elsewhere, or whose feature may be switched off."""
 
 FEW_REPOSITORIES = 3
 """Up to this many repositories, two conditional requests each are better than a batch probe: they cost no points."""
 
 MAX_NUMBERS_PER_ISSUE = 2.0
-"""Issues are read by number while the repository has at most this many numbers per issue."""
+"""Everything is read by number while the repository has at most this many numbers per issue."""
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NULL = msgspec.Raw(b"null")
 
@@ -105,16 +127,24 @@ class Reader:
                 yield repository.name_with_owner
 
     def _sweep(self, project: str, cursor: Cursor) -> Page:
-        """List the ids of all issues. After a rename, also drop the cursor: the next pull reads the new addresses."""
+        """List the ids of all issues, and of the pull requests in milestones.
+
+        After a rename, also drop the cursor: the next pull reads the new addresses.
+        """
         try:
             ids = frozenset(existing_issues(self._session, cursor.name, cursor.configured_name))
+            changes = frozenset(pull_requests_in_milestones(self._session, cursor.name, cursor.configured_name))
             has_same_name = current_name(self._session, cursor.name, cursor.configured_name) == cursor.name
         except RowError as error:
             return Page(unread=(UnreadRow(project=project, kind=UnreadKind.LIST, reason=error.detail),))
         except PROJECT_ERRORS as error:
             return Page(failed={cursor.configured_name: error})
         swept = msgspec.structs.replace(cursor, swept_at=self._sweeps.now())
-        return Page(all_issues={project: ids}, cursors={project: swept.encode() if has_same_name else ""})
+        return Page(
+            all_issues={project: ids},
+            all_pull_requests={project: changes},
+            cursors={project: swept.encode() if has_same_name else ""},
+        )
 
     def _changes(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Probe all repositories at once, then read the changed ones, one after the other."""
@@ -130,7 +160,7 @@ class Reader:
         confirmed = [
             name
             for name, state in states.items()
-            if known[name][1].batch_state == state and known[name][1].milestone_etags and not known[name][1].unread
+            if known[name][1].batch_state == state and known[name][1].milestone_etags and known[name][1].is_all_read
         ]
         results = self._probe(known, [name for name in names if name not in confirmed])
         gained = self._gained(known, [name for name in known if not isinstance(results.get(name), TrackerError)])
@@ -194,8 +224,8 @@ class _RepositoryReader:
             yield from self._everything(self._probe.known[1] if self._probe.known else None)
             return
         project, cursor = self._probe.known
-        if self._probe.issues_unchanged and not cursor.unread:
-            yield from self._milestones(project)
+        if self._probe.issues_unchanged and cursor.is_all_read:
+            yield from self._milestones(project, cursor)
             yield self._last_page(project, cursor)
         else:
             yield from self._changed(cursor, project)
@@ -217,6 +247,7 @@ class _RepositoryReader:
             configured_name=self._name,
             name=repository.name_with_owner,
             since=before.since if before else newest and newest - OVERLAP,
+            pull_requests_since=before.pull_requests_since if before else newest - OVERLAP if newest else _EARLIEST,
             next_number=before.next_number if before and continues else 1,
             read_count=before.read_count if before and continues else 0,
             swept_at=before.swept_at if before else self._sweeps.now(),
@@ -225,26 +256,29 @@ class _RepositoryReader:
         )
         project = normalize.project(repository)
         yield Page(projects=(project,))
-        highest = max((issue.number for issue in repository.newest.nodes), default=0)
-        total = repository.newest.total_count
-        if highest > MAX_NUMBERS_PER_ISSUE * total + CHUNK:
-            yield from self._changed(msgspec.structs.replace(cursor, since=None, next_number=0), project.id)
+        lists = (repository.newest, repository.newest_pull_request)
+        highest = max((item.number for newest_items in lists for item in newest_items.nodes), default=0)
+        if highest > MAX_NUMBERS_PER_ISSUE * repository.newest.total_count + CHUNK:
+            fresh = msgspec.structs.replace(cursor, since=None, pull_requests_since=None, next_number=0)
+            yield from self._changed(fresh, project.id)
             return
-        yield from self._milestones(project.id)
+        yield from self._milestones(project.id, cursor)
         if cursor.unread:
             page, cursor = self._page(
-                project, self._issues(cursor, cursor.unread), msgspec.structs.replace(cursor, unread=())
+                project, self._items(cursor, cursor.unread), msgspec.structs.replace(cursor, unread=())
             )
             yield page
-        cursor = yield from self._by_number(cursor, project, highest, total)
+        cursor = yield from self._by_number(cursor, project, highest, sum(items.total_count for items in lists))
+        if cursor.pull_requests_since is None:
+            cursor, _ = yield from self._pull_requests(cursor, project)
         # issues read before the interruption may have changed since: without an ETag the next pull asks for changes
         yield self._last_page(project.id, cursor, issues_etag="" if before else None)
 
     def _by_number(self, cursor: Cursor, project: Project, highest: int, total: int) -> Generator[Page, None, Cursor]:
-        """Read all issues by number, several requests at once, in order. Return the cursor after them.
+        """Read all issues and pull requests by number, in order, several requests at once. Return the cursor after.
 
         The newest issue need not have the highest number, because imported and transferred issues keep their time of
-        creation. If issues are missing at the end, their numbers are listed.
+        creation. If some of ``total`` are missing at the end, their numbers are listed.
         """
         chunks = [range(n, n + CHUNK) for n in range(cursor.next_number, highest + 1, CHUNK)]
         latest = yield from self._chunks(cursor, project, chunks)
@@ -255,37 +289,37 @@ class _RepositoryReader:
     def _chunks(
         self, cursor: Cursor, project: Project, chunks: Sequence[Sequence[int]]
     ) -> Generator[Page, None, Cursor]:
-        """Yield the issues of each chunk of numbers. Return the cursor after them."""
-        answers = self._session.caller.map_ahead(partial(self._issues, cursor), chunks)
-        for chunk, issues in zip(chunks, answers, strict=True):
-            count = cursor.read_count + len(issues.read) + len(issues.unread)
+        """Yield the issues and pull requests of each chunk of numbers. Return the cursor after them."""
+        answers = self._session.caller.map_ahead(partial(self._items, cursor), chunks)
+        for chunk, items in zip(chunks, answers, strict=True):
+            count = cursor.read_count + len(items.read) + len(items.unread)
             cursor = msgspec.structs.replace(cursor, next_number=chunk[-1] + 1, read_count=count)
-            page, cursor = self._page(project, issues, cursor)
+            page, cursor = self._page(project, items, cursor)
             yield page
         return cursor
 
     def _higher_numbers(self, cursor: Cursor) -> list[list[int]]:
-        """The numbers of issues that were not read yet, in chunks."""
-        existing = existing_issues(self._session, cursor.name, self._name).values()
-        numbers = sorted(number for number in existing if number >= cursor.next_number)
-        return [numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)]
+        """The numbers of issues, and of pull requests in milestones, that were not read yet, in chunks."""
+        lists = (existing_issues, pull_requests_in_milestones)
+        existing = (number for fetch in lists for number in fetch(self._session, cursor.name, self._name).values())
+        return _chunks(number for number in existing if number >= cursor.next_number)
 
-    def _issues(self, cursor: Cursor, numbers: Sequence[int]) -> Rows[api_types.Issue]:
-        """Fetch the issues among these numbers, as many at once as GitHub can answer."""
-        issues = Rows[api_types.Issue]()
+    def _items(self, cursor: Cursor, numbers: Sequence[int]) -> Rows[Item]:
+        """Fetch the issues and pull requests with these numbers, as many at once as GitHub can answer."""
+        items = Rows[Item]()
         while numbers:
             batch = numbers[: self._batch.size]
             try:
-                issues += self._issue_batch(cursor, batch)
+                items += self._item_batch(cursor, batch)
             except TooHeavyError:
                 self._batch.shrink(len(batch))
             else:
                 self._batch.grow(len(batch))
                 numbers = numbers[len(batch) :]
-        return issues
+        return items
 
-    def _issue_batch(self, cursor: Cursor, numbers: Sequence[int]) -> Rows[api_types.Issue]:
-        """Fetch the issues among these numbers in one request; the other numbers are pull requests or deleted."""
+    def _item_batch(self, cursor: Cursor, numbers: Sequence[int]) -> Rows[Item]:
+        """Fetch the issues and pull requests with these numbers in one request; a number may be of a deleted issue."""
         owner, short = self._session.split_name(cursor.name, self._name)
         variables = {"owner": owner, "name": short} | {f"n{i}": number for i, number in enumerate(numbers)}
         reply = self._session.query(
@@ -304,41 +338,35 @@ class _RepositoryReader:
         rows = {number: repository.get(f"n{i}", _NULL) for i, number in enumerate(numbers) if f"n{i}" not in missing}
         if rows and all(row == _NULL for row in rows.values()):
             raise BusyError(self._session.name, self._name, "GraphQL left issues out")
-        issues: list[api_types.Issue] = []
-        unread: list[UnreadRow] = []
-        for number, row in rows.items():
-            found = read_rows([row], self._read_row, partial(normalize.unread_issue, number=number))
-            issues += (issue for issue in found.read if isinstance(issue, api_types.Issue))
-            unread += found.unread
-        return Rows(issues, unread)
+        return Rows[Item]().join(
+            read_rows([row], self._read_item, partial(normalize.unread_issue, number=number))
+            for number, row in rows.items()
+        )
 
-    def _read_row(self, row: msgspec.Raw) -> api_types.Issue | api_types.PullRequest:
-        return decode_row(row, api_types.Issue | api_types.PullRequest, self._session.name, self._name)  # type: ignore[arg-type]
-
-    def _read_issue(self, row: msgspec.Raw) -> api_types.Issue:
-        return decode_row(row, api_types.Issue, self._session.name, self._name)
+    def _read_item(self, row: msgspec.Raw) -> Item:
+        return decode_row(row, Item, self._session.name, self._name)  # type: ignore[arg-type]
 
     # --- changes ---------------------------------------------------------------------------------------------------
 
     def _changed(self, cursor: Cursor, project_id: str) -> Iterator[Page]:
-        """Read the issues updated since the cursor, page by page.
+        """Read the issues updated since the cursor, page by page, then the pull requests.
 
         If the name belongs to another repository now, that repository is read completely. So is a renamed repository,
         because all addresses in it have changed.
         """
         since, after, has_nameless = cursor.since, "", False
         guard = self._session.caller.guard(self._name, max_pages=MAX_PAGES_STORED)
-        latest = msgspec.structs.replace(cursor, unread=())
+        latest = msgspec.structs.replace(cursor, unread=(), milestone_etags=())
         while True:
-            repository = self._changed_page(cursor, after)
+            repository = self._changed_page(queries.changed, api_types.Changed, cursor, after)
             if repository.id != project_id or (repository.name_with_owner != cursor.name and cursor.since is not None):
                 yield Page(cursors={project_id: ""})
                 yield from self._everything(None)
                 return
             if not after:
-                yield from self._milestones(project_id)
+                yield from self._milestones(project_id, cursor)
             project = normalize.project(repository)
-            found = read_rows(repository.issues.nodes, self._read_issue, normalize.unread_issue)
+            found = read_rows(repository.issues.nodes, self._read_item, normalize.unread_issue)
             # a row without a readable number can only be asked for again with all that changed since the last pull
             has_nameless = has_nameless or any(not row.key for row in found.unread)
             if not has_nameless:
@@ -352,14 +380,52 @@ class _RepositoryReader:
             if not repository.issues.page_info.has_next_page:
                 break
             after = self._session.next_cursor(repository.issues, guard, self._name)
-        if has_nameless:
+        latest, has_nameless_pull_request = yield from self._pull_requests(latest, project)
+        if has_nameless or has_nameless_pull_request:
             yield self._last_page(project_id, latest, issues_etag="")
             return
         newest = self._probe.newest - OVERLAP if self._probe.newest else None
         yield self._last_page(project_id, msgspec.structs.replace(latest, since=max(since, newest, key=_or_earliest)))
 
-    def _changed_page(self, cursor: Cursor, after: str) -> api_types.Changed:
-        """Fetch a page of changed issues, as many as GitHub can answer."""
+    def _pull_requests(self, cursor: Cursor, project: Project) -> Generator[Page, None, tuple[Cursor, bool]]:
+        """Read the changed pull requests; the first time, all that are in milestones.
+
+        Return the cursor after them, and whether a row has no readable number: then the cursor keeps its time, so that
+        the next pull asks for that row again.
+        """
+        since = cursor.pull_requests_since
+        newest = self._probe.newest - OVERLAP if self._probe.newest else cursor.since or _EARLIEST
+        has_nameless = False
+        if since is None:
+            listed = pull_requests_in_milestones(self._session, cursor.name, self._name)
+            for chunk in _chunks(listed.values()):
+                page, cursor = self._page(project, self._items(cursor, chunk), cursor)
+                yield page
+            if not cursor.unread:
+                yield Page(all_pull_requests={project.id: frozenset(listed)})
+        elif self._probe.may_have_pull_requests(since):
+            for found in self._changed_pull_requests(cursor, since):
+                has_nameless = has_nameless or any(not row.key for row in found.unread)
+                page, cursor = self._page(project, found, cursor)
+                yield page
+        if not has_nameless:
+            cursor = msgspec.structs.replace(cursor, pull_requests_since=max(since or newest, newest))
+        return cursor, has_nameless
+
+    def _changed_pull_requests(self, cursor: Cursor, since: datetime) -> Iterator[Rows[Item]]:
+        """Yield pages of the pull requests that changed since a time (UTC), latest change first."""
+        after, guard = "", self._session.caller.guard(self._name, max_pages=MAX_PAGES_STORED)
+        while True:
+            answer = self._changed_page(queries.changed_pull_requests, api_types.ChangedPullRequests, cursor, after)
+            found = read_rows(answer.pull_requests.nodes, self._read_item, normalize.unread_issue)
+            recent = [row for row in found.read if row.updated_at >= since]
+            yield Rows(recent, found.unread)
+            if len(recent) < len(found.read) or not answer.pull_requests.page_info.has_next_page:
+                return
+            after = self._session.next_cursor(answer.pull_requests, guard, self._name)
+
+    def _changed_page(self, document: Document, type_: type[T], cursor: Cursor, after: str) -> T:
+        """Fetch a page of changed issues or pull requests, as many as GitHub can answer."""
         owner, short = self._session.split_name(cursor.name, self._name)
         while True:
             size = self._batch.size
@@ -372,9 +438,9 @@ class _RepositoryReader:
             }
             try:
                 reply = self._session.query(
-                    queries.changed,
+                    document,
                     variables,
-                    dict[str, api_types.Changed | None],
+                    dict[str, type_ | None],  # type: ignore[valid-type]
                     self._name,
                     divisible=size > 1,
                 )
@@ -388,56 +454,54 @@ class _RepositoryReader:
                 raise GoneError(self._session.name, self._name)
             return repository
 
-    def _neighbours(
-        self, cursor: Cursor, project: Project, issues: Sequence[api_types.Issue], unread: Sequence[int]
-    ) -> Rows[api_types.Issue]:
-        """Fetch the issues of this repository that ``issues`` block: GitHub does not update them when that changes.
+    def _neighbours(self, cursor: Cursor, project: Project, items: Sequence[Item], unread: Sequence[int]) -> Rows[Item]:
+        """Fetch the issues of this repository that ``items`` block: GitHub does not update them when that changes.
 
-        Also fetch the issues with the numbers in ``unread``, which an earlier pull could not read.
+        Also fetch the issues and pull requests with the numbers in ``unread``, which an earlier pull could not read.
         """
+        issues = [item for item in items if isinstance(item, api_types.Issue)]
         references = [reference for issue in issues if issue.blocking for reference in issue.blocking.visible]
         numbers = {ref.number for ref in references if ref.repository.name_with_owner == project.key}
         if cursor.since is None:  # then all issues are read anyway
             numbers.clear()
-        rest = sorted((numbers | set(unread)) - {issue.number for issue in issues})
-        chunks = [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)]
-        return sum((self._issues(cursor, chunk) for chunk in chunks), Rows())
+        chunks = _chunks((numbers | set(unread)) - {issue.number for issue in issues})
+        return Rows[Item]().join(self._items(cursor, chunk) for chunk in chunks)
 
     # --- pages -----------------------------------------------------------------------------------------------------
 
-    def _page(self, project: Project, found: Rows[api_types.Issue], cursor: Cursor) -> tuple[Page, Cursor]:
-        """A page of issues with their whole histories, and the cursor after it. Long timelines are read to their end.
+    def _page(self, project: Project, found: Rows[Item], cursor: Cursor) -> tuple[Page, Cursor]:
+        """A page of issues and pull requests with their whole histories, and the cursor after it.
 
-        The cursor keeps the numbers of unread issues.
+        Long timelines are read to their end. The cursor keeps the numbers of the rows that could not be read.
         """
         events, broken = self._timelines(cursor, found.read)
-        issues = [issue for issue in found.read if issue.number not in broken]
+        items = [item for item in found.read if item.number not in broken]
         unread = [msgspec.structs.replace(row, project=project.id) for row in (*found.unread, *broken.values())]
         numbers = {int(row.key.removeprefix("#")) for row in unread if row.key}
-        still = (set(cursor.unread) - {issue.number for issue in issues}) | numbers
+        still = (set(cursor.unread) - {item.number for item in items}) | numbers
         cursor = msgspec.structs.replace(cursor, unread=tuple(sorted(still)))
         page = Page(
             projects=(project,),
-            issues=tuple(normalize.issue(issue, project) for issue in issues),
-            histories={issue.id: self._history(issue, events[issue.number]) for issue in issues},
+            issues=tuple(normalize.item(item, project) for item in items),
+            histories={item.id: self._history(item, events[item.number]) for item in items},
             cursors={project.id: cursor.with_schema(self._session.schema.memory).encode()},
             unread=tuple(unread),
         )
         return page, cursor
 
-    def _history(self, issue: api_types.Issue, changes: Sequence[api_types.Change]) -> tuple[Event, ...]:
-        """The events of an issue: its milestones and states, and the labels that decide when it was finished."""
-        labels = normalize.label_history(issue, self._session.recorded)
-        return (*normalize.history(issue.id, changes), *labels)
+    def _history(self, item: Item, changes: Sequence[api_types.Change]) -> tuple[Event, ...]:
+        """The events of an item: its milestones and states, and the labels that decide when it was finished."""
+        labels = normalize.label_history(item, self._session.recorded)
+        return (*normalize.history(item.id, changes), *labels)
 
     def _timelines(
-        self, cursor: Cursor, issues: Sequence[api_types.Issue]
+        self, cursor: Cursor, items: Sequence[Item]
     ) -> tuple[dict[int, list[api_types.Change]], dict[int, UnreadRow]]:
-        """Fetch all events by issue number. Return also the issues whose events cannot be read."""
-        events = {issue.number: list(issue.timeline_items.nodes) for issue in issues}
-        pages = {issue.number: issue.timeline_items for issue in issues if issue.timeline_items.page_info.has_next_page}
+        """Fetch all events by number. Return also the issues and pull requests whose events cannot be read."""
+        events = {item.number: list(item.timeline_items.nodes) for item in items}
+        pages = {item.number: item.timeline_items for item in items if item.timeline_items.page_info.has_next_page}
         guards = {number: self._session.caller.guard(self._name) for number in pages}
-        by_number = {issue.number: issue for issue in issues}
+        by_number = {item.number: item for item in items}
         broken: dict[int, UnreadRow] = {}
         while pages:
             for number, row in self._later_events(cursor, pages).items():
@@ -455,7 +519,7 @@ class _RepositoryReader:
     def _later_events(
         self, cursor: Cursor, pages: Mapping[int, api_types.Pages[api_types.Change]]
     ) -> Mapping[int, msgspec.Raw]:
-        """Fetch the next page of events of some of these issues, undecoded; ``pages`` has the last page by number."""
+        """Fetch the next page of events of some of these items, undecoded; ``pages`` has the last page by number."""
         owner, short = self._session.split_name(cursor.name, self._name)
         while True:
             batch = list(pages.items())[: self._batch.size]
@@ -479,13 +543,18 @@ class _RepositoryReader:
                 raise GoneError(self._session.name, self._name)
             return {number: repository.get(f"n{i}", _NULL) for i, (number, _) in enumerate(batch)}
 
-    def _milestones(self, project_id: str) -> Iterator[Page]:
-        """Yield all milestones of the repository, if any of them changed."""
+    def _milestones(self, project_id: str, cursor: Cursor) -> Iterator[Page]:
+        """Yield all milestones of the repository, if any of them changed.
+
+        The cursor loses their ETags until the pull is complete: the list may change back to what it was before.
+        """
         if self._probe.milestones is not None:
+            forgotten = msgspec.structs.replace(cursor, milestone_etags=()).encode()
             yield Page(
                 milestones=tuple(normalize.milestone(milestone, project_id) for milestone in self._probe.milestones),
                 all_milestones=frozenset([project_id]),
                 unread=tuple(msgspec.structs.replace(row, project=project_id) for row in self._probe.unread),
+                cursors={project_id: forgotten} if cursor.milestone_etags else {},
             )
 
     def _last_page(self, project_id: str, cursor: Cursor, issues_etag: str | None = None) -> Page:
@@ -514,7 +583,13 @@ def _relevant(errors: Sequence[api_types.Failure]) -> list[api_types.Failure]:
     return [error for error in errors if not NEIGHBOUR_FIELDS.intersection(error.path or ())]
 
 
-def _without_history(issue: api_types.Issue, reason: str) -> UnreadRow:
+def _chunks(numbers: Iterable[int]) -> list[list[int]]:
+    """Sort numbers into chunks for one request each."""
+    ordered = sorted(set(numbers))
+    return [ordered[i : i + CHUNK] for i in range(0, len(ordered), CHUNK)]
+
+
+def _without_history(issue: Item, reason: str) -> UnreadRow:
     return UnreadRow(
         project="",
         kind=UnreadKind.ISSUE,

@@ -45,6 +45,10 @@ OPTIONAL = BOARD_FIELDS | {
     "stateReason",
     "enableDuplicate",
     "visibility",
+    "reviewDecision",
+    "closingIssuesReferences",
+    "reviewRequests",
+    "latestOpinionatedReviews",
 }
 """Fields, arguments and types that some servers lack."""
 

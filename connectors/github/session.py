@@ -32,7 +32,7 @@ from connectors.shared.responses import Response, decode, decode_created, decode
 from sync.tracker.errors import AuthError, BusyError, GoneError, MalformedError, RefusedError, UncertainError
 from sync.tracker.protocol import Setup
 
-__all__ = ["PROJECT_ERRORS", "Session", "TooHeavyError"]
+__all__ = ["PROJECT_ERRORS", "Document", "Session", "TooHeavyError"]
 
 T = TypeVar("T")
 

@@ -11,7 +11,19 @@ from sync.tracker.webhook import WebhookEvent
 
 __all__ = ["parse_event"]
 
-_EVENTS = frozenset({"issues", "milestone", "issue_comment", "label", "repository", "sub_issues", "issue_dependencies"})
+_EVENTS = frozenset(
+    {
+        "issues",
+        "milestone",
+        "issue_comment",
+        "label",
+        "repository",
+        "sub_issues",
+        "issue_dependencies",
+        "pull_request",
+        "pull_request_review",
+    }
+)
 
 
 class _Repository(msgspec.Struct):

@@ -177,6 +177,14 @@ class Issue:
     spent: int | None = None
     points: float | None = None
     pull: bool = False
+    draft: bool = False
+    """GitHub: a pull request that is not ready for review."""
+    requested: list[User | str] = field(default_factory=list)
+    """GitHub: the users and teams (``acme/core``) who are asked for a review and have not answered."""
+    reviews: dict[str, str] = field(default_factory=dict)
+    """GitHub: the last review of each login that approved or asked for changes."""
+    closing: list[int] = field(default_factory=list)
+    """GitHub: the numbers of the issues that a merge closes."""
     confidential: bool = False
     health: str = ""
     key: str = ""
@@ -532,6 +540,30 @@ class Tracker:
         if not issue.unresolved:
             self.change(issue, "state", "closed", "open", actor, now, "")
         issue.closed, issue.status, issue.resolution, issue.unresolved = None, status, "", False
+
+    def ask(self, pull: Issue, reviewer: User | str, actor: User, at: datetime | None = None) -> None:
+        """Ask a user or a team (``acme/core``) to review a pull request of GitHub."""
+        if reviewer not in pull.requested:
+            pull.requested.append(reviewer)
+        self.change(pull, "review", reviewer, "review_requested", actor, at, "")
+
+    def withdraw(self, pull: Issue, reviewer: User | str, actor: User, at: datetime | None = None) -> None:
+        """Withdraw the request for a review."""
+        pull.requested.remove(reviewer)
+        self.change(pull, "review", reviewer, "review_request_removed", actor, at, "")
+
+    def review(self, pull: Issue, reviewer: User, state: str, at: datetime | None = None) -> None:
+        """Review a pull request of GitHub: APPROVED, CHANGES_REQUESTED or COMMENTED. Requests to others stay."""
+        if reviewer in pull.requested:
+            pull.requested.remove(reviewer)
+        if state != "COMMENTED":
+            pull.reviews[reviewer.login] = state
+        self.change(pull, "review", reviewer, "pull_request_review", reviewer, at, state)
+
+    def set_draft(self, pull: Issue, draft: bool, actor: User, at: datetime | None = None) -> None:
+        """Make a pull request of GitHub a draft, or ready for review."""
+        pull.draft = draft
+        self.change(pull, "review", None, "convert_to_draft" if draft else "ready_for_review", actor, at, "")
 
     def label(self, issue: Issue, add: list[str], remove: list[str], actor: User, at: datetime | None = None) -> None:
         """Add and remove labels on an issue."""

@@ -42,6 +42,7 @@ def _issue_counts(connection: Connection, source: int, milestones: Collection[st
             select(member.c.milestone, issue.c.state, issue.c.milestones)
             .join(issue, (issue.c.source == member.c.source) & (issue.c.id == member.c.issue))
             .where(member.c.source == source, member.c.milestone.in_(batch), issue.c.deleted_at.is_(None))
+            .where(~issue.c.is_pull_request)
         )
         for row in connection.execute(query):
             counts[row.milestone][row.state] += row.milestone in row.milestones

@@ -56,7 +56,7 @@ def save_page(connection: Connection, source: int, page: Page, at: datetime) -> 
     issues, changed, known = _issues(connection, source, page, at, touched)
     events = _histories(connection, source, page, issues, known, touched)
     listed = _listed_members(connection, source, page.members, at, touched)
-    missing, unknown = _swept(connection, source, page.all_issues)
+    missing, unknown = _swept(connection, source, page)
     gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at, touched)
     _forget_blockers(connection, source, page.all_issues.keys() - unknown)
     save_unread(connection, source, page, gone, at)
@@ -272,20 +272,27 @@ def _present_members(connection: Connection, source: int, milestones: Collection
     return present
 
 
-def _swept(
-    connection: Connection, source: int, complete: Mapping[str, frozenset[str]]
-) -> tuple[frozenset[str], set[str]]:
-    """Return the stored issues that a complete list lacks, and the projects whose list has issues not stored."""
+def _swept(connection: Connection, source: int, page: Page) -> tuple[frozenset[str], set[str]]:
+    """Return the stored issues and pull requests that a complete list lacks.
+
+    Return also the projects whose lists have some that are not stored.
+    """
     table = schema.issue
     missing: set[str] = set()
     unknown: set[str] = set()
-    for project, ids in complete.items():
-        mine = (table.c.source == source) & (table.c.project == project) & table.c.deleted_at.is_(None)
-        known = set(connection.scalars(select(table.c.id).where(mine)))
-        missing |= known - ids
-        if ids - known:
-            unknown.add(project)
+    for lists, kind in ((page.all_issues, ~table.c.is_pull_request), (page.all_pull_requests, table.c.is_pull_request)):
+        for project, ids in lists.items():
+            mine = (table.c.source == source) & (table.c.project == project) & table.c.deleted_at.is_(None) & kind
+            rows = connection.execute(select(table.c.id, table.c.is_pull_request, table.c.milestones).where(mine)).all()
+            missing |= {row.id for row in rows if not row.is_pull_request or _own_milestones(row.milestones)} - ids
+            if ids - {row.id for row in rows}:
+                unknown.add(project)
     return frozenset(missing), unknown
+
+
+def _own_milestones(milestones: Iterable[str]) -> list[str]:
+    """Those of an issue's milestones that the tracker's own row of it names."""
+    return [key for key in milestones if not key.startswith((LISTED_ID_PREFIX, RULE_ID_PREFIX))]
 
 
 def _gone(connection: Connection, source: int, ids: Collection[str], at: datetime, touched: set[str]) -> frozenset[str]:

@@ -92,6 +92,8 @@ class Page(Struct, frozen=True, kw_only=True):
     ``gone``: ids of issues that have been deleted.
     ``all_issues``: the ids of all issues of a swept project, by its id. Other stored issues have been deleted. If an id
     is not stored, or is stored as deleted, the project's cursor is deleted, and the next pull reads the whole project.
+    ``all_pull_requests``: likewise the ids of all pull requests that are in a milestone of a swept project. Another one
+    that is stored in a milestone has left it or was deleted.
     ``members``: all present members of a listed milestone (`LISTED_ID_PREFIX`), by its id: issue id -> the time (UTC)
     of joining, None if the tracker does not know it. Issues that are not stored are ignored, so these pages come last.
     ``work_time``: the hours of a day and the days of a week that the tracker is configured with; None: it has none.
@@ -111,6 +113,7 @@ class Page(Struct, frozen=True, kw_only=True):
     all_milestones: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     all_issues: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    all_pull_requests: Mapping[str, frozenset[str]] = field(default_factory=dict)
     members: Mapping[str, Mapping[str, datetime | None]] = field(default_factory=dict)
     all_listed: frozenset[str] = frozenset()
     work_time: WorkTime | None = None

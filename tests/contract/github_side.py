@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -85,13 +85,19 @@ class Taken:
                 self.milestones = {k: m for k, m in self.milestones.items() if m.project not in page.all_milestones}
             self.milestones |= {row.id: row for row in page.milestones}
             self.issues |= {row.id: row for row in page.issues}
-            swept = page.all_issues
-            self.issues = {k: i for k, i in self.issues.items() if k in swept.get(i.project, (k,))}
+            self.issues = {k: i for k, i in self.issues.items() if k in self.swept(page, i)}
             self.histories |= page.histories
             self.cursors |= page.cursors
             self.complete |= page.complete
             self.failed |= page.failed
         return self
+
+    @staticmethod
+    def swept(page: Page, issue: Issue) -> Collection[str]:
+        """The ids of what exists of its kind by this page, at least that of the issue where the page does not say."""
+        lists = page.all_pull_requests if issue.is_pull_request else page.all_issues
+        is_listed = bool(issue.milestones) or not issue.is_pull_request
+        return lists.get(issue.project, (issue.id,)) if is_listed else (issue.id,)
 
     def issue(self, number: int) -> Issue:
         """The issue with that number."""

@@ -51,7 +51,7 @@ def test_everything_of_a_repository(there: Small, clock: Clock) -> None:
     (project,) = got.projects.values()
     assert (project.key, project.name, project.visibility) == ("acme/app", "app", Visibility.PUBLIC)
     assert got.complete == {project.id}
-    assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#3"}, "a pull request is no item of work"
+    assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#3", "#4"}
     milestone, two = (got.milestones[f"MI_kw{goal.id}"] for goal in (there.one, there.two))
     assert (milestone.key, milestone.written, milestone.title, milestone.due, milestone.state) == (
         "1",
@@ -114,8 +114,8 @@ def test_many_pages_with_holes_and_pull_requests(there: Small, clock: Clock) -> 
     del there.place.issues[200]
     connector = connected(there.tracker, clock)
     got = pulled(connector)
-    wanted = {f"#{n}" for n, issue in there.place.issues.items() if not issue.pull}
-    assert {issue.key for issue in got.issues.values()} == wanted
+    wanted = {f"#{n}": issue.pull for n, issue in there.place.issues.items()}
+    assert {issue.key: issue.is_pull_request for issue in got.issues.values()} == wanted
     assert connector.requests == 2 + 1 + 5, "a look, an opening, a hundred numbers a request"
     numbers = [int(issue.key[1:]) for page in got.pages for issue in page.issues]
     assert numbers == sorted(numbers)
@@ -155,7 +155,7 @@ def test_mostly_pull_requests_are_read_by_cursor(there: Small, clock: Clock) -> 
     connector = connected(there.tracker, clock)
     got = pulled(connector)
     assert len(got.issues) == sum(1 for issue in there.place.issues.values() if not issue.pull)
-    assert connector.requests == 2 + 1 + 2
+    assert connector.requests == 2 + 1 + 2 + 1, "the last lists the pull requests of milestones"
     assert pulled(connector, cursors=got.cursors).issues == {}
 
 
@@ -202,7 +202,7 @@ def test_all_repositories_of_an_owner(there: Small, clock: Clock) -> None:
 def test_an_enterprise_server_has_its_apis_elsewhere(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, clock, url=f"{there.tracker.url}/api/v3/")
     assert connector.base_url == f"{there.tracker.url}/api/v3"
-    assert len(pulled(connector).issues) == 3
+    assert len(pulled(connector).issues) == 4
     assert {path.split("?")[0] for _, path, _ in there.tracker.log} == {
         "/api/v3/repos/acme/app/issues",
         "/api/v3/repos/acme/app/milestones",
@@ -278,6 +278,21 @@ def test_a_pull_that_is_broken_off_goes_on_and_loses_nothing(there: Small, clock
     assert pulled(connector, cursors=got.cursors).complete == got.complete
 
 
+def test_numbers_that_change_back_after_a_pull_was_broken_off_are_read(there: Small, clock: Clock) -> None:
+    connector = connected(there.tracker, clock)
+    got = pulled(connector)
+    counted = {key: row.listed_open for key, row in got.milestones.items()}
+    for issue_count in (1, 0):
+        there.tracker.move(
+            there.place, there.plain, [there.one.id] * issue_count, there.tracker.bot, clock.pass_(hours=1)
+        )
+        pages = connector.pull(["acme/app"], got.cursors)
+        while not got.take(iter([next(pages)])).pages[-1].milestones:
+            pass
+        pages.close()  # type: ignore[attr-defined]
+    assert {key: row.listed_open for key, row in got.milestones.items()} == counted
+
+
 def test_the_cursor_is_never_our_clock(there: Small, clock: Clock) -> None:
     connector = connected(there.tracker, Clock(datetime(2031, 1, 1, tzinfo=UTC)))
     first = pulled(connector)
@@ -296,7 +311,7 @@ def test_a_renamed_repository_keeps_its_rows_and_its_query(there: Small, clock: 
     clock.pass_(hours=1)
     fresh = pulled(connected(there.tracker, clock))
     assert fresh.projects.keys() == first.projects.keys()
-    assert len(fresh.issues) == 63, "the closed ones too: state=all survived the redirect"
+    assert len(fresh.issues) == 64, "the closed ones too: state=all survived the redirect"
     assert {project.key for project in fresh.projects.values()} == {"acme/renamed"}
     assert len(fresh.milestones) == 2
     again = pulled(connector, cursors=first.cursors)
@@ -339,7 +354,7 @@ def test_a_github_app_gets_its_token_and_gets_it_again(
 ) -> None:
     connector = connected(there.tracker, clock, url=there.tracker.url + path, concurrency=1, **app)
     first = pulled(connector)
-    assert len(first.issues) == 3
+    assert len(first.issues) == 4
     pulled(connector, cursors=first.cursors)
     asked = [path for _, path, _ in there.tracker.log if path.endswith("/app/installations/70/access_tokens")]
     assert len(asked) == 6, "by the real clock, a token of this sandbox has always just expired"
@@ -407,12 +422,12 @@ def test_a_heavy_query_is_halved_until_it_goes_through(there: Small, clock: Cloc
         there.tracker.issue(there.place, f"issue {number}", ada)
     connector = connected(there.tracker, clock, concurrency=1)
     first = next(page for page in connector.pull(["acme/app"], {}) if page.issues)
-    assert len(first.issues) == 99
+    assert len(first.issues) == 100
     there.tracker.faults.append(Fault("status", "/graphql", status=502, times=0))
     pages = connector.pull(["acme/app"], {})
     next(pages), next(pages)
     there.tracker.faults[-1].times = 2
-    assert len(next(page for page in pages if page.issues).issues) == 99
+    assert len(next(page for page in pages if page.issues).issues) == 100
 
 
 def test_a_heavy_page_of_changes_is_halved(there: Small, clock: Clock) -> None:
@@ -555,12 +570,12 @@ def test_a_deleted_issue_is_gone_when_the_sweep_is_due(there: Small, clock: Cloc
     del there.place.issues[there.plain.number]
     clock.pass_(days=6)
     got.take(connector.pull(["acme/app"], got.cursors))
-    assert len(got.issues) == 3
+    assert len(got.issues) == 4
     clock.pass_(days=1)
     before = connector.requests
     got.take(connector.pull(["acme/app"], got.cursors))
-    assert {issue.key for issue in got.issues.values()} == {"#1", "#2"}
-    assert connector.requests - before == 2 + 2
+    assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#4"}
+    assert connector.requests - before == 2 + 3
     before = connector.requests
     got.take(connector.pull(["acme/app"], got.cursors))
     assert connector.requests - before == 2, "swept, and again in a week"

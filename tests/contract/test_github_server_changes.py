@@ -68,7 +68,7 @@ def test_every_version_is_read_to_its_end(there: Small, clock: Clock, version: s
     connector = connected(there.tracker, clock, url=f"{there.tracker.url}/api/v3")
     got = pulled(connector)
     assert got.failed == {}
-    assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#3"}
+    assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#3", "#4"}
     assert got.events(2) == [("joined", "v1"), ("closed", "")]
     assert {project.visibility for project in got.projects.values()} == {Visibility.PUBLIC}
     is_supported = version in ("", *SUPPORTED)
@@ -157,6 +157,7 @@ def test_the_fields_in_a_cursor_of_an_earlier_version_count(
         configured_name=cursor.configured_name,
         name=cursor.name,
         since=cursor.since,
+        pull_requests_since=cursor.pull_requests_since,
         optional_fields=tuple(fields),
         issues_etag=cursor.issues_etag,
         milestone_etags=cursor.milestone_etags,
@@ -224,7 +225,7 @@ def test_a_feature_that_is_switched_off_costs_no_issue(
     resolve(field, answer)
     got = pulled(connected(there.tracker, clock))
     assert got.failed == {}
-    assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#3"}
+    assert {issue.key for issue in got.issues.values()} == {"#1", "#2", "#3", "#4"}
     assert (got.issue(1).blocked_by == ()) is (field == "blockedBy")
     touch(there, clock)
     changed = pulled(connected(there.tracker, clock), cursors=got.cursors)
@@ -257,7 +258,7 @@ def test_a_token_of_an_app_that_is_refused_in_the_middle_is_replaced_once(
     there.tracker.faults.append(Fault("status", where, status=401, body='{"message": "Bad credentials"}'))
     got = pulled(connected(there.tracker, clock, concurrency=4, **app))
     assert got.failed == {}
-    assert len(got.issues) == 3
+    assert len(got.issues) == 4
     assert fetched_tokens(there) == 2, "one for all threads at first, one after the refusal"
 
 
@@ -315,7 +316,7 @@ def test_a_query_that_github_gives_up_on_is_asked_in_smaller_pieces(
     monkeypatch.setattr(sandbox_app, "answer", too_many(sandbox_graphql.answer, 25, refusals, mode))
     slept: list[float] = []
     first = pulled(connected(there.tracker, clock, concurrency=1, slept=slept))
-    assert (first.failed, len(first.issues)) == ({}, 999)
+    assert (first.failed, len(first.issues)) == ({}, 1000)
     assert refusals[:2] == [100, 50]
     assert len(refusals) <= 5, "the size that was too large is tried again, more and more rarely"
     clock.pass_(hours=1)
@@ -346,5 +347,5 @@ def test_after_a_short_outage_the_questions_grow_again(there: Small, clock: Cloc
         there.tracker.issue(there.place, f"issue {number}", there.tracker.user("ada"), number=number)
     there.tracker.faults.append(Fault("status", "/graphql", status=502, times=5, after=1))
     connector = connected(there.tracker, clock, concurrency=1)
-    assert len(pulled(connector).issues) == 2999
+    assert len(pulled(connector).issues) == 3000
     assert connector.requests < 2 * (2 + 1 + 30)

@@ -126,6 +126,7 @@ def _live(there: Small, clock: Clock) -> None:
     pulled(connector, cursors=got.cursors)
     clock.pass_(hours=1)
     there.tracker.close(there.plain, there.tracker.bot)
+    there.tracker.ask(there.pull, there.tracker.user("ben"), there.tracker.bot)
     pulled(connector, cursors=got.cursors)
     wanted = target(connector, there, there.one)
     to: dict[str, Any] = {
@@ -162,6 +163,9 @@ def _live(there: Small, clock: Clock) -> None:
     assert [asked.may_write for asked in seen.issues[wanted.milestone].asked] == [True]
     connector.apply(DeleteComment(**to, issue=made.issue, comment=comment.id))
     connector.apply(RemoveLabel(**to, issue=made.issue, labels=("health/done", "health/none")))
+    for n in range(101):
+        there.tracker.issue(there.place, f"change {n}", there.tracker.bot, pull=True, milestones=[there.one.id])
+    pulled(connector, cursors={key: text.replace('"pulls"', '"before"') for key, text in got.cursors.items()})
     connector.apply(CloseIssue(**to, issue=made.issue))
     there.tracker.rename(there.place, "acme/renamed")
     pulled(connector, ["acme/app"])
@@ -247,7 +251,8 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
         json.loads(request.body or b"{}")["query"] for request, _ in exchanges if str(request.url).endswith("/graphql")
     }
     assert {text.split()[1].partition("(")[0] for text in documents} == {
-        "Open", "Numbered", "Changed", "Later", "Repositories", "Threads", "Comments", "Labelled", "Labels", "Ids",
+        "Open", "Numbered", "Changed", "ChangedPullRequests", "InMilestones", "MoreInMilestone", "Later",
+        "Repositories", "Threads", "Comments", "Labelled", "Labels", "Ids",
         "Board", "Post", "Rewrite", "Take", "Move", "Add", "Remove", "Update", "Delete",
             "Viewer",
     }  # fmt: skip
@@ -261,10 +266,22 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
         assert validate(newer, parse(text)) == [], text
 
 
-@pytest.mark.parametrize("more", [(), ("parent",), ("parent", "enableDuplicate"), ("stateReason",), ("visibility",)])
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("parent",),
+        ("parent", "enableDuplicate"),
+        ("stateReason",),
+        ("visibility",),
+        ("reviewDecision", "closingIssuesReferences"),
+        ("reviewRequests", "latestOpinionatedReviews"),
+    ],
+)
 def test_without_optional_fields_they_are_valid_too(more: tuple[str, ...]) -> None:
     lacking = frozenset({"issueType", "blockedBy", "blocking", *more})
-    for text in (queries.numbered(100, lacking), queries.changed(lacking), queries.opening(lacking)):
+    documents = (queries.numbered, 100), (queries.changed,), (queries.changed_pull_requests,), (queries.opening,)
+    for text in (document(*count, lacking) for document, *count in documents):
         assert validate(official(), parse(text)) == []
         assert not any(f" {name}" in text for name in lacking)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
+from connectors.sandbox.world import Issue, World
 from tests.contract.github_side import Clock, Small, Taken, connected, pulled, small
 
 
@@ -27,7 +27,7 @@ def edit(there: Small, clock: Clock, rng: Random) -> None:
     people = [hub.user(name) for name in ("ada", "ben", "milesync-bot")]
     who, issue = rng.choice(people), rng.choice(list(place.issues.values()))
     goal = rng.choice(list(place.milestones.values()))
-    match rng.randrange(12):
+    match rng.randrange(14):
         case 0:
             made = hub.issue(place, f"new {rng.random()}", who, pull=rng.random() < 0.3)
             hub.move(place, made, [goal.id], who)
@@ -50,6 +50,22 @@ def edit(there: Small, clock: Clock, rng: Random) -> None:
             goal.due, goal.updated = date(2026, 6, 1) + timedelta(days=rng.randrange(90)), clock.now
         case 11:
             hub.milestone(place, f"goal {len(place.milestones)}")
+        case _:
+            review(there, rng.choice([item for item in place.issues.values() if item.pull]), rng)
+
+
+def review(there: Small, pull: Issue, rng: Random) -> None:
+    """One thing that somebody does with a pull request."""
+    hub, who = there.tracker, there.tracker.user(rng.choice(("ada", "ben")))
+    match rng.randrange(4):
+        case 0:
+            hub.ask(pull, rng.choice((who, "acme/core")), hub.bot)
+        case 1:
+            hub.review(pull, who, rng.choice(("APPROVED", "CHANGES_REQUESTED", "COMMENTED")))
+        case 2:
+            hub.set_draft(pull, not pull.draft, who)
+        case _:
+            pull.closing, pull.updated = [rng.choice(list(there.place.issues))], hub.world.clock()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -59,7 +59,8 @@ class Team:
         who, issue = self.rng.choice(self.people), self.rng.choice(list(self.place.issues.values()))
         match self.rng.randrange(18):
             case 0:
-                self.hub.issue(self.place, f"new {self.rng.random()}", who, milestones=self.some()[:1])
+                is_pull = self.side.tracker.kind == "github" and self.rng.random() < 0.5
+                self.hub.issue(self.place, f"new {self.rng.random()}", who, milestones=self.some()[:1], pull=is_pull)
             case 1 | 2 | 3:
                 self.hub.move(self.place, issue, self.some(), who)
             case 4 | 5:

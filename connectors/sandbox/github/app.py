@@ -240,7 +240,7 @@ def _set_milestone(call: Call, issue: Issue) -> None:
 
 def _timeline(call: Call) -> Response:
     project, issue = call.project, call.issue
-    rows = timeline(issue, project.milestones)
+    rows = [(kind, change) for kind, change in timeline(issue, project.milestones) if change.field != "review"]
     return call.page(rows, lambda some: [call.view.event(project, issue, kind, change) for kind, change in some])
 
 

@@ -24,6 +24,11 @@ _EVENTS = {
     "labeled": "LabeledEvent",
     "unlabeled": "UnlabeledEvent",
 }
+_REVIEWS = {
+    "review_requested": "ReviewRequestedEvent",
+    "ready_for_review": "ReadyForReviewEvent",
+    "pull_request_review": "PullRequestReview",
+}
 _KINDS = {"I": "Issue", "PR": "PullRequest", "IC": "IssueComment", "LA": "Label", "MI": "Milestone", "R": "Repository"}
 
 
@@ -46,7 +51,9 @@ class Connection(NamedTuple):
 
 
 def type_of(value: Any, _info: Info, _type: Any) -> str:
-    """Return the name of a row's type, for interfaces and unions."""
+    """Return the name of a row's type, for interfaces and unions. A text is the name of a team."""
+    if isinstance(value, str):
+        return "Team"
     if isinstance(value, User):
         return "Bot" if value.bot else "User"
     return str(value.type)
@@ -130,19 +137,37 @@ def _numbered(row: Row, _info: Info, number: int, *, pulls: bool) -> Row:
     return Row("PullRequest" if issue.pull else "Issue", issue, row.project)
 
 
-def _issues(row: Row, _info: Info, **page: Any) -> Connection:
-    chosen = page.get("filterBy") or {}
+def _in_order(row: Row, kind: str, items: Iterable[Issue], page: Mapping[str, Any]) -> Connection:
+    """Return a page of issues or pull requests in the order of a time; a cursor names a place in it."""
     order = page.get("orderBy") or {"field": "CREATED_AT", "direction": "ASC"}
     by: Callable[[Issue], datetime] = {
         "CREATED_AT": lambda issue: issue.created,
         "UPDATED_AT": lambda issue: issue.updated,
         "COMMENTS": lambda issue: EPOCH.replace(year=2000 + min(len(issue.comments), 7000)),
     }[order["field"]]
+    down = order["direction"] == "DESC"
+    found = sorted(items, key=lambda issue: (by(issue), issue.number), reverse=down)
+    key = lambda row: f"{by(row.it):%Y-%m-%dT%H:%M:%S.%f} {row.it.number:09}"  # noqa: E731
+    return connection([Row(kind, issue, row.project) for issue in found], page, key, down=down)
+
+
+def _pull_requests(row: Row, _info: Info, **page: Any) -> Connection:
+    mine = (issue for issue in row.project.issues.values() if issue.pull)
+    return _in_order(row, "PullRequest", mine, page)
+
+
+def _milestone_pull_requests(row: Row, _info: Info, **page: Any) -> Connection:
+    mine = (issue for issue in row.project.issues.values() if issue.pull and row.it.id in issue.milestones)
+    return _in_order(row, "PullRequest", mine, page)
+
+
+def _issues(row: Row, _info: Info, **page: Any) -> Connection:
+    chosen = page.get("filterBy") or {}
     since = datetime.fromisoformat(chosen["since"]) if chosen.get("since") else EPOCH
     states = chosen.get("states") or page.get("states") or ["OPEN", "CLOSED"]
     labels = set(chosen.get("labels") or page.get("labels") or ())
     numbers = chosen.get("milestoneNumber")
-    found = [
+    found = (
         issue
         for issue in row.project.issues.values()
         if not issue.pull
@@ -150,22 +175,38 @@ def _issues(row: Row, _info: Info, **page: Any) -> Connection:
         and ("CLOSED" if issue.closed else "OPEN") in states
         and labels.issubset(issue.labels)
         and (numbers is None or any(str(row.project.milestones[m].number) == numbers for m in issue.milestones))
-    ]
-    found.sort(key=lambda issue: (by(issue), issue.number), reverse=order["direction"] == "DESC")
-    key = lambda row: f"{by(row.it):%Y-%m-%dT%H:%M:%S.%f} {row.it.number:09}"  # noqa: E731
-    return connection(
-        [Row("Issue", issue, row.project) for issue in found], page, key, down=order["direction"] == "DESC"
     )
+    return _in_order(row, "Issue", found, page)
 
 
 def _timeline(row: Row, _info: Info, **page: Any) -> Connection:
     wanted = {name.lower().removesuffix("_event") for name in page.get("itemTypes") or ()}
     events = [
-        Row(_EVENTS[kind], change, row.project, row.it)
+        Row((_EVENTS | _REVIEWS)[kind], change, row.project, row.it)
         for kind, change in timeline(row.it, row.project.milestones)
-        if kind in _EVENTS and (not wanted or kind in wanted)
+        if kind in _EVENTS | _REVIEWS and (not wanted or kind in wanted)
     ]
     return connection(events, page)
+
+
+def _requests(row: Row, _info: Info, **page: Any) -> Connection:
+    return connection([Row("ReviewRequest", who, row.project, row.it) for who in row.it.requested], page)
+
+
+def _reviews(row: Row, _info: Info, **page: Any) -> Connection:
+    return connection([Row("PullRequestReview", state, row.project, row.it) for state in row.it.reviews.values()], page)
+
+
+def _closing(row: Row, _info: Info, **page: Any) -> Connection:
+    closed = [row.project.issues[number] for number in row.it.closing if number in row.project.issues]
+    return connection([Row("Issue", issue, row.project) for issue in closed], page)
+
+
+def _pull_state(row: Row, _info: Info) -> str:
+    """A pull request is merged unless it was closed with the resolution ``not merged``."""
+    if row.it.closed is None:
+        return "OPEN"
+    return "CLOSED" if row.it.resolution == "not merged" else "MERGED"
 
 
 def _comments(row: Row, _info: Info, **page: Any) -> Connection:
@@ -203,6 +244,11 @@ def _milestones(row: Row, _info: Info, **page: Any) -> Connection:
         reverse=order["direction"] == "DESC",
     )
     return connection([Row("Milestone", m, row.project) for m in found], page)
+
+
+def _milestone(row: Row, _info: Info) -> Row | None:
+    own = row.it.milestones
+    return Row("Milestone", row.project.milestones[own[0]], row.project) if own else None
 
 
 def _blockers(row: Row, _info: Info, **page: Any) -> Connection:
@@ -332,6 +378,14 @@ def _reason(row: Row, _info: Info, enableDuplicate: bool = False) -> str | None:
     return "COMPLETED" if said == "DUPLICATE" and not enableDuplicate else said
 
 
+_COMMON: dict[str, Callable[..., Any]] = {
+    "milestone": _milestone,
+    "assignees": lambda row, _info, **page: connection(row.it.assignees, page),
+    "labels": _issue_labels,
+    "timelineItems": _timeline,
+}
+"""Resolvers of fields that issues and pull requests have in common."""
+
 FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Query", "repository"): _repository,
     ("Query", "repositoryOwner"): _owner,
@@ -360,22 +414,32 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Repository", "label"): _label,
     ("Repository", "labels"): _labels,
     ("Repository", "milestones"): _milestones,
+    ("Repository", "pullRequests"): _pull_requests,
     ("Issue", "url"): _page("issues"),
     ("Issue", "state"): lambda row, _info: "CLOSED" if row.it.closed else "OPEN",
     ("Issue", "stateReason"): _reason,
-    ("Issue", "milestone"): lambda row, _info: (
-        Row("Milestone", row.project.milestones[row.it.milestones[0]], row.project) if row.it.milestones else None
-    ),
-    ("Issue", "assignees"): lambda row, _info, **page: connection(row.it.assignees, page),
-    ("Issue", "labels"): _issue_labels,
     ("Issue", "comments"): _comments,
-    ("Issue", "timelineItems"): _timeline,
+    **{(type_, name): value for type_ in ("Issue", "PullRequest") for name, value in _COMMON.items()},
     ("Issue", "blockedBy"): _blockers,
     ("Issue", "blocking"): _blocked,
     ("Issue", "issueType"): lambda *_: None,
     ("Issue", "parent"): lambda *_: None,
     ("Issue", "body"): lambda row, _info: row.it.body or "",
     ("PullRequest", "url"): _page("pull"),
+    ("PullRequest", "state"): _pull_state,
+    ("PullRequest", "isDraft"): _it("draft"),
+    ("PullRequest", "reviewDecision"): lambda *_: None,
+    ("PullRequest", "closingIssuesReferences"): _closing,
+    ("PullRequest", "latestOpinionatedReviews"): _reviews,
+    ("PullRequest", "reviewRequests"): _requests,
+    ("PullRequestReview", "state"): lambda row, _info: row.it if isinstance(row.it, str) else row.it.title,
+    ("PullRequestReview", "submittedAt"): _at("at"),
+    ("ReviewRequest", "requestedReviewer"): lambda row, _info: row.it,
+    ("ReviewRequestedEvent", "requestedReviewer"): _it("old"),
+    ("Team", "id"): lambda team, _info: f"T_{team}",
+    ("Team", "combinedSlug"): lambda team, _info: team,
+    ("Team", "slug"): lambda team, _info: team.rpartition("/")[2],
+    ("Milestone", "pullRequests"): _milestone_pull_requests,
     ("Milestone", "url"): _page("milestone"),
     ("Milestone", "state"): lambda row, _info: "CLOSED" if row.it.closed else "OPEN",
     ("Milestone", "dueOn"): lambda row, _info: due_on(row.it.due),
@@ -398,7 +462,7 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
             "repositories": _owned,
         }.items()
     },
-    **{(type_, "createdAt"): _at("at") for type_ in _EVENTS.values()},
+    **{(type_, "createdAt"): _at("at") for type_ in (_EVENTS | _REVIEWS).values()},
     **{(type_, "actor"): _it("actor") for type_ in _EVENTS.values()},
     **{(type_, "label"): _label_of_event for type_ in ("LabeledEvent", "UnlabeledEvent")},
     **{(type_, "milestoneTitle"): _it("title") for type_ in _EVENTS.values()},

@@ -23,6 +23,7 @@ _TIMELINE = {
     ("label", True): "labeled",
     ("label", False): "unlabeled",
 }
+_KINDS = ("milestone", "state", "label")
 
 Json = dict[str, Any]
 
@@ -49,13 +50,16 @@ def due_on(day: date | None) -> str | None:
 
 def timeline(issue: Issue, milestones: Mapping[int, Milestone]) -> list[tuple[str, Change]]:
     """Return the issue's events, oldest first. Creation in a milestone has an event, as on GitHub."""
-    found = [
-        (_TIMELINE[change.field, change.new is not None and change.new != "open"], change)
-        for change in issue.changes
-        if change.field in ("milestone", "state", "label")
-    ]
+    found = [(_kind_of(change), change) for change in issue.changes if change.field in (*_KINDS, "review")]
     first = born(issue, milestones)
     return [("milestoned", first), *found] if first else found
+
+
+def _kind_of(change: Change) -> str:
+    """The kind of an event; that of a review is its new value."""
+    if change.field == "review":
+        return str(change.new)
+    return _TIMELINE[change.field, change.new is not None and change.new != "open"]
 
 
 def born(issue: Issue, milestones: Mapping[int, Milestone]) -> Change | None:
