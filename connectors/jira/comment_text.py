@@ -26,16 +26,39 @@ def lines_of(body: Any) -> str:
 
 
 def text_of(body: Any) -> str:
-    """The text of a description, a line for each paragraph, heading and item of a list."""
+    """The text of a description: wiki markup as it is, a document with Markdown's signs of lists, tasks and code.
+
+    `sync.tracker.team_words` reads it.
+    """
     return body.strip() if isinstance(body, str) else "\n".join(_lines(body))
+
+
+_SIGNS = {"listItem": "- ", "heading": "## "}
 
 
 def _lines(node: Any, depth: int = 0) -> list[str]:
     """The lines of a block node; none for a node without text, such as a rule or a picture."""
     content = _list(node.get("content")) if isinstance(node, dict) and depth < _DEPTH else []
+    if not content:
+        return []
     if any(isinstance(part, dict) and part.get("type") in ("text", "mention") for part in content):
-        return "".join(map(_inline, content)).split("\n")
-    return [line for part in content for line in _lines(part, depth + 1)]
+        lines = "".join(map(_inline, content)).split("\n")
+    else:
+        lines = [line for part in content for line in _lines(part, depth + 1)]
+    match node.get("type"):
+        case "codeBlock":
+            return ["```", *lines, "```"]
+        case "taskItem":
+            attrs = node.get("attrs")
+            is_done = isinstance(attrs, dict) and attrs.get("state") == "DONE"
+            return _with_sign("- [x] " if is_done else "- [ ] ", lines)
+        case kind:
+            return _with_sign(_SIGNS.get(str(kind), ""), lines)
+
+
+def _with_sign(sign: str, lines: list[str]) -> list[str]:
+    """Return lines with a sign before the first one, and the further ones below it."""
+    return [f"{sign if place == 0 else '  ' if sign else ''}{line}" for place, line in enumerate(lines)]
 
 
 def _paragraphs(content: Any) -> list[str]:
@@ -62,8 +85,9 @@ def _inline(node: Any) -> str:
     match node.get("type"):
         case "text":
             text = " ".join(str(node.get("text", "")).split("\n"))  # no line break: that is a node of its own
-            is_code = any(isinstance(mark, dict) and mark.get("type") == "code" for mark in _list(node.get("marks")))
-            return f"`{text}`" if is_code else text
+            marks = [mark.get("type") for mark in _list(node.get("marks")) if isinstance(mark, dict)]
+            text = f"~~{text}~~" if "strike" in marks else text
+            return f"`{text}`" if "code" in marks else text
         case "hardBreak":
             return "\n"
         case "date":

@@ -31,6 +31,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import date
+from enum import Enum
 from typing import TypeVar
 
 from sync.model.characters import one_line
@@ -80,7 +81,7 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _ITEM = re.compile(
-    r"(?P<indent>[ \t>]*)(?P<mark>[-+*•–#]|[0-9]{1,3}[.)])[ \t]+(?:\[(?P<box>[ xX])\][ \t]+)?(?P<text>\S.*)"
+    r"(?P<indent>[ \t>]*)(?P<mark>[-+•–]|\*{1,6}|[0-9]{1,3}[.)])[ \t]+(?:\[(?P<box>[ xX])\][ \t]+)?(?P<text>\S.*)"
 )
 _TASK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[([ xX])\]\s+\S")
 _FENCE = re.compile(r"[ \t>]*(```|~~~)")
@@ -129,21 +130,29 @@ class _Entry:
 
 
 class _OpenList:
-    """The list below a key without a value; it ends at an item that does not look like its first one."""
+    """The list below a key without a value. It ends at an item of another list; a task is no item of a plain list."""
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self._first: tuple[int, str] | None = None
+        self._first: re.Match[str] | None = None
 
-    def has(self, item: re.Match[str]) -> bool:
-        """Return whether an item belongs to the list."""
-        look = (len(item["indent"]), item["mark"][-1])
-        self._first = self._first or look
-        return look == self._first or self.is_nested(item)
+    def place(self, item: re.Match[str]) -> _Place:
+        """Return the place of an item: in the list, in a list within it, a task between its items, or after its end."""
+        first = self._first = self._first or item
+        if _depth(item) > _depth(first):
+            return _Place.NESTED
+        if _depth(item) < _depth(first) or item["mark"][-1] != first["mark"][-1]:
+            return _Place.OUTSIDE
+        return _Place.TASK if item["box"] and not first["box"] else _Place.ITEM
 
-    def is_nested(self, item: re.Match[str]) -> bool:
-        """Return whether an item is of a list within the list."""
-        return self._first is not None and len(item["indent"]) > self._first[0]
+
+class _Place(Enum):
+    ITEM, NESTED, TASK, OUTSIDE = range(4)
+
+
+def _depth(item: re.Match[str]) -> int:
+    """Return the indentation of an item; wiki markup doubles the sign instead."""
+    return len(item["indent"]) + item["mark"].count("*")
 
 
 class _Reader:
@@ -187,19 +196,18 @@ class _Reader:
             self.tasks.append(statement["box"])
 
     def _read_item(self, item: re.Match[str], line: str, number: int) -> None:
-        """Read an item of the open list, or a task of another list. Items of a list within the list are ignored."""
+        """Read an item of the open list, or a task. Items of a list within the list are ignored."""
         self._current = None
-        if self._list is not None and self._list.has(item):
-            if self._list.is_nested(item):
-                return
+        place = self._list.place(item) if self._list is not None else _Place.OUTSIDE
+        if self._list is not None and place is _Place.ITEM:
             if self.entries and self.entries[-1].key == self._list.key and not self.entries[-1].text:
                 self.entries.pop()
             if (item["box"] or " ") == " " and not item["text"].startswith("~~"):
                 self._current = _Entry(self._list.key, one_line(item["text"]), number)
                 self.entries.append(self._current)
-            return
-        self._list = None
-        if task := _TASK.match(line):
+        if place is _Place.OUTSIDE:
+            self._list = None
+        if place in (_Place.OUTSIDE, _Place.TASK) and (task := _TASK.match(line)):
             self.tasks.append(task[1])
 
 

@@ -355,7 +355,7 @@ def test_an_epics_description_and_start(served: Stand) -> None:
     if served.tracker.kind == "jira-cloud":
         made.body = ADF
     [found] = pulled(served.connector(containers=["epics"]), ["PAY"]).milestones.values()
-    expected = "Owner: @Ada Fox\nStart: 2026-03-01" if served.tracker.kind == "jira-cloud" else made.body
+    expected = "Owner: @Ada Fox\n- Start: 2026-03-01" if served.tracker.kind == "jira-cloud" else made.body
     assert (found.description, found.start) == (expected, date(2026, 3, 4))
 
 

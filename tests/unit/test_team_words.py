@@ -162,7 +162,7 @@ def test_lists_below_a_key_or_a_heading_hold_its_values() -> None:
     text = """## Risks
 - vendor
   - details of it
-- [x] over
+- ~~over~~
 - audit,
   again
 
