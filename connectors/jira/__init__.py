@@ -15,8 +15,9 @@ close_transition   transition (name or id) that closes a status issue; default: 
 reopen_transition  transition that reopens it; default: the only one to another category, or the only one to "to do"
 points_fields      ids of the story points fields; by default found by their kind and name
 blocked_link       text of the link type on the blocked side, default ``is blocked by``
-containers         kinds of milestones: some of ``versions``, ``sprints``, ``epics``; default ``["versions"]``
-epic_types         issue types that are epics, default ``["Epic"]``
+containers         kinds of milestones: some of ``versions`` (the default), ``sprints``, ``epics``, ``parents``
+epic_types         issue types that are epics; default: those of their level on Cloud, ``["Epic"]`` on Data Center
+parent_types       issue types (or levels) of ``parents``; default: above epics on Cloud, ``["Initiative"]`` else
 history            false: read no changelogs (Data Center: 1,000 issues a request instead of 100)
 rules              see `connectors.shared.rule_milestones`
 sweep_days         see `connectors.shared.deletion_sweep`

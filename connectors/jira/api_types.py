@@ -348,6 +348,38 @@ def issue_type(points: tuple[str, ...], epic: str, sprint: str = "", starts: tup
     return cast("type[Issue]", msgspec.defstruct("SiteIssue", [("fields", fields)], bases=(Issue,), kw_only=True))
 
 
+class IssueChangelog(Struct):
+    """Issue with its changelog alone."""
+
+    id: str
+    key: str
+    changelog: Changelog | None = None
+
+
+class ChildFields(Struct):
+    """Fields of a child. ``link`` is Data Center's parent link."""
+
+    issuetype: NameRef | None = None
+    parent: IssueKey | None = None
+    link: Any = None
+
+
+class Child(Struct):
+    """Issue below another one, with as much as says where it belongs."""
+
+    id: str
+    key: str
+    fields: Any
+
+
+@cache
+def child_type(link: str) -> type[Child]:
+    """Create the type `Child` with this site's parent link."""
+    extra = [("link", Any, field(default=None, name=link or "no link"))]
+    fields = msgspec.defstruct("SiteChildFields", extra, bases=(ChildFields,))
+    return cast("type[Child]", msgspec.defstruct("SiteChild", [("fields", fields)], bases=(Child,)))
+
+
 class SearchPage(Struct):
     """Page of a search, with undecoded issues."""
 

@@ -16,17 +16,17 @@ from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State
 __all__ = ["due_dates", "milestone_of"]
 
 
-def milestone_of(issue: api_types.Issue, kind: MilestoneKind, word: str, site: str) -> Milestone:
-    """Convert an issue to a milestone of this ``kind``, written ``/word:KEY``. It closed when the issue was done."""
+def milestone_of(issue: api_types.Issue, kind: MilestoneKind, prefix: str, site: str) -> Milestone:
+    """Convert an issue to a milestone of this ``kind``, with this ``prefix`` of its id. It closed when it was done."""
     fields: Any = issue.fields
     ended = done_at(fields)
     starts = (_date(getattr(fields, name)) for name in fields.__struct_fields__ if name.startswith("start_"))
     return Milestone(
-        id=f"{word}-{issue.id}",
+        id=f"{prefix}{issue.id}",
         project=fields.project.id,
         kind=kind,
         key=issue.key,
-        written=f"/{word}:{issue.key}",
+        written=f"/{kind.value}:{issue.key}",
         title=fields.summary,
         url=f"{site}/browse/{issue.key}",
         state=State.CLOSED if ended else State.OPEN,

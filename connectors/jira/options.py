@@ -18,8 +18,17 @@ class Options(ConnectorOptions):
     dialect: Literal["cloud", "dc"] | None = setting(
         None, "Jira Cloud or Jira Data Center; none: found by the host, or by one request"
     )
-    containers: tuple[Literal["versions", "sprints", "epics"], ...] = setting(("versions",), "what is a milestone")
-    epic_types: tuple[str, ...] = setting(("Epic",), "issue types that are epics")
+    containers: tuple[Literal["versions", "sprints", "epics", "parents"], ...] = setting(
+        ("versions",), "what is a milestone"
+    )
+    epic_types: tuple[str, ...] = setting(
+        (), "issue types that are epics; none: on Cloud those of the level of epics, on Data Center `Epic`"
+    )
+    parent_types: tuple[str, ...] = setting(
+        (),
+        "issue types whose descendants are a milestone, by name or level (`2`); none: on Cloud all above epics, on "
+        "Data Center `Initiative`",
+    )
     points_fields: tuple[str, ...] = setting(
         (), "ids of the fields with story points; none: found by their kind and name"
     )

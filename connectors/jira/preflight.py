@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from connectors.jira import api_types, jql
 from connectors.jira.attachments import OFF, PERMISSIONS, has_attachments
+from connectors.jira.containers import containers_of, search_for
 from connectors.jira.permissions import shows_permissions
 from connectors.jira.projects import resolve
 from connectors.jira.session import PROJECT_ERRORS, Session
@@ -20,7 +21,7 @@ from connectors.shared.paths import path_of
 from connectors.shared.responses import Time, clock_ahead, decode, decode_row, host_of, rate_limit, reading
 from connectors.shared.server_versions import ServerLine, limitations
 from sync.tracker.errors import AuthError, TrackerError
-from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
+from sync.tracker.preflight import Examination, Limitation, Need, Obstacle, Right, Trigger, Unread, unread_roles
 
 __all__ = ["examine"]
 
@@ -110,6 +111,7 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
     errors = {
         word: result for (_, word), result in zip(resolved, results, strict=True) if isinstance(result, TrackerError)
     }
+    missing = containers_of(session, search_for(session, history=False)).findings([row for row, _ in resolved])
     triggers, unread_hooks = _webhooks(session)
     expires, unread_expiry = _expiry(session)
     budget = rate_limit(answer, "REST")
@@ -119,7 +121,10 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         ahead=clock_ahead(answer, now()),
         server=f"Jira {'Cloud' if session.is_cloud else 'Data Center'} {site.version}".strip(),
         sdk=f"jira {version('jira')}",
-        limitations=() if session.is_cloud else tuple(limitations(VERSIONS, site.version)),
+        limitations=(
+            *(() if session.is_cloud else limitations(VERSIONS, site.version)),
+            *(finding for finding in missing if isinstance(finding, Limitation)),
+        ),
         budgets=(budget,) if budget else (),
         rights=tuple(right for finding in findings for right in finding.rights),
         obstacles=tuple(obstacle for finding in findings for obstacle in finding.obstacles),

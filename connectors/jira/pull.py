@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, structs
 
 from connectors.jira import api_types, jql
-from connectors.jira.containers import kinds_of, search_for
+from connectors.jira.containers import containers_of, search_for
+from connectors.jira.containers.kind import JiraContainers, JiraKinds
 from connectors.jira.containers.rules import Rules
 from connectors.jira.cursor import OVERLAP, Cursor
 from connectors.jira.normalize import blocked_keys, issue_of, named_changes, project_of, to_utc
@@ -18,7 +20,7 @@ from connectors.jira.people import with_lead
 from connectors.jira.projects import resolve
 from connectors.jira.search import Batch, Search, SearchStart
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
-from connectors.shared.containers import ContainerRows, Containers
+from connectors.shared.containers import ContainerRows
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
 from connectors.shared.responses import RowError, reading
@@ -35,8 +37,6 @@ _PROJECTS = 50
 
 _KEYS = 100
 """Issues that one query asks for by key or id."""
-
-JiraKinds = Containers[api_types.Project, api_types.Issue, api_types.History]
 
 EarlyStarts = Mapping[str, Future[SearchStart]]
 """Searches that were begun while the projects were resolved, by query."""
@@ -88,12 +88,11 @@ class Reader:
         search = search_for(session, history=history)
         complete: set[str] = set()
         latest: dict[str, str] = {}
-        rules = Rules(session, search, self._rules)
-        containers = Containers([*(kind(session, search) for kind in kinds_of(session)), rules])
+        containers = containers_of(session, search, Rules(session, search, self._rules))
         rows = containers.read([project for project, _ in resolved])
         failed |= {word: rows.failed[project.id] for project, word in resolved if project.id in rows.failed}
         readable = [(project, word) for project, word in resolved if project.id not in rows.failed]
-        progress = self._progress(readable, rules, known)
+        progress = self._progress(readable, containers, known)
         keys = {entry.project.id: entry.project.key for entry in progress}
         yield self._first_page(progress, rows, failed)
         for page in self._changes(search, containers, progress, early):
@@ -144,7 +143,7 @@ class Reader:
     def _progress(
         self,
         resolved: Sequence[tuple[api_types.Project, str]],
-        rules: Rules,
+        containers: JiraKinds,
         cursors: Mapping[str, Cursor],
     ) -> list[_Progress]:
         entries: list[_Progress] = []
@@ -155,7 +154,7 @@ class Reader:
             if cursor is not None and cursor.lacks(self._session.custom_fields.ids, self._session.container_options):
                 cursor = None
             swept_at = cursor.swept_at if cursor else self._sweeps.now()
-            matches = rules.matches.get(project.id, {})
+            matches = containers.matches(project.id)
             entries.append(_Progress(project, configured, cursor, swept_at, scope, matches))
         return entries
 
@@ -176,9 +175,18 @@ class Reader:
         self, search: Search, containers: JiraKinds, progress: Sequence[_Progress], early: EarlyStarts
     ) -> Iterator[Page]:
         """Yield the pages of issues."""
+        stale = {
+            kind: {
+                issue
+                for entry in progress
+                if entry.cursor is not None
+                for issue in kind.stale(entry.project.id, entry.cursor.query_matches)
+            }
+            for kind in containers.kinds
+        }
         for n in range(0, len(progress), _PROJECTS):
             batch = progress[n : n + _PROJECTS]
-            yield from _IssueReader(self._session, search, containers, batch, early).pages()
+            yield from _IssueReader(self._session, search, containers, batch, early, stale).pages()
 
 
 def _where(session: Session, cursors: Mapping[str, Cursor | None]) -> str:
@@ -211,7 +219,9 @@ class _IssueReader:
         containers: JiraKinds,
         projects: Sequence[_Progress],
         early: EarlyStarts,
+        stale: Mapping[JiraContainers, set[str]],
     ) -> None:
+        self._stale = stale
         self._session, self._search, self._containers, self._early = session, search, containers, early
         self._by_id = {progress.project.id: progress for progress in projects}
         self._by_key = {progress.project.key: progress for progress in projects}
@@ -242,7 +252,7 @@ class _IssueReader:
     def _each_alone(self) -> Iterator[Page]:
         """Read each project by a query of its own: an answer for several projects does not say whose fault it has."""
         for progress in self._running():
-            yield from _IssueReader(self._session, self._search, self._containers, [progress], {}).pages()
+            yield from _IssueReader(self._session, self._search, self._containers, [progress], {}, self._stale).pages()
 
     def _walk(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
         yield from self._unread_before()
@@ -270,13 +280,10 @@ class _IssueReader:
         yield from self._read_again("key", sorted(key for key in rest if key.rpartition("-")[0] in pulled))
 
     def _changed_matches(self) -> Iterator[Page]:
-        """Read the issues that a rule's query finds now and did not find before, or the other way round."""
-        ids: set[str] = set()
-        for progress in self._running():
-            before = progress.cursor.query_matches if progress.cursor else progress.query_matches
-            for milestone, issues in progress.query_matches.items():
-                ids |= set(issues) ^ set(before.get(milestone, ()))
-        yield from self._read_again("id", sorted(ids))
+        """Read the issues whose memberships changed without an update of theirs: see `JiraContainers.stale`."""
+        keys = [progress.project.key for progress in self._running() if progress.cursor is not None]
+        for kind, ids in self._stale.items() if keys else ():
+            yield from self._read_where(partial(_affected, kind, keys), sorted(ids))
 
     def _unread_before(self) -> Iterator[Page]:
         """Read the issues that earlier pulls could not read."""
@@ -289,21 +296,29 @@ class _IssueReader:
                 yield from self._read_again(field, values[n : n + RETRY])
 
     def _read_again(self, field: str, values: Sequence[str]) -> Iterator[Page]:
-        """Read issues by key or id. If one was deleted meanwhile, Jira refuses the query: then read each half."""
+        """Read issues by key or id."""
+        yield from self._read_where(lambda part: jql.any_of(field, part), values)
+
+    def _read_where(self, where: Callable[[Sequence[str]], str], values: Sequence[str]) -> Iterator[Page]:
+        """Read the issues of a query about these keys or ids.
+
+        If one of them was deleted meanwhile, Jira refuses the query: then read each half.
+        """
         if len(values) > _KEYS:
             for n in range(0, len(values), _KEYS):
-                yield from self._read_again(field, values[n : n + _KEYS])
+                yield from self._read_where(where, values[n : n + _KEYS])
         elif values:
             try:
-                batch = self._search.begin(jql.any_of(field, values)).first
+                start = self._search.begin(where(values))
             except RefusedError:
                 half = len(values) // 2
                 for part in (values[:half], values[half:]) if half else ():
-                    yield from self._read_again(field, part)
+                    yield from self._read_where(where, part)
                 return
-            self._correct_projects(batch)
-            histories = self._search.histories(batch.issues)
-            yield self._page(Batch(batch.issues, histories, batch.unread), received=())
+            first = start.first
+            for batch in start.rest or [Batch(first.issues, self._search.histories(first.issues), first.unread)]:
+                self._correct_projects(batch)
+                yield self._page(batch, received=())
 
     def _correct_projects(self, batch: Batch) -> None:
         """Set the project of each issue by its key: a merged or imported Jira may name another project id."""
@@ -326,6 +341,7 @@ class _IssueReader:
             if owner is not None and (owner.newest is None or updated >= owner.newest - OVERLAP - timedelta(minutes=1)):
                 owner.updates[row.id] = updated
         self._refresh_categories(batch)
+        self._containers.prepare(batch)
         issues: list[Issue] = []
         histories: dict[str, tuple[Event, ...]] = {}
         dates: dict[str, tuple[DueDate, ...]] = {}
@@ -461,6 +477,11 @@ class _IssueReader:
             for project, cursor in ends.items()
         }
         return structs.replace(page, cursors=cursors, complete=frozenset(p.project.id for p in running))
+
+
+def _affected(kind: JiraContainers, projects: Sequence[str], ids: Sequence[str]) -> str:
+    """The query for the issues of these projects (keys) whose memberships in this kind depend on ``ids``."""
+    return f"({kind.affected(ids)}) AND {jql.any_of('project', projects)}"
 
 
 def _handles(progress: _Progress) -> tuple[str, ...]:

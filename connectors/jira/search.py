@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from contextvars import copy_context
 from datetime import datetime
+from functools import partial
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -140,12 +141,62 @@ class Search:
     def containers(self, where: str) -> Rows[api_types.Issue]:
         """Search issues that are containers, with description and start, without histories."""
         fields = [*self._fields, "description", *self._session.custom_fields.starts]
+        return self._rows(self._raw(where, fields, _PAGE))
+
+    def children_query(self, parents: Sequence[str], *, of_epics: bool) -> str:
+        """The query for the children of issues (keys or ids): of epics, or of what is above epics."""
+        custom = self._session.custom_fields
+        field = "parent"
+        if not self._session.is_cloud:
+            number = (custom.epic_link if of_epics else custom.parent_link).rpartition("_")[2]
+            field = f"cf[{number}]" if number else field
+        return jql.any_of(field, parents)
+
+    def children(self, parents: Sequence[str]) -> list[api_types.Child]:
+        """The children of issues above epics (keys): what is an epic or above."""
+        where = self.children_query(parents, of_epics=False)
         if self._session.is_cloud:
-            pages = list(token_pages(self._session, where + ORDER, fields, _PAGE))
+            types = [name for name, level in self._session.types.items() if level > 0]
+            where = f"{where} AND {jql.any_of('issuetype', types)}"
+        link = self._session.custom_fields.parent_link
+        fields = ["issuetype", "parent", *([link] if link else [])]
+        type_ = api_types.child_type(link)
+        return [decode_row(raw, type_, self._session.name) for raw in self._raw(where, fields, _PAGE_WITHOUT_HISTORY)]
+
+    def changelogs(self, issues: Sequence[str]) -> Iterator[tuple[str, str, list[api_types.History]]]:
+        """Yield id, key (empty on Cloud) and whole changelog of issues (ids, or keys on Data Center).
+
+        Issues that do not exist, or that this account may not see, are left out.
+        """
+        if self._session.is_cloud:
+            for ids in _chunks(issues, _HISTORY_BULK):
+                yield from ((id_, "", entries) for id_, entries in self._fetch_histories(ids).items())
+            return
+        for part in _chunks(issues, _PAGE):
+            yield from self._changelogs_of(part)
+
+    def _changelogs_of(self, issues: Sequence[str]) -> Iterator[tuple[str, str, list[api_types.History]]]:
+        """Yield the changelogs of Data Center's issues. If it refuses one of them, read each half."""
+        body: dict[str, Any] = {"jql": jql.any_of("id", issues), "fields": ["created"], "expand": ["changelog"]}
+        body |= {"maxResults": _PAGE, "validateQuery": False}  # otherwise one deleted issue fails the query
+        try:
+            pages = self._all_pages(partial(_search_from, self._session, body))
+        except RefusedError:
+            half = len(issues) // 2
+            for part in (issues[:half], issues[half:]) if half else ():
+                yield from self._changelogs_of(part)
+            return
+        for issue in (decode_row(raw, api_types.IssueChangelog, self._session.name) for p in pages for raw in p.issues):
+            yield issue.id, issue.key, issue.changelog.histories if issue.changelog else []
+
+    def _raw(self, where: str, fields: Sequence[str], size: int) -> list[Raw]:
+        """All matching issues with some fields, not decoded."""
+        if self._session.is_cloud:
+            pages = list(token_pages(self._session, where + ORDER, fields, size))
         else:
-            body = {"jql": where + ORDER, "maxResults": _PAGE_WITHOUT_HISTORY, "fields": fields}
-            pages = self._all_pages(lambda start: _search(self._session, {**body, "startAt": start}))
-        return Rows[api_types.Issue]().join(self._rows(page) for page in pages)
+            body = {"jql": where + ORDER, "maxResults": _PAGE_WITHOUT_HISTORY, "fields": list(fields)}
+            pages = self._all_pages(partial(_search_from, self._session, body))
+        return [raw for page in pages for raw in page.issues]
 
     def newest(self, where: str) -> datetime | None:
         """The newest update (UTC) of the matching issues; None without any, or if it cannot be read."""
@@ -155,7 +206,7 @@ class Search:
             if self._session.is_cloud
             else self._search_offset(query, 0, 1, history=False)
         )
-        return max((to_utc(issue.fields.updated) for issue in self._rows(page).read), default=None)
+        return max((to_utc(issue.fields.updated) for issue in self._rows(page.issues).read), default=None)
 
     def ids(self, where: str) -> frozenset[str]:
         """The ids of all matching issues.
@@ -308,7 +359,7 @@ class Search:
         found, rest = Rows[api_types.Issue](), list(ids)
         while rest:
             body = {"issueIdsOrKeys": rest, "fields": self._fields}
-            page = self._rows(self._session.read(api_types.SearchPage, "issue/bulkfetch", body=body))
+            page = self._rows(self._session.read(api_types.SearchPage, "issue/bulkfetch", body=body).issues)
             ids_of_answer = {*(row.id for row in page.read), *(row.id for row in page.unread)}
             answered = ids_of_answer.intersection(rest)
             nameless = [row for row in page.unread if not row.id]
@@ -352,11 +403,11 @@ class Search:
 
     # --- both -----------------------------------------------------------------------------------------------------
 
-    def _rows(self, page: api_types.SearchPage) -> Rows[api_types.Issue]:
-        return read_rows(page.issues, lambda row: decode_row(row, self._type, self._session.name), unread_issue)
+    def _rows(self, issues: Iterable[Raw]) -> Rows[api_types.Issue]:
+        return read_rows(issues, lambda row: decode_row(row, self._type, self._session.name), unread_issue)
 
     def _batch(self, page: api_types.SearchPage) -> Batch:
-        rows = self._rows(page)
+        rows = self._rows(page.issues)
         return Batch(list(rows.read), None, rows.unread)
 
 
@@ -372,6 +423,10 @@ def first_keys(session: Session, where: str) -> list[str]:
 def _search_ids(session: Session, where: str, start: int) -> api_types.SearchPage:
     body = {"jql": where + ORDER, "startAt": start, "maxResults": _PAGE_WITHOUT_HISTORY, "fields": ["created"]}
     return _search(session, body)
+
+
+def _search_from(session: Session, body: Mapping[str, Any], start: int) -> api_types.SearchPage:
+    return _search(session, {**body, "startAt": start})
 
 
 def _search(session: Session, body: Mapping[str, Any]) -> api_types.SearchPage:

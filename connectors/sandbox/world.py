@@ -397,6 +397,8 @@ class Tracker:
         """GitLab: the groups whose iterations and epics the bot may not read."""
         self.work_time: tuple[float, float] | None = (8.0, 5.0)
         """Hours of a day and days of a week (Jira); None: time tracking is off."""
+        self.always_validates = False
+        """Jira Data Center: a query with an issue that does not exist is refused, whatever ``validateQuery`` says."""
         self.hides_parent_links = False
         """Jira Data Center: a search returns null for each parent link."""
         self.renamed_statuses: dict[str, str] = {}

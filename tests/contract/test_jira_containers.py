@@ -151,7 +151,7 @@ def test_the_sprint_field_in_both_ways(field: object, expected: tuple[str, ...])
 
 
 def test_a_change_of_something_else_is_no_move() -> None:
-    row: Any = SimpleNamespace(id="7")
+    row: Any = SimpleNamespace(id="7", fields=SimpleNamespace(parent=None, epic=None))
     changes = [
         Change(field="summary", from_="1", to="2"),
         Change(field="Sprint", from_="1, 2", to="3, 2"),

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from connectors.jira.containers.epics import Epics
-from connectors.jira.containers.kind import JiraContainers
+from connectors.jira.containers.kind import JiraContainers, JiraKinds
+from connectors.jira.containers.parents import Parents
 from connectors.jira.containers.sprints import Sprints
 from connectors.jira.containers.versions import Versions
 from connectors.jira.search import Search
 from connectors.jira.session import Session
 from connectors.shared.containers import selected_kinds
 
-__all__ = ["KINDS", "kinds_of", "search_for"]
+__all__ = ["KINDS", "containers_of", "kinds_of", "search_for"]
 
-KINDS: tuple[type[JiraContainers], ...] = (Versions, Sprints, Epics)
+KINDS: tuple[type[JiraContainers], ...] = (Versions, Sprints, Epics, Parents)
 
 
 def kinds_of(session: Session) -> list[type[JiraContainers]]:
     """The kinds that the option ``containers`` names. Raises ValueError for an unknown word."""
     return selected_kinds(session.list_option("containers"), KINDS)
+
+
+def containers_of(session: Session, search: Search, *further: JiraContainers) -> JiraKinds:
+    """The containers of these kinds for one pull, and of further ones that no option names."""
+    return JiraKinds([*(kind(session, search) for kind in kinds_of(session)), *further])
 
 
 def search_for(session: Session, *, history: bool) -> Search:

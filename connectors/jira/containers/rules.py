@@ -11,7 +11,7 @@ from connectors.jira.search import Search
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.containers import ContainerRows
 from connectors.shared.rule_milestones import Rule, RuleMilestones
-from sync.model.tracker_data import Milestone
+from sync.model.tracker_data import RULE_ID_PREFIX, Milestone
 
 __all__ = ["Rules"]
 
@@ -21,13 +21,14 @@ Pair = tuple[api_types.Project, Rule]
 class Rules(JiraContainers):
     """The milestones by rule of projects. Each query runs once for all its projects.
 
-    ``matches`` maps project id and the id of a milestone to the issues that its query finds.
+    ``matches`` are the issues that the queries find.
     """
+
+    prefix = RULE_ID_PREFIX
 
     def __init__(self, session: Session, search: Search, rules: RuleMilestones) -> None:
         super().__init__(session, search)
         self._rules = rules
-        self.matches: dict[str, dict[str, tuple[str, ...]]] = {}
         self._by_issue: dict[str, tuple[str, ...]] = {}
 
     def read(self, projects: Sequence[api_types.Project]) -> ContainerRows:
@@ -64,7 +65,3 @@ class Rules(JiraContainers):
     def now(self, row: api_types.Issue) -> tuple[str, ...]:
         """The milestones whose query finds an issue."""
         return self._by_issue.get(row.id, ())
-
-    def change(self, change: api_types.Change) -> None:
-        """Nothing: no changelog says what a query would have found."""
-        del change

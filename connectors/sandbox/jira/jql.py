@@ -48,6 +48,8 @@ class Scope:
     moved: Mapping[str, str]
     types: Callable[[], frozenset[str]]
     parent_field: Callable[[Issue], str]
+    validates: bool = True
+    """Whether a key that does not exist is refused (Data Center's ``validateQuery``)."""
 
     def parent(self, issue: Issue, field_: str) -> tuple[str, ...]:
         """The key of an issue's parent, in lower case, if this field has it."""
@@ -244,6 +246,8 @@ def _one_of(scope: Scope, name: str, values: list[str] | None) -> Clause:
     _check_values(scope, name, values)
     if name == "resolution":
         values = ["" if value.lower() == "unresolved" else value for value in values]
+    if name in _PARENTS:
+        values = [row[1].key for value in values if (row := scope.find(value)) is not None]
     wanted = {value.lower() for value in values}
     return Clause(lambda row: not wanted.isdisjoint(read(scope, row)))
 
@@ -268,9 +272,10 @@ def _keys(scope: Scope, values: list[str]) -> Clause:
     rows: dict[int, Row] = {}
     for value in values:
         row = scope.find(value)
-        if row is None:
+        if row is not None:
+            rows[row[1].id] = row
+        elif scope.validates:
             raise BadQueryError(f"An issue with key '{value}' does not exist for field 'key'.")
-        rows[row[1].id] = row
     return Clause(lambda row: row[1].id in rows, rows.values)
 
 

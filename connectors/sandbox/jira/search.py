@@ -46,9 +46,9 @@ class Desk:
             row = self._by_id.get(word)
         return None if row is None or row[0].hidden else row
 
-    def rows(self, jql: str, *, bounded: bool = False) -> list[Row]:
+    def rows(self, jql: str, *, bounded: bool = False, validates: bool = True) -> list[Row]:
         """Return the rows of a query. The last answer is cached for its next pages until a change."""
-        query, scope = self._query(jql)
+        query, scope = self._query(jql, validates=validates)
         if bounded and not query.bounded:
             raise RefusedByJiraError(
                 400, "Unbounded JQL queries are not allowed here. Please add a search restriction."
@@ -61,7 +61,7 @@ class Desk:
             self._last = state, query.run(scope)
         return self._last[1]
 
-    def _query(self, jql: str) -> tuple[Query, Scope]:
+    def _query(self, jql: str, *, validates: bool = True) -> tuple[Query, Scope]:
         wording = Wording(self.tracker)
         scope = Scope(
             tuple(project for project in self.tracker.projects.values() if not project.hidden),
@@ -72,6 +72,7 @@ class Desk:
             self.tracker.moved,
             lambda: frozenset(entry["name"].lower() for entry in types(self.tracker)),
             lambda issue: parent_field(self.tracker, issue),
+            validates=validates,
         )
         try:
             return parse(jql, scope), scope
@@ -80,7 +81,10 @@ class Desk:
 
     def by_offset(self, asked: Json) -> Json:
         """``/search`` on Data Center."""
-        rows = self.rows(str(asked.get("jql") or ""))
+        rows = self.rows(
+            str(asked.get("jql") or ""),
+            validates=asked.get("validateQuery") is not False or self.tracker.always_validates,
+        )
         start = whole(asked.get("startAt"), 0)
         size = min(whole(asked.get("maxResults"), 50), MOST)
         fields = names(asked.get("fields")) or ["*navigable"]

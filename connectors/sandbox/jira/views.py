@@ -324,7 +324,10 @@ class Wording:
     def parent(self, row: Row) -> Json | None:
         """Return the parent: of sub-tasks everywhere, of an epic's children on Cloud."""
         key = self.parent_key(row[1], "parent")
-        return {"key": key, "fields": {"summary": key}} if key else None
+        if not key:
+            return None
+        known = self._keyed(key)
+        return {"id": known[0] if known else "0", "key": key, "fields": {"summary": key}}
 
     def parent_key(self, issue: Issue, field: str) -> str | None:
         """The key of an issue's parent if this is the field for it."""
@@ -431,10 +434,11 @@ class Wording:
 
     def _keyed(self, key: str) -> tuple[str, str] | None:
         """An issue by its key: id and key."""
-        for project in self.tracker.projects.values():
-            for issue in project.issues.values():
-                if key and issue.key == key:
-                    return str(issue.id), key
+        prefix, _, number = key.rpartition("-")
+        project = self.tracker.projects.get(prefix)
+        issue = project.issues.get(int(number)) if project is not None and number.isdigit() else None
+        if issue is not None:
+            return str(issue.id), key
         return ("0", key) if key else None
 
     def _item(self, name: str, number: str, old: tuple[str, str] | None, new: tuple[str, str] | None) -> Json:
