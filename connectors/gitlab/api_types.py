@@ -15,11 +15,13 @@ __all__ = [
     "Label",
     "Linked",
     "Links",
+    "MergeRequest",
     "Milestone",
     "MilestoneDescription",
     "MilestoneEvent",
     "Note",
     "Project",
+    "Reviewer",
     "StateEvent",
     "User",
 ]
@@ -43,6 +45,7 @@ class Project(Struct):
     web_url: str
     visibility: str = ""
     issues_access_level: str = ""
+    merge_requests_access_level: str = ""
     archived: bool = False
 
 
@@ -96,6 +99,7 @@ class Issue(Struct):
     """Issue. ``id`` is unique in the instance, ``iid`` in the project.
 
     ``blocking_issues_count`` is the number of issues that this issue blocks, None without a licence for blocking links.
+    ``merge_requests_count`` is the number of merge requests that close it.
     """
 
     id: Number
@@ -124,7 +128,57 @@ class Issue(Struct):
     moved_to_id: Number | None = None
     links: Links = field(default_factory=Links, name="_links")
     blocking_issues_count: Number | None = None
+    merge_requests_count: Number = 0
     health_status: str | UnsetType | None = UNSET
+
+
+class ChangeReferences(Struct, gc=False):
+    """Written forms of a merge request's key: ``full`` is ``group/project!12``."""
+
+    full: Annotated[str, Meta(pattern=r"![0-9]{1,18}$")]
+
+
+class MergeRequest(Struct):
+    """Merge request. ``id`` is unique among the merge requests of the instance, ``iid`` in the target project.
+
+    ``state`` is ``opened``, ``closed``, ``merged``, or ``locked`` for a moment while it is merged.
+    """
+
+    id: Number
+    iid: Number
+    project_id: Number
+    title: str
+    state: str
+    created_at: Time
+    updated_at: Time
+    web_url: str
+    references: ChangeReferences
+    merged_at: Time | None = None
+    closed_at: Time | None = None
+    labels: list[str] = []
+    milestone: _Ref | None = None
+    assignees: list[User] = []
+    reviewers: list[User] = []
+    draft: bool = False
+    time_stats: TimeStats = field(default_factory=TimeStats)
+
+
+class Reviewer(Struct):
+    """Reviewer of a merge request, since ``created_at``.
+
+    ``state`` is ``unreviewed``, ``review_started``, ``reviewed``, ``requested_changes``, ``approved`` or
+    ``unapproved``.
+    """
+
+    user: User
+    state: str
+    created_at: Time
+
+
+class ClosedIssue(Struct, gc=False):
+    """Issue that a merge request closes. One of another tracker has a text as id."""
+
+    id: Number | str
 
 
 class Linked(Struct):
@@ -169,7 +223,7 @@ class MilestoneEvent(Struct):
 
 
 class StateEvent(Struct):
-    """Change of an issue's state to ``closed`` or ``reopened``."""
+    """Change of a state to ``closed``, ``reopened`` or, of a merge request, ``merged``."""
 
     created_at: Time
     state: str

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from connectors.gitlab.apply import Writer
-from connectors.gitlab.containers import GROUP_KINDS, kinds_named
+from connectors.gitlab.containers import GROUP_KINDS, MILESTONES, kinds_named
 from connectors.gitlab.history_rest import HISTORY
 from connectors.gitlab.observe import Observer
 from connectors.gitlab.preflight import examine
@@ -53,7 +53,15 @@ class GitLabConnector:
         )
         self._rules = RuleMilestones(setup.options)
         self._containers = kinds_named(tuple(setup.options.get("containers", ())))
-        self._reader = Reader(self._session, SweepSchedule(setup), self._rules, history, labels, self._containers)
+        self._reader = Reader(
+            self._session,
+            SweepSchedule(setup),
+            self._rules,
+            history,
+            labels,
+            self._containers,
+            merge_requests=MILESTONES in self._containers and setup.options.get("count") != "issues",
+        )
         self._observer = Observer(self._session, labels)
         self._writer = Writer(self._session)
 

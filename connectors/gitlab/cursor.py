@@ -5,15 +5,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Self
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from connectors.gitlab import api_types
 from connectors.gitlab.group_containers import ContainerMemory
 from connectors.shared.responses import parse
 
-__all__ = ["OVERLAP", "Cursor"]
+__all__ = ["OVERLAP", "Cursor", "ListCursor", "MergeRequestCursor"]
+
+Row = api_types.Issue | api_types.MergeRequest
 
 OVERLAP = timedelta(minutes=2)
 """Time before the newest update from which rows are read again: GitLab's replicas lag and its clocks differ."""
@@ -28,31 +31,90 @@ _STORED_NAMES = {
     "created_until": "created",
     "swept_at": "swept",
     "scope": "place",
+    "merge_requests": "merges",
 }
 
 
-class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
-    """Position of a project's next pull.
+class ListCursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
+    """Position of the next reading of one list of a project.
 
     Everything updated before ``since`` (UTC) has been read. ``checksums`` maps the ids of rows updated at or after
     ``since`` that were read, too, to a checksum of their fields: an unchanged row in the overlap costs nothing more.
 
     While a walk over many pages is under way, ``newest`` is the newest update at its start and ``created_until`` the
-    creation of the last row read: rows are walked in the order of creation, which no edit changes. ``swept_at`` is the
-    time of the last deletion sweep, at first the beginning of the first pull. ``scope`` is the project's path and the
-    fingerprint of its rules: under another path all keys and addresses differ, so everything is read again. ``unread``
-    are the numbers of the issues that could not be read: each pull asks for them again. ``containers`` is what the last
-    pull knew of iterations and epics.
+    creation of the last row read: rows are walked in the order of creation, which no edit changes. ``unread`` are the
+    numbers of the rows that could not be read: each pull asks for them again.
     """
 
     since: datetime | None = None
     checksums: dict[int, int] = {}
     newest: datetime | None = None
     created_until: datetime | None = None
+    unread: tuple[int, ...] = ()
+
+    def during_walk(self, newest: datetime, created_until: datetime) -> Self:
+        """The cursor in the middle of a walk."""
+        return structs.replace(self, newest=newest, created_until=created_until)
+
+    def after_pull(self, newest: datetime | None, rows: Iterable[Row]) -> Self:
+        """The cursor after a pull that read these rows, with the newest update at ``newest``. It never goes back."""
+        here = structs.replace(self, newest=None, created_until=None)
+        if newest is None:
+            return here
+        since = newest - OVERLAP if self.since is None else max(self.since, newest - OVERLAP)
+        late = sorted((row for row in rows if row.updated_at >= since), key=lambda row: row.updated_at, reverse=True)
+        return structs.replace(here, since=since, checksums={row.id: _checksum(row) for row in late[:MAX_CHECKSUMS]})
+
+    def has_read(self, row: Row) -> bool:
+        """Return whether the row was read with exactly these values."""
+        return row.id in self.checksums and self.checksums[row.id] == _checksum(row)
+
+
+class MergeRequestCursor(ListCursor, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
+    """Position in the merge requests of a project.
+
+    ``runs`` are the numbers of those that are or were in a milestone, and therefore stored: by turns the distance from
+    the last number and the length of a run of numbers, ``(5, 3, 2, 1)`` for 5, 6, 7, 9.
+    """
+
+    runs: tuple[int, ...] = ()
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The numbers of the stored merge requests."""
+        numbers: list[int] = []
+        last = 0
+        for distance, length in zip(self.runs[::2], self.runs[1::2], strict=False):
+            numbers += range(last + distance, last + distance + length)
+            last += distance + length - 1
+        return frozenset(numbers)
+
+    def with_numbers(self, numbers: Iterable[int]) -> MergeRequestCursor:
+        """The cursor with these numbers of stored merge requests."""
+        runs: list[int] = []
+        last = 0
+        for number in sorted(numbers):
+            if runs and number == last + 1:
+                runs[-1] += 1
+            else:
+                runs += (number - last, 1)
+            last = number
+        return structs.replace(self, runs=tuple(runs))
+
+
+class Cursor(ListCursor, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
+    """Position of a project's next pull: in the list of its issues, and in that of its merge requests.
+
+    ``swept_at`` is the time of the last deletion sweep, at first the beginning of the first pull. ``scope`` is the
+    project's path and the fingerprint of its rules: under another path all keys and addresses differ, so everything is
+    read again. ``containers`` is what the last pull knew of iterations and epics. ``merge_requests`` is None until
+    there is a milestone, and where they may not be read.
+    """
+
     swept_at: datetime | None = None
     scope: str = ""
-    unread: tuple[int, ...] = ()
     containers: dict[str, ContainerMemory] = {}
+    merge_requests: MergeRequestCursor | None = None
 
     @classmethod
     def decode(cls, text: str) -> Cursor:
@@ -68,28 +130,12 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
 
     def encode(self, scope: str) -> str:
         """The cursor as one line of JSON, for this scope."""
-        return msgspec.json.encode(msgspec.structs.replace(self, scope=scope)).decode()
-
-    def during_walk(self, newest: datetime, created_until: datetime) -> Cursor:
-        """The cursor in the middle of a walk."""
-        return Cursor(self.since, self.checksums, newest, created_until, self.swept_at)
-
-    def after_pull(self, newest: datetime | None, rows: Iterable[api_types.Issue]) -> Cursor:
-        """The cursor after a pull that read these rows, with the newest update at ``newest``. It never goes back."""
-        if newest is None:
-            return Cursor(self.since, self.checksums, swept_at=self.swept_at)
-        since = newest - OVERLAP if self.since is None else max(self.since, newest - OVERLAP)
-        late = sorted((row for row in rows if row.updated_at >= since), key=lambda row: row.updated_at, reverse=True)
-        return Cursor(since, {row.id: _checksum(row) for row in late[:MAX_CHECKSUMS]}, swept_at=self.swept_at)
+        return msgspec.json.encode(structs.replace(self, scope=scope)).decode()
 
     def after_sweep(self, swept_at: datetime) -> Cursor:
         """The cursor after a sweep."""
-        return msgspec.structs.replace(self, swept_at=swept_at)
-
-    def has_read(self, row: api_types.Issue) -> bool:
-        """Return whether the row was read with exactly these values."""
-        return row.id in self.checksums and self.checksums[row.id] == _checksum(row)
+        return structs.replace(self, swept_at=swept_at)
 
 
-def _checksum(row: api_types.Issue) -> int:
+def _checksum(row: Row) -> int:
     return zlib.crc32(msgspec.json.encode(row))

@@ -35,11 +35,19 @@ from connectors.shared.batch_size import BatchSize
 from connectors.shared.paths import path_of
 from connectors.shared.responses import decode
 from connectors.shared.rows import Rows
-from sync.model.tracker_data import Event, EventKind, Issue, State
+from sync.model.tracker_data import Event, EventKind, Issue, State, UnreadKind, UnreadRow
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
 from sync.tracker.marker import find_marker
 
-__all__ = ["HISTORY", "Histories", "HistoryRequest", "IssueHistory", "needs_history"]
+__all__ = [
+    "HISTORY",
+    "Histories",
+    "HistoryRequest",
+    "IssueHistory",
+    "fetch_history",
+    "needs_history",
+    "without_history",
+]
 
 HISTORY = ("full", "members", "none")
 """Values of the option ``history``.
@@ -260,24 +268,8 @@ class Histories:
         return read_activities(answer, self._milestones), answer.blocker_counts()
 
     def _fetch_by_rest(self, request: HistoryRequest) -> IssueHistory:
-        issue = request.issue
-        path = path_of("/projects/{}/issues/{}", issue.project, request.number)
-        session, project = self._session, self._project
-        try:
-            others = tuple(move for kind in self._kinds for move in kind.fetch_moves(path, project))
-            moves = session.rows(api_types.MilestoneEvent, f"{path}/resource_milestone_events", project)
-            if not moves and not others and not issue.milestones:
-                return IssueHistory(issue.id)
-            states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
-        except GoneError:
-            try:
-                session.get(path, project)
-            except GoneError:
-                return IssueHistory(issue.id, is_deleted=True)
-            return IssueHistory(issue.id)
-        except MalformedError as error:
-            return IssueHistory(issue.id, fault=f"its events: {error.detail}")
-        return IssueHistory(issue.id, events_of(issue, moves, states), others)
+        path = path_of("/projects/{}/issues/{}", request.issue.project, request.number)
+        return fetch_history(self._session, path, self._project, request.issue, self._kinds)
 
     def _history_of(self, request: HistoryRequest, activity: Activity) -> IssueHistory | None:
         """The history of an activity; None if it does not end where the issue is now.
@@ -296,6 +288,39 @@ class Histories:
         is_whole = current == (str(row.milestone.id) if row.milestone else None)
         is_whole = is_whole and all(kind.explains(row, others) for kind in self._kinds)
         return IssueHistory(issue.id, events, others) if is_whole else None
+
+
+def fetch_history(
+    session: Session, path: str, project: str, issue: Issue, kinds: Sequence[GitLabContainers] = ()
+) -> IssueHistory:
+    """Fetch the events of an issue or merge request, whose path this is, by REST."""
+    try:
+        others = tuple(move for kind in kinds for move in kind.fetch_moves(path, project))
+        moves = session.rows(api_types.MilestoneEvent, f"{path}/resource_milestone_events", project)
+        if not moves and not others and not issue.milestones:
+            return IssueHistory(issue.id)
+        states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
+    except GoneError:
+        try:
+            session.get(path, project)
+        except GoneError:
+            return IssueHistory(issue.id, is_deleted=True)
+        return IssueHistory(issue.id)
+    except MalformedError as error:
+        return IssueHistory(issue.id, fault=f"its events: {error.detail}")
+    return IssueHistory(issue.id, events_of(issue, moves, states), others)
+
+
+def without_history(issue: Issue, reason: str) -> UnreadRow:
+    """Describe an issue or merge request whose history or links cannot be read."""
+    return UnreadRow(
+        project=issue.project,
+        kind=UnreadKind.ISSUE,
+        reason=reason,
+        id=issue.id,
+        key=issue.key,
+        milestones=issue.milestones,
+    )
 
 
 def _batches(requests: Sequence[HistoryRequest]) -> Iterator[Sequence[HistoryRequest]]:

@@ -1,4 +1,6 @@
-"""Walk through a long list of issues: several pages at once, in an order that no edit changes.
+"""Read the lists of a project's issues and merge requests: the newest updates, or a long list from its beginning.
+
+A long list is read several pages at once, in an order that no edit changes.
 
 Rows come in the order of creation, in windows of 10,000 rows. Each window begins at the creation of the last row read.
 Reasons:
@@ -11,26 +13,42 @@ Reasons:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import Raw, Struct
 
 from connectors.gitlab import api_types
-from connectors.gitlab.normalize import unread_issue
+from connectors.gitlab.normalize import unread_issue, unread_merge_request
 from connectors.gitlab.session import PER_PAGE, Session, has_next, page_count, row_count
 from connectors.shared.pagination import MAX_PAGES_STORED, PageGuard
 from connectors.shared.paths import path_of
 from connectors.shared.responses import decode, decode_row
 from connectors.shared.rows import Rows, read_rows
-from sync.model.tracker_data import Project
+from sync.model.tracker_data import Project, UnreadRow
 from sync.tracker.errors import MalformedError
 
-__all__ = ["ALL_ISSUES", "MAX_COUNTED", "format_time", "walk"]
+__all__ = [
+    "ALL",
+    "FEW_PAGES",
+    "IN_MILESTONES",
+    "ISSUES",
+    "MAX_COUNTED",
+    "MERGE_REQUESTS",
+    "ItemList",
+    "Newest",
+    "newest_rows",
+    "walk",
+]
 
-ALL_ISSUES = {"state": "all", "scope": "all"}
-"""Parameters that select issues of every state and author."""
+R = TypeVar("R", api_types.Issue, api_types.MergeRequest)
+
+ALL = {"state": "all", "scope": "all"}
+"""Parameters that select rows of every state and author."""
+
+FEW_PAGES = 5
+"""Pages of newest updates that are read one after the other. An edit meanwhile only makes rows come twice."""
 
 MAX_COUNTED = 10_000
 """Rows up to which GitLab counts."""
@@ -39,18 +57,86 @@ WINDOW = MAX_COUNTED // PER_PAGE
 """Pages in a window."""
 
 
-def format_time(at: datetime) -> str:
+class ItemList(Struct, Generic[R], frozen=True):
+    """A list: the last part of its path, the type of its rows, and how an unreadable row is described.
+
+    ``parameters`` select a part of it.
+    """
+
+    name: str
+    type: type[R]
+    describe: Callable[[Raw, str], UnreadRow]
+    parameters: Mapping[str, str] = {}
+
+
+ISSUES = ItemList("issues", api_types.Issue, unread_issue)
+MERGE_REQUESTS = ItemList("merge_requests", api_types.MergeRequest, unread_merge_request)
+IN_MILESTONES = ItemList("merge_requests", api_types.MergeRequest, unread_merge_request, {"milestone": "Any"})
+"""The merge requests that are in a milestone."""
+
+
+class Newest(Struct, Generic[R], frozen=True):
+    """Newest updates of a project or group.
+
+    ``is_complete``: these are all rows asked for. Otherwise there are ``pages`` pages (1 if GitLab did not count).
+    """
+
+    rows: Rows[R] = Rows()
+    is_complete: bool = False
+    pages: int = 1
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """The newest update (UTC), None without rows."""
+        return max((row.updated_at for row in self.rows.read), default=None)
+
+    def of_project(self, project: str, since: datetime) -> Newest[R]:
+        """The updates of one project (id) of the group since a time, where these are all updates of the group."""
+        own = [row for row in self.rows.read if str(row.project_id) == project and row.updated_at >= since]
+        unread = [row for row in self.rows.unread if row.project == project]
+        return Newest(Rows(own, unread), is_complete=True)
+
+
+def newest_rows(
+    session: Session,
+    items: ItemList[R],
+    path: str,
+    key: str,
+    since: datetime | None,
+    max_pages: int = FEW_PAGES,
+) -> Newest[R]:
+    """Fetch up to ``max_pages`` pages of the newest updates since a time; one page if there are more.
+
+    ``path`` is that of the project or group (``key``).
+    """
+    parameters: dict[str, Any] = {"order_by": "updated_at", "sort": "desc", "per_page": PER_PAGE, **ALL}
+    parameters |= items.parameters
+    if since is not None:
+        parameters["updated_after"] = _format_time(since)
+    rows = Rows[R]()
+    for number in range(1, max_pages + 1):
+        answer = session.get(f"{path}/{items.name}", key, page=number, **parameters)
+        page, pages = decode(answer, list[Raw], session.name, key), page_count(answer)
+        rows += read_rows(page, lambda row: decode_row(row, items.type, session.name, key), items.describe)
+        if not has_next(answer, number, len(page)):
+            return Newest(rows, is_complete=True)
+        if pages is None or pages > max_pages:
+            break
+    return Newest(rows, pages=pages or 1)
+
+
+def _format_time(at: datetime) -> str:
     """Format a time as GitLab reads it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class _Page(Struct):
+class _Page(Struct, Generic[R]):
     """Page of a window, with the numbers of pages and rows of the whole list; None if GitLab did not count them.
 
     ``size`` is its number of rows, with those that cannot be read.
     """
 
-    rows: Rows[api_types.Issue]
+    rows: Rows[R]
     size: int
     content: bytes | str
     pages: int | None
@@ -61,27 +147,28 @@ class _Page(Struct):
 def walk(
     session: Session,
     project: Project,
+    items: ItemList[R],
     since: datetime | None,
     created: datetime | None,
     batch_size: int,
     pages: int = 1,
-) -> Iterator[Rows[api_types.Issue]]:
-    """Yield issues updated at or after ``since`` and created at or after ``created``, each once, in batches.
+) -> Iterator[Rows[R]]:
+    """Yield rows updated at or after ``since`` and created at or after ``created``, each once, in batches.
 
     ``pages`` is the number of pages that the list had a moment ago: they are requested at the same time. Raises
     `MalformedError` when the pages repeat.
     """
     ids: set[str] = set()
     guard = session.caller.guard(project.key, max_pages=MAX_PAGES_STORED)
-    window: _Window | None = _Window(session, project, since, created, pages)
+    window: _Window[R] | None = _Window(session, project, items, since, created, pages)
     while window is not None:
         before = len(ids)
-        batch = Rows[api_types.Issue]()
+        batch = Rows[R]()
         for page in window.pages(guard):
-            new = [issue for issue in page.read if str(issue.id) not in ids]
-            unread = [row for row in page.unread if row.id not in ids]
+            new: list[R] = [row for row in page.read if str(row.id) not in ids]
+            unread: list[UnreadRow] = [row for row in page.unread if row.id not in ids]
             batch += Rows(new, unread)
-            ids |= {*(str(issue.id) for issue in new), *(row.id for row in unread)}
+            ids |= {*(str(row.id) for row in new), *(row.id for row in unread)}
             if len(batch.read) >= batch_size:
                 yield batch
                 batch = Rows()
@@ -91,30 +178,39 @@ def walk(
             return
         if len(ids) == before:
             raise MalformedError(session.name, project.key, "the pages of a list repeat, or are empty")
-        window = _Window(session, project, since, window.end)
+        window = _Window(session, project, items, since, window.end)
 
 
-class _Window:
-    """Up to `WINDOW` pages of issues created at or after ``start``.
+class _Window(Generic[R]):
+    """Up to `WINDOW` pages of rows created at or after ``start``.
 
     After reading, ``is_last`` says whether the list is complete; if not, the next window starts at ``end``.
     """
 
     def __init__(
-        self, session: Session, project: Project, since: datetime | None, start: datetime | None, known_pages: int = 1
+        self,
+        session: Session,
+        project: Project,
+        items: ItemList[R],
+        since: datetime | None,
+        start: datetime | None,
+        known_pages: int = 1,
     ) -> None:
-        self._session, self._project, self._known_pages = session, project, min(known_pages, WINDOW)
-        self._parameters: dict[str, Any] = {"order_by": "created_at", "sort": "asc", "per_page": PER_PAGE, **ALL_ISSUES}
+        self._session, self._project = session, project
+        self._items: ItemList[R] = items
+        self._known_pages = min(known_pages, WINDOW)
+        self._parameters: dict[str, Any] = {"order_by": "created_at", "sort": "asc", "per_page": PER_PAGE, **ALL}
+        self._parameters |= items.parameters
         if since is not None:
-            self._parameters["updated_after"] = format_time(since)
+            self._parameters["updated_after"] = _format_time(since)
         if start is not None:
-            self._parameters["created_after"] = format_time(start)
+            self._parameters["created_after"] = _format_time(start)
         self.end, self.is_last = start, False
 
-    def pages(self, guard: PageGuard) -> Iterator[Rows[api_types.Issue]]:
+    def pages(self, guard: PageGuard) -> Iterator[Rows[R]]:
         """Yield the pages in order, several requested at the same time.
 
-        A falling total means that an issue was deleted and later issues moved up, perhaps from one page to another.
+        A falling total means that a row was deleted and later rows moved up, perhaps from one page to another.
         The window then stops before that page. It also stops where fewer rows came than were counted.
         """
         total: int | None = None
@@ -131,7 +227,7 @@ class _Window:
                 return
             guard.check(page.size, page.content)
 
-    def _fetch_pages(self) -> Iterator[_Page]:
+    def _fetch_pages(self) -> Iterator[_Page[R]]:
         """Fetch the known pages, then the pages after them."""
         count: int | None = None
         map_ahead = self._session.caller.map_ahead
@@ -141,12 +237,12 @@ class _Window:
         last = min(count or WINDOW, WINDOW)
         yield from map_ahead(self._fetch, range(self._known_pages + 1, last + 1))
 
-    def _fetch(self, number: int) -> _Page:
-        path = path_of("/projects/{}/issues", self._project.id)
+    def _fetch(self, number: int) -> _Page[R]:
+        path = path_of("/projects/{}/{}", self._project.id, self._items.name)
         answer = self._session.get(path, self._project.key, page=number, **self._parameters)
         name, key = self._session.name, self._project.key
         raw = decode(answer, list[Raw], name, key)
-        rows = read_rows(raw, lambda row: decode_row(row, api_types.Issue, name, key), unread_issue)
+        rows = read_rows(raw, lambda row: decode_row(row, self._items.type, name, key), self._items.describe)
         return _Page(
             rows=rows,
             size=len(raw),

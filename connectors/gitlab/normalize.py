@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Raw
@@ -29,11 +29,14 @@ __all__ = [
     "events_of",
     "group_of",
     "issue_of",
+    "merge_request_of",
     "milestone_of",
     "number_of",
+    "people_of",
     "person_of",
     "project_of",
     "unread_issue",
+    "unread_merge_request",
     "unread_milestone",
     "visibility_of",
 ]
@@ -42,8 +45,11 @@ _TOKEN_OWNER = re.compile(r"(project|group)_\d+_bot|service_account_")
 """Beginning of the username of a project's or group's access token, and of a service account."""
 
 
-_REFERENCE = re.compile(r"#([0-9]{1,18})$")
-"""Number at the end of an issue's key."""
+_REFERENCE = re.compile(r"[#!]([0-9]{1,18})$")
+"""Number at the end of the key of an issue or merge request."""
+
+_MERGE_REQUEST_ID = "mr-"
+"""Beginning of the native id of a merge request: GitLab counts issues and merge requests apart."""
 
 _GROUP = re.compile(r"/groups/(.+?)/-/")
 """Path of the group in the address of its milestone, iteration or epic."""
@@ -65,8 +71,9 @@ def is_bot(user: api_types.User) -> bool:
 
 
 def project_of(row: api_types.Project) -> Project:
-    """Convert a project. It is public only if its issues are: they may be for members although the code is public."""
-    if row.visibility == "public" and row.issues_access_level in ("enabled", "public"):
+    """Convert a project. It is public only if its issues and merge requests are: they may be for members only."""
+    are_public = row.issues_access_level in ("enabled", "public") and row.merge_requests_access_level != "private"
+    if row.visibility == "public" and are_public:
         visibility = Visibility.PUBLIC
     elif row.visibility in ("public", "internal", "private"):
         visibility = Visibility.PROJECT
@@ -132,9 +139,7 @@ def issue_of(row: api_types.Issue, project: Project, source: str) -> Issue:
         resolution=_resolution(row) if closed else "",
         type=(row.issue_type or "").lower(),
         priority="" if row.severity in (None, "UNKNOWN") else str(row.severity).lower(),
-        assignees=tuple(
-            Person(str(user.id), user.name or user.username, user.username, is_bot(user)) for user in row.assignees
-        ),
+        assignees=people_of(row.assignees),
         labels=tuple(row.labels),
         milestones=(str(row.milestone.id),) if row.milestone else (),
         estimate=estimate,
@@ -144,6 +149,43 @@ def issue_of(row: api_types.Issue, project: Project, source: str) -> Issue:
         parent=f"{source}{row.epic.url}" if row.epic else "",
         due=row.due_date,
         visibility=visibility_of(row, project.visibility),
+    )
+
+
+def people_of(users: Iterable[api_types.User]) -> tuple[Person, ...]:
+    """Convert accounts that can be mentioned."""
+    return tuple(Person(str(user.id), user.name or user.username, user.username, is_bot(user)) for user in users)
+
+
+def merge_request_of(row: api_types.MergeRequest, project: Project) -> Issue:
+    """Convert a merge request without the issues that it closes and its reviews.
+
+    It is done when it is merged. One that was closed without it has the resolution ``not merged``.
+    """
+    closed = row.state in ("merged", "closed")
+    closed_at = row.merged_at or row.closed_at
+    times = row.time_stats
+    return Issue(
+        id=f"{_MERGE_REQUEST_ID}{row.id}",
+        project=project.id,
+        key=row.references.full,
+        title=row.title,
+        url=row.web_url,
+        state=State.CLOSED if closed else State.OPEN,
+        raw_state=row.state,
+        category=StatusCategory.DONE if closed else StatusCategory.IN_PROGRESS,
+        created_at=_utc(row.created_at),
+        updated_at=_utc(row.updated_at),
+        closed_at=_utc(closed_at) if closed and closed_at else None,
+        resolution="" if not closed else "merged" if row.state == "merged" else "not merged",
+        assignees=people_of(row.assignees),
+        labels=tuple(row.labels),
+        milestones=(str(row.milestone.id),) if row.milestone else (),
+        estimate=times.time_estimate or None,
+        remaining=max(0, times.time_estimate - times.total_time_spent) if times.time_estimate else None,
+        spent=times.total_time_spent or None,
+        is_pull_request=True,
+        visibility=project.visibility,
     )
 
 
@@ -157,7 +199,7 @@ def _resolution(row: api_types.Issue) -> str:
 def events_of(
     issue: Issue, moves: Sequence[api_types.MilestoneEvent], states: Sequence[api_types.StateEvent]
 ) -> tuple[Event, ...]:
-    """Convert an issue's history, oldest event first.
+    """Convert the history of an issue or merge request, oldest event first.
 
     A move from one milestone to another is a single ``add`` in GitLab, so the leaving is added here. Times are cut to
     seconds, as in GitLab's GraphQL, so that REST and GraphQL give the same history. No event is before the issue.
@@ -186,11 +228,11 @@ def events_of(
         Event(
             issue=issue.id,
             at=time_of(state.created_at),
-            kind=EventKind.CLOSED if state.state == "closed" else EventKind.REOPENED,
+            kind=EventKind.REOPENED if state.state == "reopened" else EventKind.CLOSED,
             actor=person_of(state.user),
         )
         for state in states
-        if state.state in ("closed", "reopened")
+        if state.state in ("closed", "merged", "reopened")
     ]
     return tuple(sorted(events, key=lambda event: event.at))
 
@@ -205,20 +247,29 @@ def _move_event(
 
 def unread_issue(row: Raw, reason: str) -> UnreadRow:
     """Describe an issue that cannot be read. ``project`` is empty if that cannot be read either."""
+    return _unread(row, reason, "#", "")
+
+
+def unread_merge_request(row: Raw, reason: str) -> UnreadRow:
+    """Describe a merge request that cannot be read, as `unread_issue` does."""
+    return _unread(row, reason, "!", _MERGE_REQUEST_ID)
+
+
+def _unread(row: Raw, reason: str, sign: str, prefix: str) -> UnreadRow:
     fields = fields_of(row)
-    number, reference = word_at(fields, "iid"), word_at(fields, "references", "full")
+    number, reference, native = word_at(fields, "iid"), word_at(fields, "references", "full"), word_at(fields, "id")
     return UnreadRow(
         project=word_at(fields, "project_id"),
         kind=UnreadKind.ISSUE,
         reason=reason,
-        id=word_at(fields, "id"),
-        key=reference if _REFERENCE.search(reference) else f"#{number}" if number.isdecimal() else "",
+        id=f"{prefix}{native}" if native else "",
+        key=reference if _REFERENCE.search(reference) else f"{sign}{number}" if number.isdecimal() else "",
         milestones=words_at(fields, "milestone", "id"),
     )
 
 
 def number_of(row: UnreadRow) -> int | None:
-    """Return the number in the project of an issue that cannot be read; None without one."""
+    """Return the number in the project of an issue or merge request that cannot be read; None without one."""
     match = _REFERENCE.search(row.key)
     return int(match[1]) if match else None
 

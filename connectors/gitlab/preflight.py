@@ -37,9 +37,14 @@ VERSIONS = ServerLine(
     supported="19.4",
     oldest="15.0",
     losses=(
+        Loss("15.3", "it is not known for whom a merge request waits"),
         Loss(TOKENS_SINCE, "a token's scopes and expiry are not known"),
         Loss("15.8", "histories take one or two requests for each issue instead of one for 50 issues"),
         Loss("16.3", "blocking links take one request for each open issue"),
+        Loss(
+            "17.5",
+            "a merge request in a milestone needs one request on the first pull, and two more when it waits for review",
+        ),
     ),
 )
 

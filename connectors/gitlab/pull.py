@@ -18,10 +18,18 @@ from msgspec import Raw, Struct, structs
 
 from connectors.gitlab import api_types
 from connectors.gitlab.containers import GROUP_KINDS, WORDS
-from connectors.gitlab.cursor import OVERLAP, Cursor
+from connectors.gitlab.cursor import OVERLAP, Cursor, ListCursor, MergeRequestCursor
 from connectors.gitlab.group_containers import GroupContainers
-from connectors.gitlab.history_rest import HISTORY, Histories, HistoryRequest, IssueHistory, needs_history
-from connectors.gitlab.issue_pages import ALL_ISSUES, MAX_COUNTED, format_time, walk
+from connectors.gitlab.history_rest import (
+    HISTORY,
+    Histories,
+    HistoryRequest,
+    IssueHistory,
+    needs_history,
+    without_history,
+)
+from connectors.gitlab.issue_pages import ALL, FEW_PAGES, ISSUES, MAX_COUNTED, Newest, newest_rows, walk
+from connectors.gitlab.merge_requests import MergeRequestReader, newest_merge_requests
 from connectors.gitlab.normalize import (
     group_of,
     issue_of,
@@ -31,21 +39,18 @@ from connectors.gitlab.normalize import (
     unread_issue,
     unread_milestone,
 )
-from connectors.gitlab.session import PER_PAGE, PROJECT_ERRORS, Session, has_next, page_count
+from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
 from connectors.shared.paths import path_of
-from connectors.shared.responses import RowError, decode, decode_row
-from connectors.shared.rows import RETRY, Rows, fields_of, read_rows, word_at
+from connectors.shared.responses import RowError, decode
+from connectors.shared.rows import RETRY, Rows, fields_of, word_at
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Issue, Milestone, Project, UnreadKind, UnreadRow
 from sync.tracker.errors import GoneError, TrackerError
 from sync.tracker.protocol import Page
 
 __all__ = ["Reader"]
-
-FEW_PAGES = 5
-"""Pages of newest updates that are read one after the other. An edit meanwhile only makes rows come twice."""
 
 BATCH, BATCH_WITH_HISTORIES = 250, 100
 """Issues in one page of a pull: few enough to store often, and fewer where their histories take requests."""
@@ -68,31 +73,28 @@ class _ProjectGroup(Struct, frozen=True):
     error: TrackerError | None = None
 
 
-class _NewestIssues(Struct, frozen=True):
-    """Newest updates of a project or group.
+class _SharedStart(Struct, frozen=True):
+    """Newest issues and merge requests of a whole group; None where they are asked project by project."""
 
-    ``is_complete``: these are all issues asked for. Otherwise there are ``pages`` pages (1 if GitLab did not count).
-    """
+    issues: Newest[api_types.Issue] | None = None
+    merge_requests: Newest[api_types.MergeRequest] | None = None
 
-    rows: Rows[api_types.Issue] = Rows()
-    is_complete: bool = False
-    pages: int = 1
 
-    @property
-    def updated_at(self) -> datetime | None:
-        """The newest update (UTC), None without issues."""
-        return max((issue.updated_at for issue in self.rows.read), default=None)
+_NOTHING_SHARED = _SharedStart()
 
 
 class _ProjectStart(Struct, frozen=True):
-    """First answers of one project: its milestones and newest issues.
+    """First answers of one project: its milestones, newest issues and newest merge requests.
 
-    ``newest_issues`` is empty where a walk continues. ``newest`` is the newest update (UTC) when reading began.
+    ``newest_issues`` is empty where a walk continues. ``newest`` is the newest update (UTC) when reading began,
+    ``newest_change`` that of the merge requests. ``merge_requests`` is None where they are not read.
     """
 
     milestones: Rows[api_types.Milestone]
-    newest_issues: _NewestIssues
+    newest_issues: Newest[api_types.Issue]
     newest: datetime | None
+    merge_requests: Newest[api_types.MergeRequest] | None = None
+    newest_change: datetime | None = None
 
 
 class _Batch(Struct, frozen=True):
@@ -109,6 +111,7 @@ class _Options(Struct, frozen=True):
     history: str
     status_labels: frozenset[str]
     containers: tuple[str, ...]
+    merge_requests: bool
 
     def scope(self, path: str) -> str:
         """The scope of a cursor: the project's path, the fingerprint of its rules, and the kinds of containers."""
@@ -123,7 +126,8 @@ class Reader:
     """Reader of all projects of a connection.
 
     ``history`` is a value of `HISTORY`; ``status_labels`` are the labels of our own status issues; ``containers`` are
-    some of `connectors.gitlab.containers.WORDS`.
+    some of `connectors.gitlab.containers.WORDS`. ``merge_requests``: those that are or were in a milestone are read,
+    too.
     """
 
     def __init__(
@@ -134,9 +138,11 @@ class Reader:
         history: str = HISTORY[0],
         status_labels: Sequence[str] = (),
         containers: tuple[str, ...] = WORDS[:1],
+        *,
+        merge_requests: bool = True,
     ) -> None:
         self._session = session
-        self._options = _Options(sweeps, rules, history, frozenset(status_labels), containers)
+        self._options = _Options(sweeps, rules, history, frozenset(status_labels), containers, merge_requests)
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield what changed. A project is a path or number, or a group's path with or without ``/*``.
@@ -199,7 +205,7 @@ class Reader:
         containers: GroupContainers,
     ) -> Iterator[Page]:
         """Pull the projects of a group. ``early`` holds the starts that were requested already."""
-        shared = self._shared_issues(group, cursors)
+        shared = self._shared_start(group, cursors)
 
         def start_of(project: Project) -> _ProjectStart | TrackerError:
             future, cursor = early.get(project.id), cursors.get(project.id, Cursor())
@@ -220,47 +226,86 @@ class Reader:
                 except PROJECT_ERRORS as error:
                     yield Page(failed={project.key: error})
 
-    def _shared_issues(self, group: _ProjectGroup, cursors: Mapping[str, Cursor]) -> _NewestIssues | None:
-        """Fetch the changes of a whole group, on its first pull its newest update only; None without a group."""
+    def _shared_start(self, group: _ProjectGroup, cursors: Mapping[str, Cursor]) -> _SharedStart:
+        """Fetch the changes of a whole group, on its first pull its newest update only; nothing without a group."""
         if not group.group or len(group.projects) < 2:
-            return None
+            return _SharedStart()
         known = [cursors.get(project.id, Cursor()) for project in group.projects]
         since = [cursor.since for cursor in known if cursor.since is not None and cursor.created_until is None]
-        path = path_of("/groups/{}/issues", group.group)
-        pages = FEW_PAGES if since else 1
+        path, pages = path_of("/groups/{}", group.group), FEW_PAGES if since else 1
+        lists = [cursor.merge_requests for cursor in known if cursor.merge_requests and self._options.merge_requests]
+        changed = [each.since for each in lists if each.since is not None and each.created_until is None]
+        calls: list[Callable[[], Any]] = [
+            lambda: newest_rows(self._session, ISSUES, path, group.group, min(since, default=None), pages)
+        ]
+        if changed:
+            cursor = MergeRequestCursor(since=min(changed))
+            calls.append(lambda: newest_merge_requests(self._session, path, group.group, cursor))
         try:
-            newest = _newest_issues(self._session, path, group.group, min(since, default=None), pages)
+            answers = self._session.caller.map_all(lambda call: call(), calls)
         except PROJECT_ERRORS:
-            return None
-        return newest if all(row.project for row in newest.rows.unread) else None
+            return _SharedStart()
+        are_named = (rows is None or all(row.project for row in rows.rows.unread) for rows in answers)
+        return _SharedStart(*(rows if named else None for rows, named in zip(answers, are_named, strict=True)))
 
     def _start(
-        self, project: str, key: str, cursor: Cursor, shared: _NewestIssues | None = None
+        self, project: str, key: str, cursor: Cursor, shared: _SharedStart = _NOTHING_SHARED
     ) -> _ProjectStart | TrackerError:
-        """Fetch the milestones and newest issues of a project (id). Return an error that concerns it alone."""
+        """Fetch the milestones, newest issues and newest merge requests of a project (id).
+
+        Return an error that concerns it alone. A project that never had a milestone is asked for merge requests when
+        its milestones were answered.
+        """
         path, since = path_of("/projects/{}", project), cursor.since
-        newest: _NewestIssues | None = None
+        newest: Newest[api_types.Issue] | None = None
         if cursor.created_until is not None:
-            newest = _NewestIssues()
-        elif shared is not None and shared.is_complete and since is not None:
-            own = [row for row in shared.rows.read if str(row.project_id) == project and row.updated_at >= since]
-            unread = [row for row in shared.rows.unread if row.project == project]
-            newest = _NewestIssues(Rows(own, unread), is_complete=True)
+            newest = Newest()
+        elif shared.issues is not None and shared.issues.is_complete and since is not None:
+            newest = shared.issues.of_project(project, since)
         describe = partial(unread_milestone, project=project)
+        merge_requests = partial(self._newest_merge_requests, path, project, key, cursor.merge_requests, shared)
         calls: list[Callable[[], Any]] = [
             lambda: self._session.readable_rows(
                 api_types.Milestone, f"{path}/milestones", key, describe, **WITH_GROUPS
             ),
-            lambda: newest or _newest_issues(self._session, f"{path}/issues", key, since),
+            lambda: newest or newest_rows(self._session, ISSUES, path, key, since),
         ]
+        if cursor.merge_requests is not None:
+            calls.append(merge_requests)
         try:
-            milestones, issues = self._session.caller.map_all(lambda call: call(), calls)
+            milestones, issues, *changes = self._session.caller.map_all(lambda call: call(), calls)
+            if not changes and milestones.read:
+                changes = [merge_requests()]
         except PROJECT_ERRORS as error:
             return error
-        if cursor.created_until is not None:
-            return _ProjectStart(milestones, issues, cursor.newest)
-        times = [at for at in (issues.updated_at, shared.updated_at if shared else None) if at is not None]
-        return _ProjectStart(milestones, issues, max(times, default=None))
+        change = changes[0] if changes else None
+        before = cursor.merge_requests or MergeRequestCursor()
+        return _ProjectStart(
+            milestones,
+            issues,
+            _newest_update(cursor, issues, shared.issues),
+            change,
+            _newest_update(before, change, shared.merge_requests),
+        )
+
+    def _newest_merge_requests(
+        self, path: str, project: str, key: str, cursor: MergeRequestCursor | None, shared: _SharedStart
+    ) -> Newest[api_types.MergeRequest] | None:
+        """Fetch the newest merge requests of a project; None where they are not read."""
+        cursor, group = cursor or MergeRequestCursor(), shared.merge_requests
+        if not self._options.merge_requests:
+            return None
+        if group is not None and group.is_complete and cursor.since is not None and cursor.created_until is None:
+            return group.of_project(project, cursor.since)
+        return newest_merge_requests(self._session, path, key, cursor)
+
+
+def _newest_update(cursor: ListCursor, own: Newest[Any] | None, shared: Newest[Any] | None) -> datetime | None:
+    """The newest update (UTC) of a list when its reading began."""
+    if cursor.created_until is not None:
+        return cursor.newest
+    times = [newest.updated_at for newest in (own, shared) if newest is not None]
+    return max((at for at in times if at is not None), default=None)
 
 
 def _expected_projects(keys: Sequence[str], cursors: Mapping[str, Cursor]) -> dict[str, str]:
@@ -311,25 +356,6 @@ def _resolve_group(session: Session, key: str, path: str) -> _ProjectGroup:
     return _ProjectGroup([project_of(row) for row in rows.read], path, next(iter(errors), None))
 
 
-def _newest_issues(
-    session: Session, path: str, key: str, since: datetime | None, max_pages: int = FEW_PAGES
-) -> _NewestIssues:
-    """Fetch up to ``max_pages`` pages of the newest updates since a time; one page if there are more."""
-    parameters: dict[str, Any] = {"order_by": "updated_at", "sort": "desc", "per_page": PER_PAGE, **ALL_ISSUES}
-    if since is not None:
-        parameters["updated_after"] = format_time(since)
-    rows = Rows[api_types.Issue]()
-    for number in range(1, max_pages + 1):
-        answer = session.get(path, key, page=number, **parameters)
-        page, pages = decode(answer, list[Raw], session.name, key), page_count(answer)
-        rows += read_rows(page, lambda row: decode_row(row, api_types.Issue, session.name, key), unread_issue)
-        if not has_next(answer, number, len(page)):
-            return _NewestIssues(rows, is_complete=True)
-        if pages is None or pages > max_pages:
-            break
-    return _NewestIssues(rows, pages=pages or 1)
-
-
 # --- one project ---------------------------------------------------------------------------------------------------
 
 
@@ -352,6 +378,15 @@ class _ProjectReader:
         self._milestones = [*(milestone_of(row, project.id) for row in own), *containers.milestones(project)]
         """All containers that an issue of the project can be in."""
         self._histories = Histories(session, project.key, start.milestones.read, containers.kinds(project))
+        self._merge_requests = MergeRequestReader(
+            session,
+            project,
+            start.milestones.read,
+            cursor.merge_requests,
+            start.merge_requests,
+            start.newest_change,
+            options.history,
+        )
         self._is_first_pull = cursor.since is None
         needs_sweep_time = self._is_first_pull and cursor.swept_at is None
         self._cursor = cursor.after_sweep(options.sweeps.now()) if needs_sweep_time else cursor
@@ -360,6 +395,8 @@ class _ProjectReader:
         self._has_nameless = False
         """One of them has no readable number: only a pull from the same cursor asks for it again."""
         self._reached: datetime | None = None
+        self._closing: set[int] | None = set() if cursor.since is None and cursor.created_until is None else None
+        """Numbers of the issues that merge requests close; None if this pull does not read all issues."""
 
     def pages(self, order: Sequence[str]) -> Iterator[Page]:
         """Yield the project's pages: milestones on the first page, a cursor on each, completeness on the last.
@@ -393,18 +430,26 @@ class _ProjectReader:
             has_histories = self._options.history != "none"
             size = BATCH_WITH_HISTORIES if has_histories else BATCH
             since, created = self._cursor.since, self._cursor.created_until
-            batches = walk(self._session, self._project, since, created, size, issues.pages)
+            batches = walk(self._session, self._project, ISSUES, since, created, size, issues.pages)
             # without histories no requests follow, so the rows need not wait in memory
             apply = self._session.caller.map_ahead if has_histories else map
             for found, batch in apply(lambda rows: (rows, self._with_histories(rows)), batches):
                 late += (row for row in found.read if row.updated_at >= newest - OVERLAP)
                 if found.read:
                     self._reached = found.read[-1].created_at
+                self._note_closing(found)
                 yield self._page(batch, self._during_walk(newest), base)
                 base = Page()
+        if issues.is_complete:
+            self._note_closing(issues.rows)
+        here = self._cursor if newest is None else self._during_walk(newest)
+        for page in self._merge_requests.pages(self._closing):
+            yield self._with_cursor(page, here, base)
+            base = Page()
         last = self._with_histories(issues.rows if issues.is_complete else Rows())
-        page = self._page(last, self._cursor, base)
-        end = self._cursor if self._has_nameless else self._cursor.after_pull(newest, late)
+        page = self._page(last, here, base)
+        read = [row for row in late if row.iid not in self._unread]
+        end = self._cursor if self._has_nameless else self._cursor.after_pull(newest, read)
         yield structs.replace(page, complete=frozenset({project}), cursors={project: self._encode(end)})
         if self._options.sweeps.is_due(end.swept_at) and not self._containers.is_incomplete(self._project):
             yield from self._sweep(end)
@@ -424,21 +469,37 @@ class _ProjectReader:
         """
         ids: set[str] = set()
         for _ in range(2):
-            for rows in walk(self._session, self._project, None, None, BATCH):
+            for rows in walk(self._session, self._project, ISSUES, None, None, BATCH):
                 ids.update(str(row.id) for row in rows.read)
                 ids.update(row.id for row in rows.unread)
                 old = [row for row in rows.read if cursor.since is not None and row.updated_at < cursor.since]
                 yield Page(issues=tuple(self._with_blockers(old)))
             if len(ids) < MAX_COUNTED:
                 break
+        ids |= yield from self._merge_requests.sweep()
         if "" in ids:
-            reason = "an issue without a readable id"
+            reason = "an issue or merge request without a readable id"
             yield Page(unread=(UnreadRow(project=self._project.id, kind=UnreadKind.LIST, reason=reason),))
             return
         swept = cursor.after_sweep(self._options.sweeps.now())
         yield Page(
             all_issues={self._project.id: frozenset(ids)},
             cursors={self._project.id: self._encode(swept)},
+        )
+
+    def _note_closing(self, rows: Rows[api_types.Issue]) -> None:
+        if self._closing is not None:
+            self._closing |= {row.iid for row in rows.read if row.merge_requests_count}
+
+    def _with_cursor(self, page: Page, cursor: Cursor, base: Page) -> Page:
+        """A page of merge requests with what ``base`` has, and with the cursor."""
+        return structs.replace(
+            page,
+            projects=base.projects,
+            milestones=base.milestones,
+            all_milestones=base.all_milestones,
+            unread=(*base.unread, *page.unread),
+            cursors={self._project.id: self._encode(cursor)},
         )
 
     def _with_blockers(self, rows: Sequence[api_types.Issue]) -> Iterator[Issue]:
@@ -464,7 +525,7 @@ class _ProjectReader:
 
     def _in_epics(self, epics: Collection[str]) -> Rows[api_types.Issue]:
         """Fetch the issues that are in one of these epics, or in an epic below one: no update of theirs shows it."""
-        path, parameters = path_of("/projects/{}/issues", self._project.id), {**ALL_ISSUES, "epic_id": "Any"}
+        path, parameters = path_of("/projects/{}/issues", self._project.id), {**ALL, "epic_id": "Any"}
         rows = self._session.readable_rows(api_types.Issue, path, self._project.key, unread_issue, **parameters)
         return Rows([row for row in rows.read if not set(epics).isdisjoint(self._containers.now(row))], rows.unread)
 
@@ -488,7 +549,7 @@ class _ProjectReader:
         histories = self._histories.fetch(requests)
         blocked_by = {history.issue: history.blocked_by for history in histories}
         faults = {history.issue: history.fault for history in histories if history.fault}
-        unread += (_without_history(issue, faults[issue.id]) for issue in issues.values() if issue.id in faults)
+        unread += (without_history(issue, faults[issue.id]) for issue in issues.values() if issue.id in faults)
         return _Batch(
             [_add_blockers(issue, blocked_by) for issue in issues.values() if issue.id not in faults],
             [history for history in histories if not history.fault],
@@ -529,19 +590,13 @@ class _ProjectReader:
         )
 
     def _encode(self, cursor: Cursor) -> str:
-        here = structs.replace(cursor, unread=tuple(sorted(self._unread)), containers=self._memories)
+        here = structs.replace(
+            cursor,
+            unread=tuple(sorted(self._unread)),
+            containers=self._memories,
+            merge_requests=self._merge_requests.cursor,
+        )
         return here.encode(self._options.scope(self._project.key))
-
-
-def _without_history(issue: Issue, reason: str) -> UnreadRow:
-    return UnreadRow(
-        project=issue.project,
-        kind=UnreadKind.ISSUE,
-        reason=reason,
-        id=issue.id,
-        key=issue.key,
-        milestones=issue.milestones,
-    )
 
 
 def _add_blockers(issue: Issue, blocked_by: Mapping[str, tuple[str, ...]]) -> Issue:

@@ -117,6 +117,8 @@ class Session:
         """Whether GraphQL can be used: a job token may not."""
         self.has_activity = self.graphql
         """Whether GraphQL has the activity of issues: older instances refuse the query."""
+        self.has_reviews = self.graphql
+        """Whether GraphQL has the reviews of merge requests with their notes: older instances refuse the query."""
         self.counts_blockers = True
         """Whether GraphQL counts the blockers of an issue: older instances do not."""
         self.lacking_names = set[str]()

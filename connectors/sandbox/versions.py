@@ -123,6 +123,12 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
     ),
     "gitlab": (
         Part(Kind.PARAMETER, "include_parent_milestones", "13.4", "GitLab's documentation of milestones; MR 38800"),
+        Part(
+            Kind.PATH,
+            "/api/v4/projects/[^/]+/merge_requests/[^/]+/reviewers",
+            "15.3",
+            "MR 93388 of July 2022; GitLab's documentation of merge requests",
+        ),
         Part(Kind.FIELD, "note.internal", "15.4", "MR 95043 of August 2022; the version is inferred"),
         Part(
             Kind.PATH,
@@ -138,6 +144,8 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
         Part(Kind.GRAPHQL, "Group.workItems", "17.4", "GitLab's guide for the change from epics to work items: 17.4"),
         Part(Kind.RULE, "epics are work items", "17.7", "GitLab's documentation of epics: on by default since 17.7"),
         Part(Kind.FIELD, "epic.work_item_id", "18.4", "MR 201938 of August 2025; the version is inferred"),
+        Part(Kind.GRAPHQL, "WorkItemWidgetDevelopment", "17.5", "the schema of 17.5 has it; since when is unverified"),
+        Part(Kind.GRAPHQL, "MergeRequest.notes.filter", "17.5", "the schema of 17.5 has it; since when is unverified"),
         Part(Kind.RULE, "the role Planner", "17.7", "release notes of 17.7; `min_access_level` takes known roles only"),
     ),
     "jira": (

@@ -29,9 +29,11 @@ __all__ = [
     "Issue",
     "Iteration",
     "Label",
+    "MergeRequest",
     "Milestone",
     "Note",
     "Project",
+    "Review",
     "Tracker",
     "User",
     "World",
@@ -178,13 +180,13 @@ class Issue:
     points: float | None = None
     pull: bool = False
     draft: bool = False
-    """GitHub: a pull request that is not ready for review."""
+    """A pull or merge request that is not ready for review."""
     requested: list[User | str] = field(default_factory=list)
     """GitHub: the users and teams (``acme/core``) who are asked for a review and have not answered."""
     reviews: dict[str, str] = field(default_factory=dict)
     """GitHub: the last review of each login that approved or asked for changes."""
     closing: list[int] = field(default_factory=list)
-    """GitHub: the numbers of the issues that a merge closes."""
+    """Numbers of the issues that a merge closes."""
     confidential: bool = False
     health: str = ""
     key: str = ""
@@ -200,6 +202,28 @@ class Issue:
     def jira_resolution(self) -> str:
         """The name of its resolution in Jira; empty while it has none."""
         return "" if self.closed is None or self.unresolved else self.resolution or "Done"
+
+
+@dataclass(slots=True)
+class Review:
+    """A reviewer of a merge request since ``created``. ``state`` is GitLab's word: unreviewed, approved ..."""
+
+    user: User
+    created: datetime
+    state: str = "unreviewed"
+
+
+@dataclass(slots=True)
+class MergeRequest(Issue):
+    """A merge request (GitLab); ``number`` is its own sequence."""
+
+    merged: bool = False
+    reviewers: list[Review] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """GitLab's word for its state."""
+        return "opened" if self.closed is None else "merged" if self.merged else "closed"
 
 
 @dataclass(slots=True)
@@ -224,6 +248,8 @@ class Project:
     sprints: dict[int, Milestone] = field(default_factory=dict)
     """Jira: those of its board."""
     issues: dict[int, Issue] = field(default_factory=dict)
+    merge_requests: dict[int, MergeRequest] = field(default_factory=dict)
+    """GitLab: by their own numbers."""
     labels: dict[str, Label] = field(default_factory=dict)
     updated: datetime | None = None
     internal: bool = False
@@ -242,6 +268,8 @@ class Project:
     lead: User | None = None
     """Jira: the project's lead."""
     issues_off: bool = False
+    merge_requests_off: bool = False
+    """GitLab: merge requests are switched off."""
     hooks: list[Hook] = field(default_factory=list)
     workflows: dict[str, str] = field(default_factory=dict)
     """GitHub Actions: name of the file -> its text."""
@@ -498,6 +526,39 @@ class Tracker:
         project.updated = now
         return made
 
+    def merge_request(
+        self, project: Project, title: str, author: User, *, at: datetime | None = None, **fields: Any
+    ) -> MergeRequest:
+        """Add a merge request (GitLab); fields are those of `MergeRequest`."""
+        now = at or self.world.clock()
+        number = max(project.merge_requests, default=0) + 1
+        made = MergeRequest(self.world.next_id(), number, title, author, now, now, **fields)
+        project.merge_requests[number] = made
+        return made
+
+    def merge(self, change: MergeRequest, actor: User, at: datetime | None = None) -> None:
+        """Merge a merge request."""
+        now = at or self.world.clock()
+        self.change(change, "state", "open", "merged", actor, now, "")
+        change.closed, change.merged = now, True
+
+    def ask_for_review(self, change: MergeRequest, reviewer: User, actor: User, at: datetime | None = None) -> None:
+        """Request a review, the first time or again. The time of the first request stays."""
+        now = at or self.world.clock()
+        self.change(change, "reviewer", None, reviewer.login, actor, now, "")
+        for review in change.reviewers:
+            if review.user is reviewer:
+                review.state = "unreviewed"
+                return
+        change.reviewers.append(Review(reviewer, now))
+
+    def answer_review(self, change: MergeRequest, reviewer: User, state: str, at: datetime | None = None) -> None:
+        """Answer a request for a review: reviewed, requested_changes, approved or unapproved."""
+        self.change(change, "review", None, state, reviewer, at, "")
+        for review in change.reviewers:
+            if review.user is reviewer:
+                review.state = state
+
     def change(
         self, issue: Issue, field_: str, old: Any, new: Any, actor: User, at: datetime | None, title: str
     ) -> None:
@@ -563,7 +624,7 @@ class Tracker:
         self.change(pull, "review", reviewer, "pull_request_review", reviewer, at, state)
 
     def set_draft(self, pull: Issue, draft: bool, actor: User, at: datetime | None = None) -> None:
-        """Make a pull request of GitHub a draft, or ready for review."""
+        """Make a pull or merge request a draft, or ready for review."""
         pull.draft = draft
         self.change(pull, "review", None, "convert_to_draft" if draft else "ready_for_review", actor, at, "")
 

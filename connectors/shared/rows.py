@@ -23,7 +23,7 @@ MANY = 10
 RETRY = MANY - 1
 """Unread rows that one request asks for again: all of them may still be unreadable."""
 
-_WORD = re.compile(r"[\w#./:=+%-]{1,100}")
+_WORD = re.compile(r"[\w#!./:=+%-]{1,100}")
 
 
 class Rows(Struct, Generic[T], frozen=True):

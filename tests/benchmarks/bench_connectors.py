@@ -1,7 +1,7 @@
 """Compare the cost of a pull with a bare fetch of the same bytes and with the naive loop of each SDK.
 
 Run it: ``python tests/benchmarks/bench_connectors.py [--issues N] [--latency S] [--concurrency N] [--only KIND ...]
-[--rows WORD ...]``.
+[--rows WORD ...] [--changes N]``.
 
 The sandbox serves one tracker from another process (`bench_server`) that answers what it was asked before from memory,
 so that its own work does not count. Each figure is that of a whole process: start, imports, network, storing. Only
@@ -68,8 +68,8 @@ class Cost:
 class Server:
     """The tracker in a process of its own, controlled by lines on standard input."""
 
-    def __init__(self, kind: str, issues: int, latency: float) -> None:
-        command = [sys.executable, str(HERE / "bench_server.py"), kind, str(issues), str(latency)]
+    def __init__(self, kind: str, issues: int, latency: float, changes: int) -> None:
+        command = [sys.executable, str(HERE / "bench_server.py"), kind, str(issues), str(latency), str(changes)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.kind, self.url = kind, str(self._heard())
 
@@ -97,9 +97,9 @@ def compiled() -> None:
 
 
 @contextmanager
-def served(kind: str, issues: int, latency: float) -> Iterator[Server]:
+def served(kind: str, issues: int, latency: float, changes: int) -> Iterator[Server]:
     """A tracker full of issues."""
-    server = Server(kind, issues, latency)
+    server = Server(kind, issues, latency, changes)
     try:
         yield server
     finally:
@@ -262,10 +262,12 @@ def configured(folder: Path, server: Server, concurrency: int, policy: str, *, p
     return ["--config", str(folder / "milesync.toml")]
 
 
-def table(kind: str, issues: int, latency: float, concurrency: int, rows: Sequence[str]) -> Iterator[tuple[str, Cost]]:
+def table(
+    kind: str, issues: int, latency: float, concurrency: int, rows: Sequence[str], changes: int
+) -> Iterator[tuple[str, Cost]]:
     """The rows of one dialect."""
     ours, me = [sys.executable, "-m", "sync"], [sys.executable, str(Path(__file__).resolve())]
-    with served(kind, issues, latency) as server, tempfile.TemporaryDirectory() as name:
+    with served(kind, issues, latency, changes) as server, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
         def fetch(word: str) -> list[str]:
@@ -311,6 +313,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
+    parser.add_argument("--changes", type=int, default=0, help="issues that are merge requests instead (GitLab)")
     for name, count in (("--bare", 2), ("--record", 5), ("--naive", 3)):
         parser.add_argument(name, nargs=count, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -328,7 +331,7 @@ def main() -> None:
         print(f"{'':27}{'wall s':>8}{'x bare':>8}{'CPU s':>8}{'peak MB':>9}{'requests':>10}{'read MB':>9}")
         for kind in given.only:
             first = 0.0
-            for what, cost in table(kind, given.issues, given.latency, given.concurrency, given.rows):
+            for what, cost in table(kind, given.issues, given.latency, given.concurrency, given.rows, given.changes):
                 first = first or cost.wall
                 print(
                     f"{kind + ' ' + what:27}{cost.wall:8.2f}{cost.wall / first:8.2f}{cost.cpu:8.2f}{cost.peak:9.0f}"

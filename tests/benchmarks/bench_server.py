@@ -1,7 +1,8 @@
 """The sandbox's tracker for `bench_connectors`, in a process of its own.
 
-``python bench_server.py KIND ISSUES LATENCY`` prints its URL as JSON, then obeys lines: ``count`` (requests and bytes
-since the last time), ``change N`` (N issues are edited). It remembers its answers to reads until something changes.
+``python bench_server.py KIND ISSUES LATENCY CHANGES`` prints its URL as JSON, then obeys lines: ``count`` (requests and
+bytes since the last time), ``change N`` (N issues are edited). It remembers its answers to reads until something
+changes. CHANGES of the issues are merge requests (GitLab).
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Memory:
         return messages
 
 
-def filled(tracker: Tracker, count: int) -> Project:
+def filled(tracker: Tracker, count: int, changes: int = 0) -> Project:
     """A project of three years: forty milestones, most of them past, and issues that came, moved and went."""
     rng, now = Random(7), tracker.world.clock().replace(microsecond=0)
     began = now - timedelta(days=1100)
@@ -97,9 +98,26 @@ def filled(tracker: Tracker, count: int) -> Project:
         done = born + timedelta(days=rng.gammavariate(1.2, 25))
         if done < now - timedelta(hours=1):
             tracker.close(issue, rng.choice(people), done)
+    if tracker.kind == "gitlab":
+        _make_merge_requests(tracker, project, changes, rng)
     for n, past in enumerate(goals[: MILESTONES - RUNNING]):
         tracker.close_milestone(project, past, began + (n + 2) * span)
     return project
+
+
+def _make_merge_requests(tracker: Tracker, project: Project, count: int, rng: Random) -> None:
+    """Turn a part of the issues into merge requests, each of which closes an issue; every open one waits for review."""
+    issues = project.issues
+    for number in rng.sample(sorted(issues), count):
+        issue = issues.pop(number)
+        fields = {name: getattr(issue, name) for name in ("labels", "assignees", "body", "milestones", "changes")}
+        made = tracker.merge_request(project, issue.title, issue.author, at=issue.created, **fields)
+        made.updated, made.closed, made.merged = issue.updated, issue.closed, issue.closed is not None
+        made.changes = [line for line in issue.changes if line.field == "milestone"]
+        if made.closed is None:
+            tracker.ask_for_review(made, made.assignees[0], made.author, issue.updated)
+    for made, number in zip(project.merge_requests.values(), rng.sample(sorted(issues), count), strict=True):
+        made.closing = [number]
 
 
 def change(tracker: Tracker, project: Project, count: int) -> None:
@@ -119,7 +137,7 @@ def main() -> None:
     world = World()
     tracker = {"github": world.github, "gitlab": world.gitlab, "jira": world.jira, "jira-cloud": world.cloud}[kind]
     tracker.limit = 10**9
-    project = filled(tracker, count)
+    project = filled(tracker, count, int(sys.argv[4]) if len(sys.argv) > 4 else 0)
     memories: list[Memory] = []
     plain = server.application
 

@@ -20,6 +20,7 @@ import requests
 from graphql import build_schema, parse, validate
 from jsonschema import Draft202012Validator, FormatChecker
 
+from connectors.gitlab import closing_links, reviews
 from connectors.gitlab.apply import SET_HEALTH
 from connectors.gitlab.history_graphql import LINKS, QUERY, QUERY_WITH_LINKS
 from connectors.sandbox.world import Project
@@ -51,6 +52,7 @@ UNDESCRIBED = {
     "GET /groups/PATH/projects",
     "GET /projects/N/issues/N/notes",
     "GET /projects/N/members/all/N",
+    "GET /projects/N/merge_requests",
     "GET /user",
     "POST /api/graphql",
     "POST /projects/N/issues/N/notes",
@@ -239,7 +241,7 @@ def test_the_query_is_in_the_schema() -> None:
     missing = "extend type Project { workItems(iids: [String!], first: Int, after: String): WorkItemConnection }"
     with gzip.open(SCHEMA, "rt", encoding="utf-8") as file:
         schema = build_schema(f"{file.read()}\n{missing}", assume_valid_sdl=True)
-    for query in (QUERY, QUERY_WITH_LINKS, LINKS, SET_HEALTH):
+    for query in (QUERY, QUERY_WITH_LINKS, LINKS, SET_HEALTH, closing_links.QUERY, reviews.QUERY):
         assert validate(schema, parse(query)) == []
     assert validate(schema, parse(QUERY.replace("createdAt", "created"))) != []
 

@@ -282,22 +282,22 @@ class TestHistory:
         assert requests_of(connector, Mirror(), "acme/app") == 3, "no milestone, no history"
         project = tracker.project("acme/app")
         milestone = tracker.milestone(project, "1", at=side.clock.forward(days=1))
-        assert requests_of(connector, Mirror(), "acme/app") == 3, "nothing was touched since it came to be"
+        assert requests_of(connector, Mirror(), "acme/app") == 4, "merge requests; nothing was touched since"
         for number in range(1, 11):
             tracker.move(project, project.issues[number], [milestone.id], tracker.user("ada"), side.clock.now)
         tracker.comment(project.issues[11], tracker.user("ada"), "Not in it", side.clock.now)
-        assert requests_of(connector, Mirror(), "acme/app") == 3 + 1
+        assert requests_of(connector, Mirror(), "acme/app") == 4 + 1
         tracker.faults.append(failing("/api/graphql", 404))
         by_rest = side.connect()
-        assert requests_of(by_rest, Mirror(), "acme/app") == 3 + 1 + 10 * 2 + 1
-        assert requests_of(by_rest, Mirror(), "acme/app") == 3 + 10 * 2 + 1, "what was refused is not asked again"
+        assert requests_of(by_rest, Mirror(), "acme/app") == 4 + 1 + 10 * 2 + 1
+        assert requests_of(by_rest, Mirror(), "acme/app") == 4 + 10 * 2 + 1, "what was refused is not asked again"
 
     def test_status_issues_of_ours_are_not_asked_about(self, side: Side) -> None:
         tracker, project, _ = team(side)
         body = 'Health\n\n<!-- milesync {"kind":"status_issue","milestone":"x"} -->'
         tracker.issue(project, "Health of 2.0", tracker.bot, body=body, labels=["milestone-status"])
         connector = side.connect(status_labels=["milestone-status"])
-        assert requests_of(connector, Mirror(), "acme/web/shop") == 3
+        assert requests_of(connector, Mirror(), "acme/web/shop") == 4
 
     def test_an_issue_that_vanishes_meanwhile_is_gone(self, side: Side) -> None:
         tracker, project, milestone = team(side)
@@ -334,7 +334,7 @@ class TestHistoryTogether:
             edit(rng, tracker, project, stones, clock)
         together = side.connect()
         got = Mirror()
-        assert requests_of(together, got, "acme/web/app") <= 3 + 2 + 4
+        assert requests_of(together, got, "acme/web/app") <= 4 + 2 + 4
         assert sum(map(len, got.histories.values())) > 30
         tracker.faults.append(failing("/api/graphql", 403))
         assert Mirror().pull(side.connect(), "acme/web/app").histories == got.histories
@@ -345,7 +345,7 @@ class TestHistoryTogether:
             side.tracker.move(project, issue, [milestone.id], side.tracker.user("ada"), side.clock.now)
         side.tracker.faults.append(failing("/api/graphql", 502, times=1))
         connector, got = side.connect(), Mirror()
-        assert requests_of(connector, got, "acme/app") == 3 + 1 + 2
+        assert requests_of(connector, got, "acme/app") == 4 + 1 + 2
         assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * 40
         assert side.slept == []
 

@@ -103,9 +103,14 @@ def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Trac
             "15.0",
             [
                 "the maker of GitLab 15.0.0 has ended its support; milesync works with it",
+                "on GitLab 15.0.0 it is not known for whom a merge request waits",
                 "on GitLab 15.0.0 a token's scopes and expiry are not known",
                 "on GitLab 15.0.0 histories take one or two requests for each issue instead of one for 50 issues",
                 "on GitLab 15.0.0 blocking links take one request for each open issue",
+                (
+                    "on GitLab 15.0.0 a merge request in a milestone needs one request on the first pull, and two more "
+                    "when it waits for review"
+                ),
             ],
         ),
         ("14.10", ["GitLab 14.10.0 is older than 15.0, the oldest version that milesync is tested with"]),

@@ -21,7 +21,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.sandbox.gitlab.formats import Json, group_id
 from connectors.sandbox.gitlab.graphql import answer
-from connectors.sandbox.gitlab.pagination import BadRequestError, NotAllowedError, issues_wanted, paged
+from connectors.sandbox.gitlab.merge_requests import MergeRequests
+from connectors.sandbox.gitlab.pagination import (
+    BadRequestError,
+    ForbiddenError,
+    MissingError,
+    NotAllowedError,
+    issues_wanted,
+    paged,
+)
 from connectors.sandbox.gitlab.permissions import hook, member, token, version
 from connectors.sandbox.gitlab.quick_actions import run_commands
 from connectors.sandbox.gitlab.views import View
@@ -37,14 +45,6 @@ PLANNER = 15
 WITH_GROUPS = ("include_ancestors", "include_parent_milestones")
 """Two names of one parameter."""
 LONGEST_NOTE = 1_000_000
-
-
-class _MissingError(Exception):
-    """404 that names the missing object."""
-
-
-class _ForbiddenError(Exception):
-    """403."""
 
 
 class _MovedError(Exception):
@@ -89,6 +89,7 @@ def application(tracker: Tracker) -> ASGIApp:
         ("GET", "/api/v4/groups/{id}/milestones", desk.group_milestones),
         ("GET", "/api/v4/groups/{id}/milestones/{milestone}", desk.group_milestone),
         ("PUT", "/api/v4/groups/{id}/milestones/{milestone}", desk.edit_group_milestone),
+        *MergeRequests(desk.view, desk.read_project, desk.read_group).handlers(),
     ]
     routes = [Route(path, _guarded(tracker, work), methods=[method]) for method, path, work in handlers]
     return wired(_Undecoded(Starlette(routes=routes)), tracker, lambda r: _token(r) == tracker.token, _unauthorised)
@@ -161,9 +162,9 @@ def _refusing(work: Handler, request: Request) -> Response:
         rest = request.url.path.split("/", 5)[5:]
         there = "/".join([f"{base}/api/v4/projects/{moved}", *rest])
         return Response(status_code=301, headers={"location": there + query})
-    except _MissingError as missing:
+    except MissingError as missing:
         return _json({"message": f"404 {missing} Not Found"}, 404)
-    except _ForbiddenError:
+    except ForbiddenError:
         return _json({"message": "403 Forbidden"}, 403)
     except BadRequestError as bad:
         return _json({"error": str(bad)}, 400)
@@ -209,6 +210,14 @@ class _Desk:
     def __init__(self, tracker: Tracker) -> None:
         self.tracker, self.view = tracker, View(tracker)
 
+    def read_project(self, request: Request) -> Project:
+        """Return the project of a request."""
+        return self._project(request)
+
+    def read_group(self, request: Request) -> list[Project]:
+        """Return the projects below the group of a request."""
+        return self._below(self._group(request))
+
     # --- finding ---------------------------------------------------------------------------------------------------
 
     def _project(self, request: Request, *, write: bool = False) -> Project:
@@ -218,9 +227,9 @@ class _Desk:
         for project in self.tracker.projects.values():
             if (project.key == wanted or str(project.id) == wanted) and not project.hidden:
                 if write and (project.read_only or project.archived):
-                    raise _ForbiddenError
+                    raise ForbiddenError
                 return project
-        raise _MissingError("Project")
+        raise MissingError("Project")
 
     def _group(self, request: Request) -> str:
         wanted = unquote(request.path_params["id"])
@@ -230,7 +239,7 @@ class _Desk:
                 path = "/".join(parts[: depth + 1])
                 if wanted in (path, str(group_id(path))) and not project.hidden:
                     return path
-        raise _MissingError("Group")
+        raise MissingError("Group")
 
     def _below(self, group: str) -> list[Project]:
         found = [p for p in self.tracker.projects.values() if p.key.startswith(f"{group}/") and not p.hidden]
@@ -241,7 +250,7 @@ class _Desk:
         text = request.path_params["iid"]
         issue = project.issues.get(int(text)) if text.isdigit() else None
         if issue is None or issue.pull:
-            raise _MissingError("Issue")
+            raise MissingError("Issue")
         return project, issue
 
     def _note(self, request: Request) -> tuple[Project, Issue, Comment]:
@@ -249,9 +258,9 @@ class _Desk:
         for comment in issue.comments:
             if str(comment.id) == request.path_params["note"]:
                 if not comment.author.bot:
-                    raise _ForbiddenError
+                    raise ForbiddenError
                 return project, issue, comment
-        raise _MissingError("Note")
+        raise MissingError("Note")
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -264,18 +273,18 @@ class _Desk:
     def hooks(self, request: Request) -> Response:
         project = self._project(request)
         if not project.admin:
-            raise _ForbiddenError
+            raise ForbiddenError
         rows = list(enumerate(project.hooks, start=1))
         return paged(request, rows, lambda row: hook(row[0], row[1], project.id))
 
     def member(self, request: Request) -> Response:
         project, number = self._project(request), request.path_params["user"]
         if project.hides_roles:
-            raise _ForbiddenError
+            raise ForbiddenError
         user = self.tracker.users.get(int(number)) if number.isdigit() else None
         shown = member(project, user) if user else None
         if shown is None:
-            raise _MissingError("Not found")
+            raise MissingError("Not found")
         return _json(shown)
 
     def group(self, request: Request) -> Response:
@@ -327,7 +336,7 @@ class _Desk:
         """Return a project's own milestone by its id; group milestones are not included."""
         found = project.milestones.get(int(request.path_params["milestone"]))
         if found is None or found.group:
-            raise _MissingError("Milestone")
+            raise MissingError("Milestone")
         return found
 
     def _of_group(self, request: Request) -> tuple[Milestone, Project]:
@@ -335,7 +344,7 @@ class _Desk:
         for project in self._below(group):
             if number in project.milestones and project.milestones[number].group == group:
                 return project.milestones[number], project
-        raise _MissingError("Milestone")
+        raise MissingError("Milestone")
 
     def _described(self, request: Request, milestone: Milestone, project: Project) -> Response:
         milestone.description = str(_sent(request).get("description", milestone.description) or "")
@@ -419,7 +428,7 @@ class _Desk:
     def group_epics(self, request: Request) -> Response:
         group, query = self._group(request), request.query_params
         if not self.view.planning.is_licensed:
-            raise _ForbiddenError
+            raise ForbiddenError
         found = self.view.planning.epics(
             group,
             ancestors=query.get("include_ancestor_groups") == "true",
@@ -429,7 +438,7 @@ class _Desk:
 
     def _licensed(self, missing: str) -> None:
         if not self.view.planning.is_licensed:
-            raise _MissingError(missing)
+            raise MissingError(missing)
 
     # --- writing ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, build_schema, execute_sync, parse, validate
 
-from connectors.sandbox.gitlab import group_graphql
+from connectors.sandbox.gitlab import group_graphql, merge_request_graphql
 from connectors.sandbox.gitlab.formats import Json
 from connectors.sandbox.gitlab.views import View
 from connectors.sandbox.versions import prune, ruby_words
@@ -76,7 +76,7 @@ def _schema(*, premium: bool, version: str) -> GraphQLSchema:
     """Return the schema of a version; without a licence it lacks the licensed fields."""
     free = _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }")
     text = _SCHEMA + group_graphql.LICENSED if premium else free
-    schema = build_schema(text + group_graphql.SCHEMA)
+    schema = build_schema(text + group_graphql.SCHEMA + merge_request_graphql.SCHEMA)
     resolvers: dict[tuple[str, str], Any] = {
         ("Query", "project"): _project,
         ("Mutation", "updateIssue"): _update_issue,
@@ -84,7 +84,11 @@ def _schema(*, premium: bool, version: str) -> GraphQLSchema:
         ("WorkItemWidgetNotes", "discussions"): _discussions,
         ("Discussion", "notes"): lambda note, _, **__: {"nodes": [note]},
     }
-    for (type_, field), resolver in (resolvers | dict(group_graphql.RESOLVERS)).items():
+    for (type_, field), resolver in {
+        **resolvers,
+        **group_graphql.RESOLVERS,
+        **merge_request_graphql.RESOLVERS,
+    }.items():
         found = schema.type_map[type_]
         assert isinstance(found, GraphQLObjectType)
         if field in found.fields:
@@ -130,9 +134,11 @@ def _item(view: View, project: Project, issue: Issue) -> Json:
         "blockingCount": view.blocking(project)[issue.number],
     }
     notes = {"type_name": "WorkItemWidgetNotes", "type": "NOTES", "of": (project, issue)}
+    development = {"type_name": "WorkItemWidgetDevelopment", "type": "DEVELOPMENT", "of": (project, issue)}
     return {
+        "id": f"gid://gitlab/WorkItem/{issue.id}",
         "iid": str(issue.number),
-        "widgets": [{"type_name": "WorkItemWidgetLabels", "type": "LABELS"}, links, notes],
+        "widgets": [{"type_name": "WorkItemWidgetLabels", "type": "LABELS"}, links, notes, development],
     }
 
 

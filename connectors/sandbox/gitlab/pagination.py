@@ -15,11 +15,20 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from connectors.sandbox.world import Issue, Project
+from connectors.sandbox.world import Issue, MergeRequest, Project
 
-__all__ = ["BadRequestError", "NotAllowedError", "issues_wanted", "paged"]
+__all__ = [
+    "BadRequestError",
+    "ForbiddenError",
+    "MissingError",
+    "NotAllowedError",
+    "issues_wanted",
+    "merge_requests_wanted",
+    "paged",
+]
 
 Row = TypeVar("Row")
+Item = TypeVar("Item", bound=Issue)
 Check = Callable[[Project, Issue], bool]
 
 TOTALS_UP_TO = 10_000
@@ -37,6 +46,14 @@ _ORDERS: dict[str, Callable[[Issue], Any]] = {
 
 class BadRequestError(Exception):
     """400 with GitLab's ``error``."""
+
+
+class MissingError(Exception):
+    """404 that names the missing object."""
+
+
+class ForbiddenError(Exception):
+    """403."""
 
 
 class NotAllowedError(Exception):
@@ -63,24 +80,32 @@ def _one_of(query: QueryParams, name: str, *values: str) -> str:
 
 def issues_wanted(projects: Sequence[Project], query: QueryParams, me: int) -> list[tuple[Project, Issue]]:
     """Return the issues of a list's query, in its order. ``me`` is the user of ``scope``."""
+    state = _one_of(query, "state", "all", "opened", "closed")
+    rows = [(project, issue) for project in projects for issue in project.issues.values() if not issue.pull]
+    if state != "all":
+        rows = [row for row in rows if (row[1].closed is None) is (state == "opened")]
+    return _wanted(rows, query, me)
+
+
+def merge_requests_wanted(
+    projects: Sequence[Project], query: QueryParams, me: int
+) -> list[tuple[Project, MergeRequest]]:
+    """Return the merge requests of a list's query, in its order. ``me`` is the user of ``scope``."""
+    state = _one_of(query, "state", "all", "opened", "closed", "merged", "locked")
+    rows = [(project, change) for project in projects for change in project.merge_requests.values()]
+    return _wanted([row for row in rows if state in ("all", row[1].state)], query, me)
+
+
+def _wanted(rows: Sequence[tuple[Project, Item]], query: QueryParams, me: int) -> list[tuple[Project, Item]]:
     order = _ORDERS[_one_of(query, "order_by", *_ORDERS)]
     down = _one_of(query, "sort", "desc", "asc") == "desc"
     checks = list(_checks(query, me))
-    chosen = []
-    for project in projects:
-        issues = [issue for issue in project.issues.values() if not issue.pull]
-        for check in checks:
-            issues = [issue for issue in issues if check(project, issue)]
-        chosen += [(project, issue) for issue in issues]
-    chosen.sort(key=lambda row: order(row[1]), reverse=down)
-    return chosen
+    chosen = [row for row in rows if all(check(*row) for check in checks)]
+    return sorted(chosen, key=lambda row: order(row[1]), reverse=down)
 
 
 def _checks(query: QueryParams, me: int) -> Iterator[Check]:
-    """Return a check for each condition of the query."""
-    state = _one_of(query, "state", "all", "opened", "closed")
-    if state != "all":
-        yield lambda _, issue: (issue.closed is None) is (state == "opened")
+    """Return a check for each condition of the query, except its state."""
     if _one_of(query, "scope", "created_by_me", "all", "assigned_to_me") != "all":
         yield lambda _, issue: issue.author.id == me
     updated, created = _time(query, "updated_after"), _time(query, "created_after")

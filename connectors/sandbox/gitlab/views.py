@@ -15,7 +15,18 @@ from urllib.parse import quote
 from connectors.sandbox.gitlab.formats import Json, group_id, stamp
 from connectors.sandbox.gitlab.planning import Planning
 from connectors.sandbox.versions import shown
-from connectors.sandbox.world import Change, Comment, Epic, Issue, Label, Milestone, Project, Tracker, User
+from connectors.sandbox.world import (
+    Change,
+    Comment,
+    Epic,
+    Issue,
+    Label,
+    MergeRequest,
+    Milestone,
+    Project,
+    Tracker,
+    User,
+)
 
 __all__ = ["View"]
 
@@ -60,7 +71,8 @@ class View:
             "visibility": visibility,
             "issues_enabled": not project.issues_off,
             "issues_access_level": "disabled" if project.issues_off else "enabled",
-            "merge_requests_enabled": True,
+            "merge_requests_enabled": not project.merge_requests_off,
+            "merge_requests_access_level": "disabled" if project.merge_requests_off else "enabled",
             "open_issues_count": sum(issue.closed is None for issue in project.issues.values()),
             "permissions": {
                 "project_access": {"access_level": self.access(project), "notification_level": 3},
@@ -111,6 +123,11 @@ class View:
         """Count the open issues that each issue (by number) blocks."""
         return Counter(n for issue in project.issues.values() if issue.closed is None for n in issue.blocked_by)
 
+    @staticmethod
+    def closing(issue: Issue, project: Project) -> list[MergeRequest]:
+        """Return the merge requests that close an issue."""
+        return [change for change in project.merge_requests.values() if issue.number in change.closing]
+
     def issue(self, issue: Issue, project: Project, blocking: Counter[int]) -> Json:
         """Return an issue, the same in lists and single reads."""
         milestone = project.milestones.get(issue.milestones[0]) if issue.milestones else None
@@ -134,7 +151,7 @@ class View:
             "type": issue.type.upper() if issue.type in ("incident", "task") else "ISSUE",
             "issue_type": issue.type if issue.type in ("incident", "task") else "issue",
             "user_notes_count": len(issue.comments),
-            "merge_requests_count": 0,
+            "merge_requests_count": len(self.closing(issue, project)),
             "upvotes": 0,
             "downvotes": 0,
             "due_date": issue.due and issue.due.isoformat(),
@@ -273,7 +290,7 @@ class View:
         return [
             self.event(change, issue)
             | {
-                "state": "closed" if change.new == "closed" else "reopened",
+                "state": "reopened" if change.new == "open" else change.new,
                 "source_commit": None,
                 "source_merge_request_id": None,
             }
