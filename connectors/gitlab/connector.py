@@ -12,11 +12,13 @@ from connectors.gitlab.observe import Observer
 from connectors.gitlab.preflight import examine
 from connectors.gitlab.pull import Reader
 from connectors.gitlab.session import Session
+from connectors.gitlab.survey import containers_in_use
 from connectors.gitlab.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
+from sync.tracker.container_use import ContainerUse
 from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
@@ -97,6 +99,10 @@ class GitLabConnector:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
         kinds = [kind(self._session) for kind in GROUP_KINDS if kind.word in self._containers]
         return examine(self._session, projects, self._clock, kinds)
+
+    def containers_in_use(self, projects: Sequence[str]) -> Sequence[ContainerUse]:
+        """Count the issues in each kind of container. See `sync.tracker.container_use.SurveyingTracker`."""
+        return containers_in_use(self._session, projects)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

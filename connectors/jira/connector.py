@@ -12,11 +12,13 @@ from connectors.jira.observe import Observer
 from connectors.jira.preflight import examine
 from connectors.jira.pull import Reader
 from connectors.jira.session import Session
+from connectors.jira.survey import containers_in_use
 from connectors.jira.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
+from sync.tracker.container_use import ContainerUse
 from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
@@ -92,6 +94,10 @@ class JiraConnector:
     def examine(self, projects: Sequence[str]) -> Examination:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
         return examine(self._session, projects, self._clock)
+
+    def containers_in_use(self, projects: Sequence[str]) -> Sequence[ContainerUse]:
+        """Count the issues in each kind of container. See `sync.tracker.container_use.SurveyingTracker`."""
+        return containers_in_use(self._session, projects)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

@@ -13,7 +13,12 @@ from sync.cli.session import command_session, report_failures
 
 __all__ = ["check"]
 
-Targets = Annotated[list[str], typer.Argument(metavar="TARGET...", help="github:owner/repo, gitlab:g/p, jira:KEY")]
+Targets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TARGET...", help="github:owner/repo, gitlab:group/project, jira:KEY; or :sprints, :iterations after it"
+    ),
+]
 
 
 def check(targets: Targets, as_of: AsOf = "", as_json: Json = False, verbose: Verbose = False) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["Answers", "TrackerAnswers", "render_config"]
 
 
 @dataclass
 class TrackerAnswers:
-    """The answers about one tracker. ``variable`` is the environment variable with the token."""
+    """The answers about one tracker. ``variable`` is the environment variable with the token.
+
+    ``options`` are those of the connector: what is a milestone.
+    """
 
     name: str
     kind: str
@@ -18,6 +23,7 @@ class TrackerAnswers:
     variable: str = ""
     email: str = ""
     projects: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,7 +48,7 @@ type       = "{kind}"
 url        = {url}
 token      = {{ env = {variable} }}   # or {{ file = "/run/secrets/{name}" }}; never the token itself
 {email}projects   = {projects}
-# milestones = {{ exclude = ["Backlog"] }}   # milestones to leave out, by title
+{options}# milestones = {{ exclude = ["Backlog"] }}   # milestones to leave out, by title
 # timezone   = "Europe/Berlin"             # time zone in which a due date ends
 """
 _TAIL = """
@@ -69,11 +75,31 @@ def render_config(answers: Answers) -> str:
                 variable=_quoted(answer.variable),
                 email=email,
                 projects=projects,
+                options=_options(answer.options),
             )
         )
     first = answers.trackers[0]
     parts.append(_TAIL.format(name=first.name, project=_quoted(first.projects[0])))
     return "".join(parts)
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    """Return the line of the connector's options; empty without any. Values are texts, and lists and tables of them."""
+    if not options:
+        return ""
+    return f"options    = {_toml(options)}   # what is a milestone\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_quoted_key(key)} = {_toml(item)}' for key, item in value.items())} }}"
+    if isinstance(value, str):
+        return _quoted(value)
+    return f"[{', '.join(map(_toml, value))}]"
+
+
+def _quoted_key(key: str) -> str:
+    return key if key.isidentifier() and key.isascii() else _quoted(key)
 
 
 def _quoted(text: str) -> str:

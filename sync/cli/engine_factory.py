@@ -12,6 +12,7 @@ from config.secret import header_problem
 from config.settings import Settings
 from sync.assess.milestone import AssessmentRules
 from sync.cli.audiences import configured_audiences
+from sync.cli.targets import TargetConnection, parse_targets
 from sync.cli.wiring import clock, connect
 from sync.engine.engine import Engine
 from sync.forecast.parameters import Rules
@@ -86,15 +87,9 @@ def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_
 
     Raises `ConfigurationError` for a wrong target, a missing token or a wrong address.
     """
-    projects_by_type: dict[str, list[str]] = {}
     errors: list[str] = []
-    for target in targets:
-        kind, _, project = target.partition(":")
-        if kind not in _VARIABLES or not project:
-            errors.append(f"{target}: write github:owner/repo, gitlab:group/project or jira:KEY")
-        else:
-            projects_by_type.setdefault(kind, []).append(project)
-    for kind in projects_by_type:
+    connections = parse_targets(targets, tuple(_VARIABLES), errors)
+    for kind in connections:
         token, address, default = _VARIABLES[kind]
         errors += [f"the environment variable {token} is not set"] if not environ.get(token, "").strip() else []
         variables = (token, "JIRA_EMAIL") if kind == "jira" else (token,)
@@ -108,7 +103,7 @@ def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_
     if errors:
         raise ConfigurationError(errors)
     return Engine(
-        connections=[_target_connection(kind, projects, environ) for kind, projects in projects_by_type.items()],
+        connections=[_target_connection(target, environ) for target in connections.values()],
         store=Store.memory(clock),
         instance="check",
         clock=clock,
@@ -120,12 +115,13 @@ def build_target_engine(targets: Sequence[str], environ: Mapping[str, str], run_
     )
 
 
-def _target_connection(kind: str, projects: Sequence[str], environ: Mapping[str, str]) -> Connection:
+def _target_connection(target: TargetConnection, environ: Mapping[str, str]) -> Connection:
+    kind = target.kind
     token, address, default = _VARIABLES[kind]
     secret = {"token": environ[token].strip()}
     if kind == "jira" and environ.get("JIRA_EMAIL"):
         secret["email"] = environ["JIRA_EMAIL"].strip()
     secrets.register(secret["token"])
     url = validators.url(environ.get(address) or default)
-    setup = Setup(name=kind, url=url, secrets=secret, clock=clock, sleep=time.sleep)
-    return Connection(name=kind, connector=connect(kind, setup), projects=tuple(projects))
+    setup = Setup(name=kind, url=url, secrets=secret, clock=clock, sleep=time.sleep, options=target.options)
+    return Connection(name=kind, connector=connect(kind, setup), projects=target.projects)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.text import Text
@@ -23,9 +24,12 @@ from sync.cli.config_template import Answers, TrackerAnswers, render_config
 from sync.cli.doctor import connection_findings, finding_lines
 from sync.cli.options import DEFAULT, ERROR, Config, Verbose, exit_with, named_file
 from sync.cli.session import command_session, report_failures
+from sync.cli.targets import container_words
 from sync.cli.terminal import Terminal
 from sync.engine.doctor import Level
 from sync.telemetry import log
+from sync.tracker.container_use import ContainerUse, SurveyingTracker
+from sync.tracker.errors import TrackerError
 
 __all__ = ["init"]
 
@@ -115,7 +119,10 @@ def _tracker(talk: _Dialogue, used_names: set[str], config: Path) -> TrackerAnsw
         answer.projects = _projects(
             talk.ask(f"Projects ({_EXAMPLE[kind]}), with commas between", "", _project_list(kind))
         )
-        if not talk.environ.get(answer.variable) or _is_reachable(talk, answer, config):
+        if not talk.environ.get(answer.variable):
+            return answer
+        if _is_reachable(talk, answer, config):
+            answer.options = _containers(talk, answer, config)
             return answer
         if typer.confirm("Keep these answers anyway?", default=False):
             return answer
@@ -157,6 +164,57 @@ def _is_reachable(talk: _Dialogue, answer: TrackerAnswers, config: Path) -> bool
         return False
     talk.console.print(finding_lines(findings))
     return all(finding.level is not Level.ERROR for finding in findings)
+
+
+# --- what is a milestone --------------------------------------------------------------------------------------------
+
+
+def _containers(talk: _Dialogue, answer: TrackerAnswers, config: Path) -> dict[str, Any]:
+    """Offer the kinds of containers that the projects use, if that is not the usual one alone. Return the options."""
+    with _draft(config, render_config(Answers(instance="draft", trackers=[answer]))) as draft:
+        settings = load(draft, {})
+    (connection,) = wiring.build_connections(settings, talk.environ)
+    try:
+        if not isinstance(connection.connector, SurveyingTracker):
+            return {}
+        found = [use for use in connection.connector.containers_in_use(answer.projects) if use.issues]
+    except TrackerError as error:
+        talk.say(f"The kinds of milestones could not be counted: {error}")
+        return {}
+    finally:
+        connection.connector.close()
+    uses = {use.word: use for use in sorted(found, key=lambda use: -use.issues)}
+    usual = container_words(answer.kind)[0]
+    if not uses.keys() - {usual}:
+        return {}
+    talk.say(f"{_use_sentence(list(uses.values()))}.")
+    chosen = talk.ask(
+        f"What is a milestone for this team? ({', '.join(uses)}; several with commas)",
+        next(iter(uses)),
+        _some_of(tuple(uses)),
+    ).split(", ")
+    options: dict[str, Any] = {"containers": chosen}
+    for word in chosen:
+        options |= uses[word].options
+    return options if chosen != [usual] else {}
+
+
+def _use_sentence(uses: Sequence[ContainerUse]) -> str:
+    """Return how many issues are in which kind: ``17 are in iterations, 3 in milestones``."""
+    first, *others = uses
+    parts = [f"{first.issues} {'is' if first.issues == 1 else 'are'} in {first.word}"]
+    parts += [f"{use.issues} in {use.word}" for use in others]
+    return f"Of the open issues that were looked at, {', '.join(parts)}"
+
+
+def _some_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def check(answer: str) -> str:
+        chosen = [part.strip().lower() for part in answer.split(",") if part.strip()]
+        if not chosen or not set(chosen) <= set(words):
+            raise ValueError(f"should be some of {', '.join(words)}")
+        return ", ".join(dict.fromkeys(chosen))
+
+    return check
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config import load
+from connectors.github.connector import GitHubConnector
 from connectors.sandbox.world import World
+from sync.tracker.container_use import ContainerUse
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import served
 
@@ -168,3 +171,41 @@ def test_a_name_with_signs_of_toml_in_it_stays_one_text(tmp_path: Path) -> None:
     done = init(tmp_path, *("acme", "jira", "https://jira.example.org", "", "", 'A"B\\ü, C'), *("n", ""), env=UNSET)
     assert done.code == 0, done.err
     assert load(tmp_path / "milesync.toml", {}).connections["jira"].projects == ('A"B\\ü', "C")
+
+
+class Surveyed:
+    """A connector that found issues in two kinds of containers."""
+
+    @staticmethod
+    def containers_in_use(*_: object) -> list[ContainerUse]:
+        boards = {"boards": ["acme/7"]}
+        return [ContainerUse(word="milestones", issues=3), ContainerUse(word="iterations", issues=17, options=boards)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "options"),
+    [
+        ("", {"containers": ["iterations"], "boards": ["acme/7"]}),
+        ("Milestones, iterations", {"containers": ["milestones", "iterations"], "boards": ["acme/7"]}),
+        ("milestones", {}),
+    ],
+)
+def test_kinds_of_milestones_in_use_are_offered(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, options: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(GitHubConnector, "containers_in_use", Surveyed.containers_in_use, raising=False)
+    done = init(tmp_path, "acme", "github", world.github.url, "", "acme/app", "weeks", answer, "n", "", "n")
+    assert done.code == 0, done.err
+    assert "Of the open issues that were looked at, 17 are in iterations, 3 in milestones." in done.out
+    assert "The answer should be some of iterations, milestones" in done.out
+    assert load(tmp_path / "milesync.toml", {}).connections["gh"].options == options
+
+
+def test_a_team_with_the_usual_milestones_alone_is_not_asked(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [ContainerUse(word="milestones", issues=3), ContainerUse(word="iterations", issues=0)]
+    monkeypatch.setattr(GitHubConnector, "containers_in_use", lambda *_: found, raising=False)
+    done = init(tmp_path, "acme", "github", world.github.url, "", "acme/app", "n", "", "n")
+    assert done.code == 0, done.err
+    assert load(tmp_path / "milesync.toml", {}).connections["gh"].options == {}
