@@ -84,9 +84,17 @@ class _CacheBody(msgspec.Struct, array_like=True):
 
 
 def load_memberships(
-    store: Store, source: str, projects: Collection[str], at: datetime, rules: ItemRules
+    store: Store,
+    source: str,
+    projects: Collection[str],
+    at: datetime,
+    rules: ItemRules,
+    hidden: Mapping[str, Collection[str]] | None = None,
 ) -> MembershipHistory:
-    """Load the memberships of these projects (native ids) of a tracker (base URL), as known at ``at`` (UTC)."""
+    """Load the memberships of these projects (native ids) of a tracker (base URL), as known at ``at`` (UTC).
+
+    ``hidden``: by project the milestones (native ids) whose readers may not read it, so its items are no members there.
+    """
     keys = {project: rules.cache_key(project) for project in projects}
     editions = store.editions(source, projects)  # read before the rows: a change in between makes the entry stale
     titles: history.Titles | None = None
@@ -104,7 +112,8 @@ def load_memberships(
                 body = msgspec.msgpack.encode(_build(store, source, project, titles, rules))
                 entry = new_entries[project] = CacheEntry(editions.get(project, 0), body)
             cached = msgspec.msgpack.decode(entry.body, type=_CacheBody)
-            batch_tables.append(MembershipTable.decode(cached.memberships).without_items(rules.status_issues).as_of(at))
+            table = MembershipTable.decode(cached.memberships).without_items(rules.status_issues)
+            batch_tables.append(table.without_containers((hidden or {}).get(project, ())).as_of(at))
             estimated += [(uid(source, "issue", issue), moment) for issue, moment in cached.estimated if moment <= at]
             recorded |= {uid(source, "milestone", key) for key, moment in cached.recorded.items() if moment <= at}
         if new_entries and editions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from sync.assess.history_size import HistorySize
@@ -63,7 +63,8 @@ class AssessmentRules:
 class AssessedMilestone:
     """One milestone with its health and everything that its comment shows.
 
-    ``other_ids`` are further texts that may mean it (`sync.model.milestone_ids`).
+    ``other_ids`` are further texts that may mean it (`sync.model.milestone_ids`). ``known_from``: no history of its
+    members exists before this time (UTC), see `sync.model.membership.Container`.
     ``memberships`` are those of its items, ``issues`` by uid. ``is_running``: not ended at that time. ``read_at``: last
     complete pull of its project (UTC). ``missing_since``: its own data is missing since then (UTC). ``forecasts``:
     those of the last weeks; ``last_week``: those of about a week ago. ``estimated_at``: item uid -> time of its last
@@ -92,6 +93,7 @@ class AssessedMilestone:
     is_running: bool
     has_status_issue: bool
     other_ids: tuple[str, ...] = ()
+    known_from: datetime | None = None
     read_at: datetime | None = None
     missing_since: datetime | None = None
     forecasts: tuple[PublishedForecast, ...] = ()
@@ -119,6 +121,14 @@ class AssessedMilestone:
     def criteria(self) -> Criteria:
         """The exit criteria in its description."""
         return self.words.criteria
+
+    @property
+    def charted_from(self) -> date | None:
+        """The first day of its burn-up: its start, or the day since which its members are known; None: not started."""
+        start = self.health.start
+        if start is None or self.known_from is None:
+            return start
+        return max(start, day_of(self.known_from, self.connection.zone))
 
     @property
     def report_on(self) -> str:

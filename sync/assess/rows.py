@@ -242,7 +242,7 @@ def load_rows(
         own_labels=store.item_labels(source),
     )
     due_dates = store.due_dates(source)
-    history = load_memberships(store, source, watched, at, rules)
+    history = load_memberships(store, source, watched, at, rules, _hidden(projects, milestones.values()))
     by_container = history.memberships.by_container()
     issues = LazyIssues(_loader(store, source, watched, rules))
     rows = ConnectionRows(
@@ -267,6 +267,12 @@ def load_rows(
     prefix = len(uid(source, "issue", ""))
     issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))
     return rows
+
+
+def _hidden(projects: Mapping[str, Project], milestones: Iterable[Milestone]) -> Mapping[str, Collection[str]]:
+    """Return by private project the public milestones: a comment that everybody reads must not count its items."""
+    public = [own.id for own in milestones if projects[own.project].is_public]
+    return {key: public for key, project in projects.items() if public and not project.is_public}
 
 
 def _load_milestones(

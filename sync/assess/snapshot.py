@@ -109,11 +109,16 @@ class Snapshot:
             yield uid, ContainerRules(rows.connection.zone, rows.tolerance_of(uid), known_until)
 
     def _unread(self) -> Iterator[str]:
-        """Yield the milestones (uid) that were due during an outage of their data: their outcome is not known."""
+        """Yield the milestones (uid) from which nothing is learnt.
+
+        The outcome is not known of those that were due during an outage of their data, nor the growth of those that
+        had started before milesync first saw them, without a history in the tracker.
+        """
         for own in self.rows:
             for uid, container in own.containers.items():
-                known_until = self.container_rules[uid].known_until
-                if known_until is not None and container.due is not None and container.due >= known_until:
+                known_until, due = self.container_rules[uid].known_until, container.due
+                is_outage = known_until is not None and due is not None and due >= known_until
+                if is_outage or container.known_from is not None:
                     yield uid
 
     @property
@@ -337,6 +342,7 @@ def _assessed(
             overrides=overrides,
             project_keys=rows.project_keys,
             is_running=container.ended is None,
+            known_from=container.known_from,
             has_status_issue=uid in runs.reported or bool(overrides.report_on),
             read_at=runs.read_at.get(key),
             missing_since=None if outage is None else health.stale_since,

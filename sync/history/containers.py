@@ -15,6 +15,9 @@ The start is the first of these that is known:
 Items that join until the end of the start day are the agreed scope (`Container.agreed_at`). In case 4 the start is no
 known day, so items that join after that moment are added.
 
+Of a listed milestone (`LISTED_ID_PREFIX`), such as a board's iteration, no history exists before milesync first saw it:
+the items that it had then are the agreed scope, and `Container.known_from` is that time.
+
 A milestone that is closed on its due day ends with that day: Jira knows only the day of a release, and an iteration
 ends by its dates alone. A sprint ends at the moment of its completion.
 """
@@ -33,6 +36,7 @@ from sync.model.dates import day_of, end_of_day
 from sync.model.membership import Container
 from sync.model.tracker_data import (
     ENDING_ON_DAY,
+    LISTED_ID_PREFIX,
     DueDate,
     Milestone,
     MilestoneKind,
@@ -79,6 +83,7 @@ def containers(
         key = uid(source, "milestone", milestone.id)
         project = projects[milestone.project].key if milestone.project in projects else milestone.project
         start, agreed_at = _start(milestone, key, due, releases.get(milestone.project, ()), joins, zone)
+        known_from = _known_from(milestone, due_dates.get(milestone.id, ()), agreed_at or start)
         kind = milestone.kind
         if kind is MilestoneKind.RULE:
             kind = usual_kind.get(milestone.project, MilestoneKind.MILESTONE)
@@ -91,7 +96,8 @@ def containers(
                 due=None if due is None else end_of_day(due, zone),
                 first_due=None if first_due is None else end_of_day(first_due, zone),
                 ended=_ended(milestone, due, zone, at),
-                agreed_at=agreed_at,
+                agreed_at=known_from or agreed_at,
+                known_from=known_from,
                 is_end_estimated=_is_end_estimated(milestone, due, zone, at),
             )
         )
@@ -103,6 +109,14 @@ def _due_dates_at(milestone: Milestone, due_dates: Sequence[DueDate], at: dateti
     known = [note.due for note in due_dates if note.seen <= at] or [note.due for note in due_dates[:1]]
     known = known or [milestone.due]
     return known[-1], next((due for due in known if due is not None), None)
+
+
+def _known_from(m: Milestone, due_dates: Sequence[DueDate], agreed_at: datetime | None) -> datetime | None:
+    """Return when milesync first saw a listed milestone, if that was after ``agreed_at``; None for all others."""
+    if not m.id.startswith(LISTED_ID_PREFIX) or not due_dates:
+        return None
+    seen = due_dates[0].seen
+    return seen if agreed_at is None or seen > agreed_at else None
 
 
 def _release_days(

@@ -158,6 +158,11 @@ class MembershipTable:
         codes = [n for n, name in enumerate(self.items) if name in excluded] if excluded else []
         return self._select(~_is_in(self.item, np.array(codes, dtype=np.int64))) if codes else self
 
+    def without_containers(self, containers: Collection[str]) -> MembershipTable:
+        """Return the table without the memberships in these containers."""
+        codes = [self._code[name] for name in containers if name in self._code]
+        return self._select(~_is_in(self.container, np.array(codes, dtype=np.int64))) if codes else self
+
     def as_of(self, at: datetime) -> MembershipTable:
         """Return what was known at ``at``: only memberships that had begun, only ends that had come.
 

@@ -80,6 +80,8 @@ class Container(Struct, frozen=True, kw_only=True):
     ``agreed_at`` is the moment until which items join the agreed scope, the end of the start day; later ones are added.
     None: ``start``.
     ``is_end_estimated``: the moment at which it was closed is not known, or only its day.
+    ``known_from``: the tracker has no history of its members, and milesync saw them first at this time, after the
+    agreed scope. None: they are known from the start.
     """
 
     id: str
@@ -93,3 +95,4 @@ class Container(Struct, frozen=True, kw_only=True):
     clock_due: datetime | None = None
     agreed_at: datetime | None = None
     is_end_estimated: bool = False
+    known_from: datetime | None = None

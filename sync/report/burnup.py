@@ -66,7 +66,7 @@ def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     closed_on = milestone.milestone.closed_on(zone)
     if health.status.is_over and closed_on is not None:
         until = min(until, closed_on)
-    start = health.start
+    start = milestone.charted_from
     if start is None or start >= until or not milestone.memberships:
         return None
     span = (until - start).days

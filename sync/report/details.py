@@ -29,7 +29,7 @@ from sync.model.joint import Commitment, FellowWords, OtherMember
 from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point
 from sync.report.figures import hours, overrun_percent
-from sync.report.head import ITEMS
+from sync.report.head import ITEMS, kind_word
 from sync.report.levers import lever_texts, ranked_levers
 from sync.report.phrases import day, finding_sentence, minute, percent, plural, small, sureness
 from sync.report.reasons import reason_sentence
@@ -304,6 +304,9 @@ def _confidence(facts: Facts) -> Section | None:
     if basis.calibrating:
         lines.append(("Recent forecasts of this series were worse than its own hit rate, which is shown instead.",))
     lines.append((facts.calibration,))
+    if facts.known_from is not None:
+        kind = kind_word(facts.milestone.kind)
+        lines.append((f"The history of this {kind} begins on {day(facts.known_from)}: the tracker has none.",))
     lines += [
         ("Source ", Foreign(source.name), f" last read in full on {minute(source.at)}")
         for source in facts.sources

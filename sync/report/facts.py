@@ -67,7 +67,8 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     ``changes`` since the comment that a reader knows, and ``previous_forecast`` in it (`sync.report.changes`), are None
     before the first comment. ``last_week``: the probability about a week ago (None: no trend, see `sync.report.trend`).
     ``due_dates`` are all that were seen, ``forecasts`` were published earlier, oldest first; ``calibration`` describes
-    in our words how accurate such forecasts were. ``points`` draw the burn-up.
+    in our words how accurate such forecasts were. ``points`` draw the burn-up. ``known_from``: no history of its
+    members exists before this day.
     ``override`` and ``note`` are words of people; ``commands``: ``/milesync`` comments have an effect. ``missing`` are
     the inputs that could not be read; ``aggregate``: sources count whose items this audience may not read.
     ``commitments`` are the joint milestones of which it is a member, ``fellow_words`` the decisions and risks of their
@@ -89,6 +90,7 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     forecasts: tuple[PublishedForecast, ...] = ()
     calibration: str = NO_TRACK_RECORD
     points: tuple[Point, ...] = ()
+    known_from: date | None = None
     budget: Budget | None = None
     override: Override | None = None
     note: Note | None = None
@@ -170,6 +172,7 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         sources=(SourceFreshness(name=milestone.connection.name, at=milestone.read_at),),
         missing=tuple(entry for entry in milestone.inputs if entry.state is not InputState.READ),
         points=_points(milestone, now),
+        known_from=None if milestone.known_from is None else day_of(milestone.known_from, milestone.connection.zone),
         budget=_budget(
             milestone.issues[membership.item]
             for membership in milestone.memberships
@@ -193,9 +196,9 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
 
 
 def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
-    """Return scope and done on up to `POINTS` days from the start to today or the end."""
+    """Return scope and done on up to `POINTS` days of the burn-up, until today or the end."""
     zone = milestone.connection.zone
-    start, until = milestone.health.start, day_of(now, zone)
+    start, until = milestone.charted_from, day_of(now, zone)
     closed_on = milestone.milestone.closed_on(zone)
     if milestone.health.status.is_over and closed_on is not None:
         until = min(until, closed_on)

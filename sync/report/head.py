@@ -132,7 +132,11 @@ def place_line(facts: Facts) -> Line:
 
 def kind_word(kind: MilestoneKind) -> str:
     """Return the tracker's word for a kind of milestone."""
-    names = {MilestoneKind.JOINT: "joint milestone", MilestoneKind.RULE: "milestone"}
+    names = {
+        MilestoneKind.JOINT: "joint milestone",
+        MilestoneKind.RULE: "milestone",
+        MilestoneKind.TARGET_DATE: "target date",
+    }
     return names.get(kind, kind.value)
 
 

@@ -89,11 +89,13 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
     closed = [end for end in ends if end is not None]
     if health.status.is_over and len(closed) == len(ends):
         until = min(until, max(closed))
-    if not starts or min(starts) >= until or not health.counts.total:
+    known = [day_of(milestone.known_from, joint.zone) for milestone in joint.members if milestone.known_from]
+    first = max([min(starts), *known]) if starts else until
+    if first >= until or not health.counts.total:
         return None
-    span = (until - min(starts)).days
+    span = (until - first).days
     count = min(POINTS, span + 1)
-    days = sorted({min(starts) + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
+    days = sorted({first + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
     points = [*_lines(joint, days[:-1]), Point(until, health.counts.done, health.counts.total)]
     dates = health.dates if not health.status.is_over else type(health.dates)()
     return BurnUp(

@@ -210,10 +210,13 @@ def _scope_changes(milestone: AssessedMilestone) -> list[ScopeChange]:
 
 
 def _planned_until(milestone: AssessedMilestone) -> datetime:
-    """Return the end (UTC) of the first day in the project's zone: items that joined by then count as planned."""
+    """Return the end (UTC) of the first day in the project's zone: items that joined by then count as planned.
+
+    Without a history it is the time at which the members were first seen.
+    """
     zone = milestone.connection.zone
     first = min((membership.joined for membership in milestone.memberships), default=milestone.health.at)
-    return end_of_day(milestone.health.start or day_of(first, zone), zone)
+    return milestone.known_from or end_of_day(milestone.health.start or day_of(first, zone), zone)
 
 
 def _people(milestone: AssessedMilestone) -> Iterable[PersonRow]:

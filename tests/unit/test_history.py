@@ -772,3 +772,24 @@ def test_a_due_date_counts_from_the_moment_it_was_seen() -> None:
     notes = [DueDate(day(10), date(2026, 3, 1)), DueDate(day(20), date(2026, 4, 1))]
     [container] = contain(milestone(due=date(2026, 5, 1)), dues={"m": notes}, at=day(20))
     assert container.due == midnight(4, 2)
+
+
+def listed(**fields: Any) -> Milestone:
+    return milestone(id="list-1", kind=MilestoneKind.ITERATION, **fields)
+
+
+def test_the_history_of_a_listed_milestone_begins_when_it_was_first_seen() -> None:
+    dates: dict[str, Any] = {"start": date(2026, 1, 5), "due": date(2026, 1, 20)}
+    seen = {"list-1": [DueDate(midnight(1, 12), dates["due"])], "m": [DueDate(midnight(1, 12), dates["due"])]}
+    [late] = contain(listed(**dates), dues=seen)
+    assert (late.known_from, late.agreed_at, late.start) == (midnight(1, 12), midnight(1, 12), midnight(1, 5))
+    [early] = contain(listed(**dates), dues={"list-1": [DueDate(midnight(1, 4), dates["due"])]})
+    assert (early.known_from, early.agreed_at) == (None, midnight(1, 6))
+    [usual] = contain(milestone(**dates), dues=seen)
+    assert (usual.known_from, usual.agreed_at) == (None, midnight(1, 6))
+
+
+def test_the_history_of_a_listed_milestone_without_a_start_begins_then_too() -> None:
+    seen = {"list-1": [DueDate(midnight(1, 12), None)]}
+    [unstarted] = contain(listed(), dues=seen)
+    assert (unstarted.known_from, unstarted.agreed_at) == (midnight(1, 12), midnight(1, 12))
