@@ -10,7 +10,7 @@ from config.errors import key
 from config.tables import ConnectionSettings, ProjectRules
 from sync.model.item_state import StateNames, StateRules, fold_name, fold_names
 
-__all__ = ["ambiguous_names", "state_rules"]
+__all__ = ["ambiguous_names", "state_rules", "written_names"]
 
 _TABLES = ("done", "removed", "started")
 _LISTS = ("states", "labels", "resolutions")
@@ -26,6 +26,16 @@ def state_rules(connection: ConnectionSettings, project: ProjectRules | None) ->
         removed_labels=fold_names(removed.labels),
         removed_resolutions=None if removed.resolutions is None else fold_names(removed.resolutions),
     )
+
+
+def written_names(connection: ConnectionSettings) -> Iterator[tuple[str, str, str]]:
+    """Yield each name of a connection and its projects: its key in the table of the connection, its kind, the name."""
+    tables = [((), connection), *((("project", name), rules) for name, rules in connection.project.items())]
+    for place, own in tables:
+        for table in _TABLES:
+            for kind in _LISTS:
+                names = getattr(getattr(own, table), kind, None) or ()
+                yield from ((key((*place, table, kind, i)), kind, name) for i, name in enumerate(names))
 
 
 def ambiguous_names(table: Mapping[str, Any], file: str) -> Iterator[str]:

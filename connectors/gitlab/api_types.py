@@ -222,6 +222,22 @@ class MilestoneEvent(Struct):
     user: User | None = None
 
 
+class Label(Struct):
+    """Label of a project or group, with its present name."""
+
+    id: Number
+    name: str
+
+
+class LabelEvent(Struct):
+    """Change of an issue's labels. ``action`` is ``add`` or ``remove``; ``label`` is None after its deletion."""
+
+    created_at: Time
+    action: str
+    label: Label | None = None
+    user: User | None = None
+
+
 class StateEvent(Struct):
     """Change of a state to ``closed``, ``reopened`` or, of a merge request, ``merged``."""
 
@@ -249,13 +265,6 @@ class Member(Struct):
 
     access_level: Number = 0
     state: str = ""
-
-
-class Label(Struct):
-    """Label."""
-
-    id: Number
-    name: str
 
 
 class _Message(Struct):

@@ -28,6 +28,7 @@ from connectors.gitlab.history_graphql import (
     MilestoneIndex,
     read_activities,
 )
+from connectors.gitlab.label_history import LabelHistory
 from connectors.gitlab.moves import Move
 from connectors.gitlab.normalize import events_of, unread_issue
 from connectors.gitlab.session import Session, TooHeavyError
@@ -132,6 +133,7 @@ class Histories:
         """Reason for each issue, by number, whose links to other issues cannot be read."""
         self._milestones = MilestoneIndex(project, milestones)
         self._batch = BatchSize(BATCH)
+        self._labels = LabelHistory(session, project)
 
     def fetch(self, requests: Sequence[HistoryRequest]) -> list[IssueHistory]:
         """Fetch histories and blockers, in the order of the requests."""
@@ -287,7 +289,9 @@ class Histories:
                 current = None
         is_whole = current == (str(row.milestone.id) if row.milestone else None)
         is_whole = is_whole and all(kind.explains(row, others) for kind in self._kinds)
-        return IssueHistory(issue.id, events, others) if is_whole else None
+        if not is_whole:
+            return None
+        return IssueHistory(issue.id, (*events, *self._labels.events_of(issue, activity.notes)), others)
 
 
 def fetch_history(
@@ -300,6 +304,7 @@ def fetch_history(
         if not moves and not others and not issue.milestones:
             return IssueHistory(issue.id)
         states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
+        labels = tuple(LabelHistory(session, project).fetch(issue, path))
     except GoneError:
         try:
             session.get(path, project)
@@ -308,7 +313,7 @@ def fetch_history(
         return IssueHistory(issue.id)
     except MalformedError as error:
         return IssueHistory(issue.id, fault=f"its events: {error.detail}")
-    return IssueHistory(issue.id, events_of(issue, moves, states), others)
+    return IssueHistory(issue.id, (*events_of(issue, moves, states), *labels), others)
 
 
 def without_history(issue: Issue, reason: str) -> UnreadRow:

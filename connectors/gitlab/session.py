@@ -21,6 +21,7 @@ from msgspec import Raw
 
 from connectors.gitlab import api_types
 from connectors.shared.http import Caller, origin_of, pin_environment
+from connectors.shared.recorded_names import RecordedNames
 from connectors.shared.responses import Response, decode, decode_row, read_body
 from connectors.shared.rows import Rows, read_rows
 from sync.model.tracker_data import UnreadRow
@@ -123,6 +124,7 @@ class Session:
         """Whether GraphQL counts the blockers of an issue: older instances do not."""
         self.lacking_names = set[str]()
         """Optional fields, arguments and types that GraphQL does not know here."""
+        self.recorded = RecordedNames.of(setup.options)
         self._note_times = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_PER_MINUTE))))
 
     def get(self, path: str, project: str = "", **params: Any) -> Response:

@@ -131,6 +131,7 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         triggers=tuple(triggers),
         unread=(*unread_expiry, *unread_hooks, *(entry for finding in findings for entry in finding.unread)),
         failed=failed | errors,
+        states=tuple(session.status_names.values()) if session.recorded.states else (),
     )
 
 

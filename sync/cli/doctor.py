@@ -17,6 +17,7 @@ from rich.text import Text
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load
+from config.state_names import written_names
 from sync.cli import wiring
 from sync.cli.indented import Indented
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, exit_with, print_json
@@ -26,6 +27,7 @@ from sync.engine.doctor import (
     ConnectionCheck,
     DoctorFinding,
     Level,
+    UnusedName,
     clock_findings,
     description_findings,
     examine_connection,
@@ -33,8 +35,9 @@ from sync.engine.doctor import (
     series_findings,
     unlisted_findings,
 )
+from sync.model.item_state import fold_name
 from sync.model.tracker_data import Milestone, Project
-from sync.pull.identify import former_address, is_known, moved_error
+from sync.pull.identify import former_address, is_known, moved_error, recall_identities
 from sync.store.database import MissingDatabase, StoreError
 from sync.store.maintenance import Condition, condition
 from sync.store.store import Store
@@ -115,7 +118,11 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
     except ConfigurationError as error:
         return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in error.errors]
     check = ConnectionCheck(
-        name, connection.connector, settings.connections[name].projects, lambda key: settings.policy_for(name, key)
+        name,
+        connection.connector,
+        settings.connections[name].projects,
+        lambda key: settings.policy_for(name, key),
+        tuple(_unused_names(settings, connection, environ)),
     )
     try:
         return [*_address_findings(settings, connection, environ), *examine_connection(check, wiring.clock)]
@@ -143,6 +150,25 @@ def _address_findings(
                 yield DoctorFinding(area=connection.name, level=Level.ERROR, words=str(error))
     except (ConfigurationError, StoreError, TrackerError):
         return  # other findings report a database or a tracker that cannot be used
+
+
+def _unused_names(settings: Settings, connection: Connection, environ: Mapping[str, str]) -> Iterator[UnusedName]:
+    """Yield the configured states, labels and resolutions that no stored issue has; none where no issue is stored."""
+    written = list(written_names(settings.connections[connection.name]))
+    try:
+        url = settings.database_url(environ).get_secret_value() if written else ""
+        database = condition(url) if url else None
+        if database is None or database.revision is None or database.behind or database.ahead:
+            return
+        with Store.open(url, create=False, clock=wiring.clock) as store:
+            recall_identities([connection], store)
+            used = store.names_in_use(connection.source)
+    except (ConfigurationError, StoreError):
+        return  # other findings report a database that cannot be used
+    for place, kind, name in written:
+        known: frozenset[str] = getattr(used, kind)
+        if used.states and fold_name(name) not in known:
+            yield UnusedName(place, kind, name, known)
 
 
 # --- the database ---------------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ A problem that would fail under today's policy is an error; a right that only a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from sync.health.definition import description_finding
 from sync.health.usual import is_never_done
 from sync.markup.document import clean
 from sync.model.health import Health
+from sync.model.item_state import fold_name, fold_names
 from sync.model.milestone_ids import plain_id
 from sync.model.policy import Policy
 from sync.model.tracker_data import Milestone, Project, State
@@ -40,11 +42,13 @@ __all__ = [
     "ConnectionCheck",
     "DoctorFinding",
     "Level",
+    "UnusedName",
     "clock_findings",
     "description_findings",
     "examine_connection",
     "findings",
     "is_ok",
+    "name_findings",
     "series_findings",
 ]
 
@@ -79,6 +83,18 @@ class DoctorFinding(Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+class UnusedName(Struct, frozen=True):
+    """A configured name of a state, label or resolution that no stored issue has. ``kind`` is the list that it is in.
+
+    ``key`` is its place in the connection's table; ``used`` are the names (folded) that issues have instead.
+    """
+
+    key: str
+    kind: str
+    name: str
+    used: Collection[str]
+
+
 class ConnectionCheck(Struct, frozen=True):
     """A connection to check, with the policy of each of its projects."""
 
@@ -86,6 +102,7 @@ class ConnectionCheck(Struct, frozen=True):
     connector: Connector
     projects: Sequence[str]
     policy_of: Callable[[str], Policy]
+    unused_names: Sequence[UnusedName] = ()
 
 
 def is_ok(findings: Iterable[DoctorFinding]) -> bool:
@@ -136,6 +153,7 @@ def findings(connection: ConnectionCheck, report: Examination, now: datetime) ->
             f"writes by milesync would trigger {trigger.words}{where}",
             "check that this is intended",
         )
+    yield from name_findings(connection, report.states)
     for what, remedy in dict.fromkeys((unread.what, unread.remedy) for unread in report.unread):
         where = _named([unread.project for unread in report.unread if unread.what == what and unread.project])
         yield _finding(connection, Level.NOTE, f"not visible to the token: {what}{where}", remedy)
@@ -149,6 +167,18 @@ def clock_findings(area: str, ahead: timedelta) -> Iterator[DoctorFinding]:
     words = f"its clock is {length_of(off)} {'ahead of' if ahead > timedelta() else 'behind'} this machine's"
     level = Level.WARNING if off <= MAX_CLOCK_DIFFERENCE else Level.ERROR
     yield DoctorFinding(area=area, level=level, words=words, remedy="set this machine's clock, by NTP for example")
+
+
+def name_findings(connection: ConnectionCheck, states: Collection[str]) -> Iterator[DoctorFinding]:
+    """Yield a warning for each configured name that no issue and no workflow (``states``) has."""
+    known = fold_names(states)
+    for unused in connection.unused_names:
+        if unused.kind == "states" and fold_name(unused.name) in known:
+            continue
+        near = get_close_matches(fold_name(unused.name), {*unused.used, *(known if unused.kind == "states" else ())}, 1)
+        words = f"{unused.key}: no issue that was read has or had {unused.name!r}"
+        remedy = f"is {near[0]!r} meant?" if near else "correct or delete it; a renamed one needs its new name"
+        yield _finding(connection, Level.WARNING, words, remedy)
 
 
 def series_findings(healths: Iterable[Health]) -> Iterator[DoctorFinding]:

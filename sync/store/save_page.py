@@ -198,7 +198,7 @@ def _with_listed(new: Issue, old: Row[Any] | None) -> Issue:
 def _differs(old: Row[Any] | None, new: Issue) -> bool:
     if old is None or old.deleted_at is not None:
         return True
-    names = ("updated_at", "state", "milestones", "project", "estimate", "points")
+    names = ("updated_at", "state", "raw_state", "labels", "milestones", "project", "estimate", "points")
     return any(getattr(old, name) != getattr(new, name) for name in names)
 
 
@@ -218,6 +218,12 @@ def _difference(old: Row[Any], new: Issue, at: datetime) -> Iterator[Event]:
         yield Event(issue=new.id, at=new.closed_at or when, kind=EventKind.CLOSED)
     if old.state == State.CLOSED and new.state == State.OPEN:
         yield Event(issue=new.id, at=when, kind=EventKind.REOPENED)
+    if old.raw_state != new.raw_state:
+        yield Event(issue=new.id, at=old.updated_at, kind=EventKind.STATUS, value=old.raw_state)
+        yield Event(issue=new.id, at=when, kind=EventKind.STATUS, value=new.raw_state)
+    for label in sorted(set(old.labels) ^ set(new.labels)):
+        kind = EventKind.LABELED if label in new.labels else EventKind.UNLABELED
+        yield Event(issue=new.id, at=when, kind=kind, value=label)
     if (old.estimate, old.points) != (new.estimate, new.points):
         yield Event(issue=new.id, at=when, kind=EventKind.ESTIMATED)
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from sync.model.item_state import StateNames
 from sync.model.settings import Retention
 from sync.store.assessments import AssessmentRepository
 from sync.store.closing_records import ClosingRecordRepository
@@ -20,6 +21,7 @@ from sync.store.digests import DigestJournal
 from sync.store.journal import Journal
 from sync.store.maintenance import PruneCounts, prune
 from sync.store.membership_cache import MembershipCache
+from sync.store.names_in_use import names_in_use
 from sync.store.observations import Observations
 from sync.store.open_work import open_work
 from sync.store.sources import Sources
@@ -60,6 +62,10 @@ class Store(
         """Return the number of open issues without a milestone, and of the recent ones; see `sync.store.open_work`."""
         ours = self.status_issue_ids(source)
         return open_work(self._engine, source, projects, since, ignored=ignored, status_issues=ours)
+
+    def names_in_use(self, source: str) -> StateNames:
+        """Return the names of states, labels and resolutions of a tracker; see `sync.store.names_in_use`."""
+        return names_in_use(self._engine, source)
 
     def prune(self, retention: Retention) -> PruneCounts:
         """Delete the rows that are older than the retention."""

@@ -90,7 +90,8 @@ class Examination(Struct, frozen=True, kw_only=True):
     ``expires`` is in UTC; None for a token that never expires, or with ``"expiry"`` in `unread`. ``scopes`` None: this
     kind of token has no scopes. ``ahead`` is the lead of the tracker's clock over ours, to the second. ``server`` and
     ``sdk`` are names with versions, and ``limitations`` are the losses with the server's version. ``failed`` maps a
-    project's path in the configuration to the error that ended its examination.
+    project's path in the configuration to the error that ended its examination. ``states`` are the names of the states
+    of all workflows, as far as they were asked for.
     """
 
     account: str = ""
@@ -106,6 +107,7 @@ class Examination(Struct, frozen=True, kw_only=True):
     triggers: tuple[Trigger, ...] = ()
     unread: tuple[Unread, ...] = ()
     failed: Mapping[str, TrackerError] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
 
 
 @runtime_checkable

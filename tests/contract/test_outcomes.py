@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, Label, Milestone, Tracker, User, World
+from connectors.sandbox.world import Fault, Issue, Label, Milestone, Tracker, User, World
 from sync.model.item_state import StateNames, StateRules, fold_names
 from sync.store.store import Store
 from tests.contract.dialect_facts import NOW, USUAL, outcomes, pulls, reading
@@ -88,6 +88,7 @@ def small(world: World) -> Callable[[str], Small]:
     def emptied(kind: str) -> Small:
         tracker = tracker_of(world, kind)
         tracker.projects.clear()
+        tracker.faults.clear()
         tracker.statuses.clear()
         clock_of(world).now = NOW
         return Small(tracker)
@@ -201,9 +202,11 @@ TEAM = StateRules.named(
 LATER = CLOSED + timedelta(hours=5)
 
 
-@pytest.mark.parametrize("kind", ["github", *JIRAS])
+@pytest.mark.parametrize("kind", [*KINDS, "gitlab by REST"])
 def test_a_label_says_done_since_it_was_given(small: Callable[[str], Small], kind: str) -> None:
-    side = small(kind)
+    side = small(kind.partition(" ")[0])
+    if "REST" in kind:
+        side.tracker.faults.append(Fault("status", "/api/graphql", times=100, status=403, body='{"message": "no"}'))
     done, again, removed, other = (side.item(title) for title in ("done", "again", "removed", "other"))
     side.label(done, "shipped", CLOSED)
     side.label(done, "other", CLOSED)
@@ -257,7 +260,7 @@ def test_a_resolution_that_usually_removes_may_say_done(small: Callable[[str], S
     assert (side.outcomes(TEAM), side.outcomes()) == ({"same": "done"}, {"same": "removed"})
 
 
-@pytest.mark.parametrize("kind", ["github", *JIRAS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_new_names_are_read_from_the_history_at_the_next_pull(
     small: Callable[[str], Small], world: World, kind: str, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from sync.history import memberships as history
+from sync.model.item_state import StateNames, StateRules, fold_name
 from sync.model.tracker_data import (
     DueDate,
     EventKind,
@@ -260,6 +261,44 @@ def test_snapshots_give_the_same_memberships_as_a_history(store: Store) -> None:
     noted = list(history.memberships(store.issues(SOURCE), store.events(SOURCE), {}, source=SOURCE))
     assert noted == list(history.memberships([change[-1]], told, {}, source=SOURCE))
     assert len(noted) == 3
+
+
+def test_snapshots_tell_since_when_a_label_or_a_state_says_done(store: Store) -> None:
+    """Keep the changes of a tracker without a history; one with a history has them in it."""
+    rules = StateRules.named(
+        done=StateNames(labels=frozenset({"shipped"}), states=frozenset({"released"})),
+        started=StateNames(states=frozenset({"merged"})),
+    )
+    changes: list[dict[str, Any]] = [
+        {},
+        {"labels": ("Shipped",)},
+        {},
+        {"raw_state": "Released"},
+        {"raw_state": "Merged"},
+    ]
+    for n, fields in enumerate(changes):
+        seen = issue(milestones=("m",), updated_at=T0 + n * DAY, **fields)
+        store.save(SOURCE, Page(issues=(seen,)), seen.updated_at)
+    found = history.memberships(store.issues(SOURCE), store.events(SOURCE), {}, source=SOURCE, rules=rules)
+    second = T0.replace(microsecond=0)
+    times = [second + n * DAY for n in (1, 2, 3, 4)]
+    assert [(own.closed, own.reopened) for own in found] == [tuple(times[:2]), tuple(times[2:]), (None, None)]
+
+
+def test_names_in_use_are_those_of_today_and_of_the_past(store: Store) -> None:
+    assert store.names_in_use(SOURCE) == StateNames()
+    done = closed(issue("1", labels=("Bug", "[UI]"), resolution="Won\u2019t Do"), T0)
+    past = (
+        event(EventKind.LABELED, T0, value="Shipped"),
+        event(EventKind.UNLABELED, T0, value="Shipped"),
+        event(EventKind.STATUS, T0, value="In Review"),
+    )
+    store.save(SOURCE, Page(issues=(done, issue("2")), histories={"1": past}), T0)
+    used = store.names_in_use(SOURCE)
+    assert used.labels == {"bug", "ui", "shipped"}
+    assert used.resolutions == {"won't do"}
+    assert used.states == {"open", "in review", fold_name(done.raw_state)}
+    assert store.names_in_use("https://other.example") == StateNames()
 
 
 def test_due_dates_are_noted_when_they_differ(store: Store) -> None:

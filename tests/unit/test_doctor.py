@@ -13,10 +13,12 @@ from sync.engine.doctor import (
     ConnectionCheck,
     DoctorFinding,
     Level,
+    UnusedName,
     clock_findings,
     examine_connection,
     findings,
     is_ok,
+    name_findings,
 )
 from sync.model.policy import Policy
 from sync.tracker.errors import AuthError, GoneError, LimitedError, MalformedError, TrackerError, UnreachableError
@@ -213,3 +215,19 @@ def test_good_news_names_account_scopes_and_versions() -> None:
         "the token is valid until 2026-04-11 09:00 UTC",
         "has: Issues: write (acme/app)",
     ]
+
+
+def test_a_name_that_no_issue_and_no_workflow_has_is_a_warning() -> None:
+    used = frozenset({"shipped", "bug"})
+    unused = (
+        UnusedName("done.labels[0]", "labels", "Shippd", used),
+        UnusedName("done.states[0]", "states", "Released", frozenset({"to do"})),
+        UnusedName('project."acme/app".removed.states[1]', "states", "Parked", frozenset({"to do"})),
+    )
+    check = ConnectionCheck("gh", cast("Connector", None), (), lambda _: Policy.PLAN, unused)
+    found = list(name_findings(check, ["[RELEASED]", "Done"]))
+    assert [(finding.level, finding.area) for finding in found] == [(Level.WARNING, "gh")] * 2
+    assert found[0].words == "done.labels[0]: no issue that was read has or had 'Shippd'"
+    assert found[0].remedy == "is 'shipped' meant?"
+    assert "removed.states[1]" in found[1].words
+    assert found[1].remedy == "correct or delete it; a renamed one needs its new name"

@@ -79,6 +79,7 @@ def application(tracker: Tracker) -> ASGIApp:
         ("GET", f"{issue}/links", desk.links),
         ("GET", f"{issue}/resource_milestone_events", desk.milestone_events),
         ("GET", f"{issue}/resource_state_events", desk.state_events),
+        ("GET", f"{issue}/resource_label_events", desk.label_events),
         ("GET", f"{issue}/resource_iteration_events", desk.iteration_events),
         ("GET", "/api/v4/projects/{id}/iterations", desk.project_iterations),
         ("GET", "/api/v4/groups/{id}/iterations", desk.group_iterations),
@@ -403,6 +404,10 @@ class _Desk:
     def state_events(self, request: Request) -> Response:
         _, issue = self._issue(request)
         return paged(request, self.view.state_events(issue), lambda event: event)
+
+    def label_events(self, request: Request) -> Response:
+        project, issue = self._issue(request)
+        return paged(request, self.view.label_events(issue, project), lambda event: event)
 
     # --- iterations and epics --------------------------------------------------------------------------------------
 

@@ -167,9 +167,9 @@ def _activity(view: View, project: Project | None, issue: Issue | Epic) -> Itera
         yield _note(event, f"{word} {_reference(project, event['milestone'])}", "milestone")
     for event in view.state_events(issue):
         yield _note(event, event["state"], "closed" if event["state"] == "closed" else "opened")
-    for note in view.system_notes(issue, project):
-        if note["body"] == "changed labels":
-            yield _note(note | {"user": note["author"]}, "added ~1 label", "label")
+    for event in view.label_events(issue, project):
+        label = f"~{event['label']['id']}" if event["label"] else "1 deleted"
+        yield _note(event, f"{'added' if event['action'] == 'add' else 'removed'} {label} label", "label")
 
 
 def _reference(project: Project, milestone: Json | None) -> str:

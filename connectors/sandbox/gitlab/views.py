@@ -298,6 +298,16 @@ class View:
             if change.field == "state"
         ]
 
+    def label_events(self, issue: Issue, project: Project) -> list[Json]:
+        """The issue's label events. A label that was deleted has none of its data."""
+        return [
+            self.event(change, issue)
+            | {"action": "remove" if change.new is None else "add", "label": self.label(label) if label else None}
+            for change in sorted(issue.changes, key=lambda change: change.at)
+            if change.field == "label"
+            for label in [project.labels.get(change.new or change.old)]
+        ]
+
     def event(self, change: Change, issue: Issue | Epic) -> Json:
         """The common part of an issue's events."""
         return {
