@@ -267,6 +267,8 @@ class Project:
     archived: bool = False
     lead: User | None = None
     """Jira: the project's lead."""
+    boards: dict[int, str] = field(default_factory=dict)
+    """Jira: further boards that show the project's sprints, id -> type."""
     issues_off: bool = False
     merge_requests_off: bool = False
     """GitLab: merge requests are switched off."""

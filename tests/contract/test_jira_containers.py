@@ -14,7 +14,7 @@ from connectors.jira.containers import KINDS
 from connectors.jira.containers.sprints import Sprints
 from connectors.jira.session import CustomFields
 from connectors.sandbox.world import Fault, Issue, Project
-from sync.model.tracker_data import DueDate, MilestoneKind, State
+from sync.model.tracker_data import DueDate, MilestoneKind, State, UnreadKind
 from sync.model.work_time import WorkTime
 from sync.tracker.errors import RefusedError
 from tests.contract.jira_side import DIALECTS, START, Pulled, Stand, native, pulled, stand
@@ -130,6 +130,86 @@ def test_a_board_of_two_projects_gives_each_sprint_once(served: Stand) -> None:
     state = pulled(served.connector(containers=ALL), ["PAY", "WEB"])
     found = [m for page in state.pages for m in page.milestones if m.kind is MilestoneKind.SPRINT]
     assert [(m.title, m.project) for m in found] == [("Sprint 1", str(project.id)), ("Sprint 2", str(project.id))]
+
+
+def test_a_sprint_on_two_boards_is_one_sprint(served: Stand) -> None:
+    project, _ = sprints(served)
+    project.boards = {77: "scrum", 78: "simple", 79: "kanban"}
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    found = [m.title for page in state.pages for m in page.milestones if m.kind is MilestoneKind.SPRINT]
+    assert found == ["Sprint 1", "Sprint 2"]
+
+
+def test_sprints_of_one_name_differ_by_id(served: Stand) -> None:
+    project, issue = sprints(served)
+    first, second = project.sprints.values()
+    second.title = first.title
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    found = [m for m in state.milestones.values() if m.kind is MilestoneKind.SPRINT]
+    assert {m.id for m in found} == {f"sprint-{first.id}", f"sprint-{second.id}"}
+    assert {m.written for m in found} == {"/sprint:Sprint 1"}
+    assert f"sprint-{second.id}" in state.by_key()[issue.key].milestones
+
+
+@pytest.mark.parametrize(("status", "type_"), [(400, "scrum"), (403, "scrum"), (403, "simple")])
+def test_the_sprints_of_a_board_that_refuses_its_list_are_unread(served: Stand, status: int, type_: str) -> None:
+    project, _ = sprints(served)
+    project.boards = {77: type_}
+    served.tracker.faults.append(Fault("status", "/board/77/sprint", times=9, status=status))
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    assert state.complete == {str(project.id)}
+    assert len([m for m in state.milestones.values() if m.kind is MilestoneKind.SPRINT]) == 2
+    [row] = [row for page in state.pages for row in page.unread]
+    assert (row.project, row.id, row.kind) == (str(project.id), "", UnreadKind.MILESTONE), "no sprint is deleted"
+    assert row.reason.startswith(f"the sprints of board 77: HTTP {status}")
+
+
+def test_a_team_managed_project_without_sprints_has_none(served: Stand) -> None:
+    project, _ = sprints(served)
+    project.boards = {77: "simple"}
+    served.tracker.faults.append(Fault("status", "/board/77/sprint", times=9, status=400))
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    assert not any(page.unread for page in state.pages)
+
+
+def test_an_issue_in_a_sprint_an_epic_and_a_version_is_in_each_once(served: Stand) -> None:
+    project, issue = sprints(served)
+    _, made, child = epic_of(served, project)
+    assert child is issue
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    places = state.by_key()[issue.key].milestones
+    [version] = project.milestones
+    assert sorted(places) == sorted((str(version), f"sprint-{list(project.sprints)[1]}", f"epic-{made.id}"))
+
+
+def test_an_epic_over_several_projects(served: Stand) -> None:
+    project, made, child = epic(served)
+    other = served.fill("WEB", 1)
+    served.tracker.adopt(other.issues[1], made, served.tracker.user("ada"), served.clock.on(days=1))
+    state = pulled(served.connector(containers=["epics"]), ["PAY", "WEB"])
+    assert state.milestones[f"epic-{made.id}"].project == str(project.id)
+    assert [key for key, issue in sorted(state.by_key().items()) if issue.milestones] == [child.key, "WEB-1"]
+    assert moves(state.events[native(other.issues[1])]) == [("joined", f"epic-{made.id}")]
+
+
+def test_a_status_that_is_renamed_in_mid_run_closes_and_reopens_as_before(served: Stand) -> None:
+    """Jira's changelog keeps the old name; the id stays, and decides."""
+    project, tracker = served.fill("PAY", 120), served.tracker
+    ada = tracker.user("ada")
+    tracker.statuses["Shipped"] = "done"
+    closed = served.clock.on(hours=1)
+    for issue in project.issues.values():
+        tracker.close(issue, ada, closed, status="Shipped")
+    state, pages = Pulled(), served.connector().pull(["PAY"], {})
+    for n, page in enumerate(pages):
+        state.take(page)
+        if n == 0:  # projects and milestones are read, and no issue is
+            tracker.statuses = {"Live" if name == "Shipped" else name: key for name, key in tracker.statuses.items()}
+            tracker.renamed_statuses["Shipped"] = "Live"
+            for issue in project.issues.values():
+                issue.status = "Live"
+    assert {issue.closed_at for issue in state.issues.values()} == {closed}
+    assert {issue.raw_state for issue in state.issues.values()} == {"Live"}
 
 
 @pytest.mark.parametrize(

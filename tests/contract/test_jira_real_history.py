@@ -48,6 +48,15 @@ def test_every_issue_arrives(served: tuple[Stand, Pulled]) -> None:
         assert issue.created_at == datetime.fromisoformat(row["created"]).astimezone(UTC)
 
 
+def test_done_without_a_resolution_date_is_done(served: tuple[Stand, Pulled]) -> None:
+    with gzip.open(DATA / "jira_titanium_issues.csv.gz", "rt") as file:
+        told = [row for row in csv.DictReader(file) if row["status_category"] == "done"]
+    by_resolution = sum(bool(row["resolutiondate"]) for row in told)
+    by_status = sum(issue.state is State.CLOSED for issue in served[1].issues.values())
+    assert (by_resolution, by_status, len(told)) == (26_169 - 61, 26_169, 26_169)
+    assert all(issue.closed_at for issue in served[1].issues.values() if issue.state is State.CLOSED)
+
+
 def test_every_closing_is_in_the_history(served: tuple[Stand, Pulled]) -> None:
     state = served[1]
     for number, issue in state.issues.items():

@@ -23,7 +23,7 @@ from connectors.shared.containers import ContainerRows
 from connectors.shared.paths import path_of
 from connectors.shared.rows import Rows
 from sync.model.dates import day_of
-from sync.model.tracker_data import Milestone, MilestoneKind, State, UnreadRow
+from sync.model.tracker_data import Milestone, MilestoneKind, State, UnreadKind, UnreadRow
 from sync.tracker.errors import RefusedError
 
 __all__ = ["Sprints"]
@@ -36,7 +36,7 @@ _STATE = re.compile(r"\bstate=(?P<state>[A-Za-z]+)")
 
 
 class Sprints(JiraContainers):
-    """The sprints of all boards of projects."""
+    """The sprints of all boards of projects. A board that refuses its list fails no project: its sprints are unread."""
 
     word = "sprints"
 
@@ -62,8 +62,11 @@ class Sprints(JiraContainers):
             try:
                 for sprint in session.pages(api_types.Sprint, path, {}, project.key, skip):
                     sprints.setdefault(sprint.id, _milestone_of(sprint, board, project, session))
-            except RefusedError:  # Jira answers 400 for a board of a team-managed project without sprints
-                continue
+            except RefusedError as error:
+                if board.type == "simple" and error.detail.startswith("HTTP 400"):
+                    continue  # a team-managed project without sprints
+                reason = f"the sprints of board {board.id}: {error.detail}"
+                unread.append(UnreadRow(project=project.id, kind=UnreadKind.MILESTONE, reason=reason))
         return Rows(list(sprints.values()), unread)
 
     def now(self, row: api_types.Issue) -> Iterator[str]:

@@ -328,12 +328,13 @@ class _Jira:
         """Return the boards of a project: a Kanban board, and one with the project's sprints."""
         named = Ask(ask.method, {"project": ask.query.get("projectKeyOrId", "")}, ask.query, {})
         project = self._project(named)
-        shown = [(project.id + 1_000_000, "kanban"), (project.id, "scrum")]
+        shown = [(project.id + 1_000_000, "kanban"), (project.id, "scrum"), *project.boards.items()]
         return paged(ask, [{"id": n, "name": f"{project.key} {kind}", "type": kind} for n, kind in shown], 50)
 
     def sprints(self, ask: Ask) -> Json:
         """The sprints of a board."""
-        project = next((p for p in self._seen() if str(p.id) == ask.path["board"]), None)
+        number = int(ask.path["board"])
+        project = next((p for p in self._seen() if number == p.id or number in p.boards), None)
         if project is None:
             raise RefusedByJiraError(400, "The board does not support sprints")
         wording = Wording(self.tracker)
