@@ -46,14 +46,12 @@ def find_block(text: str, instance: str) -> ManagedBlock | None:
     """Return the first block of this instance in a text. None without one, or if its end is missing."""
     name = re.escape(instance)
     for left, right in (("<!--", "-->"), ("---", "---")):
-        match = re.search(
-            rf"^{left} milesync {name} ([0-9a-f]{{16}}) {right}[ \t]*\r?\n"
-            rf"(.*?)^{left} end of milesync {name} {right}[ \t]*$",
-            text,
-            re.MULTILINE | re.DOTALL,
-        )
-        if match:
-            return ManagedBlock(match.start(), match.end(), match[1], match[2])
+        first_line = re.compile(rf"^{left} milesync {name} ([0-9a-f]{{16}}) {right}[ \t]*\r?\n", re.MULTILINE)
+        last_line = re.compile(rf"^{left} end of milesync {name} {right}[ \t]*(?=\r?$)", re.MULTILINE)
+        begin = first_line.search(text)
+        end = last_line.search(text, begin.end()) if begin else None
+        if begin and end:
+            return ManagedBlock(begin.start(), end.end(), begin[1], text[begin.end() : end.start()])
     return None
 
 

@@ -29,9 +29,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from enum import Enum
+from functools import lru_cache
 from typing import TypeVar
 
 from sync.model.characters import one_line
@@ -87,10 +88,9 @@ _TASK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[([ xX])\]\s+\S")
 _FENCE = re.compile(r"[ \t>]*(```|~~~)")
 _WIKI_CODE = re.compile(r"\{(?:code|noformat)\b[^}\n]{0,100}\}", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?-->")
-_ANY = re.compile(
-    r"owner|verantwortlich|start|beginn|toleran|risk|risik|decision|entscheidung|\[[ xX]\]", re.IGNORECASE
-)
-"""Every text with a word for us matches this."""
+_STEMS = ("owner", "verantwortlich", "start", "beginn", "toleran", "risk", "risi", "decision", "entscheidung")
+_BOXES = ("[ ]", "[x]")
+"""Each text with a word for us holds one of these, in small letters."""
 
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}"
 _LEADING_DAY = re.compile(rf"({_DAY})(?![0-9-])")
@@ -115,11 +115,17 @@ _WIKI_PERSON = re.compile(r"\[~(?:accountid:)?([^\]]{1,128})\]")
 _LINK = re.compile(r"\[([^\]]{1,200})\](?:\([^)]{0,500}\))?")
 
 
+@lru_cache(maxsize=4096)
 def team_words(description: str) -> TeamWords:
     """Read a description, in Markdown, wiki text or plain text. Never raises; takes linear time."""
-    if not _ANY.search(description):
+    if not _has_any(description, (*_STEMS, *_BOXES)):
         return NO_WORDS
     return _Reader().read(description)
+
+
+def _has_any(text: str, parts: Sequence[str]) -> bool:
+    small = text.lower()
+    return any(part in small for part in parts)
 
 
 class _Entry:
@@ -170,7 +176,7 @@ class _Reader:
         return _words(self.entries, self.tasks)
 
     def _read_line(self, line: str, number: int) -> None:
-        plain = one_line(line) if _ANY.search(line) else ""
+        plain = one_line(line) if _has_any(line, _STEMS) else ""
         if (heading := _HEADING.fullmatch(plain)) is not None:
             self._current, self._list = None, _OpenList(_key_of(heading))
         elif (statement := _STATEMENT.match(plain)) is not None:

@@ -17,7 +17,8 @@ def test_what_people_wrote_around_our_lines_never_changes(before: str, after: st
     text = replace_block(before, lines, "acme", "")
     assert text.startswith(before)
     text = text.replace("\n", "\r\n") if crlf else text
-    whole = f"{text}\n{after}"
+    line_end = "\r\n" if crlf else "\n"
+    whole = f"{text}{line_end}{after}"
     there = find_block(whole, "acme")
     assert there is not None
     assert not there.is_edited(UID)
