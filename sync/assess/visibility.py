@@ -15,7 +15,7 @@ from sync.model.joint import Commitment, FellowWords, OtherMember
 from sync.model.milestone_ids import plain_id
 from sync.model.team_words import overdue_decisions
 
-__all__ = ["can_read", "commitment_for", "may_depend_on", "words_of_fellows"]
+__all__ = ["can_read", "commitment_for", "may_depend_on", "unshared_connections", "words_of_fellows"]
 
 
 def can_read(reader: AssessedMilestone, other: AssessedMilestone | RemovedMilestone) -> bool:
@@ -62,6 +62,15 @@ def commitment_for(
         p85=health.dates.p85,
         blind=tuple(_without_repeats(blind)),
     )
+
+
+def unshared_connections(joint: AssessedJointMilestone) -> list[str]:
+    """Return the connections (names) whose members hide the status of a joint milestone from its other members."""
+    members = {(member.connection.name, member.project.id): member for member in joint.members}
+    if len(members) < 2:
+        return []
+    hidden = (own for own in members.values() if not own.project.is_public and own.connection.share == "none")
+    return sorted({own.connection.name for own in hidden})
 
 
 def words_of_fellows(joints: Iterable[AssessedJointMilestone], reader: AssessedMilestone) -> tuple[FellowWords, ...]:

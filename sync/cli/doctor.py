@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ from sync.engine.doctor import (
 from sync.model.item_state import fold_name
 from sync.model.tracker_data import Milestone, Project
 from sync.pull.identify import former_address, is_known, moved_error, recall_identities
+from sync.report.phrases import unshared_words
 from sync.store.database import MissingDatabase, StoreError
 from sync.store.maintenance import Condition, condition
 from sync.store.store import Store
@@ -105,6 +107,7 @@ def _installation_findings(settings: Settings, environ: Mapping[str, str]) -> It
     yield from _database_findings(settings, environ)
     yield from _output_findings(settings, environ)
     yield from _webhook_findings(settings, environ)
+    yield from _sharing_findings(settings)
     with ThreadPoolExecutor(len(settings.connections)) as pool:
         for findings in pool.map(lambda name: connection_findings(settings, name, environ), settings.connections):
             yield from findings
@@ -286,6 +289,27 @@ def _output_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator
         for channel in table.digest.channels
     ]:
         yield _channel_finding(settings, audience, channel, environ)
+
+
+def _sharing_findings(settings: Settings) -> Iterator[DoctorFinding]:
+    """A note for each joint milestone over several projects whose connections share nothing."""
+    for joint in settings.joint:
+        projects = set(map(_written_project, joint.members))
+        tables = {name: settings.connections[name] for name, _ in sorted(projects) if name in settings.connections}
+        silent = [name for name, table in tables.items() if table.share == "none"]
+        if len(projects) > 1 and silent:
+            words = unshared_words(f"joint:{joint.name}", silent)
+            remedy = (
+                "nothing to do if its projects are public, or if that is meant; see docs/how-to/joint-milestones.md"
+            )
+            yield DoctorFinding(area="configuration", level=Level.NOTE, words=words, remedy=remedy)
+
+
+def _written_project(member: str) -> tuple[str, str]:
+    """Return the connection and the project of a milestone as people write it: ``gh:acme/app#12``, ``jira:PAY/2.0``."""
+    name, _, rest = member.partition(":")
+    project = re.split("[#%~?]", rest, maxsplit=1)[0]
+    return name, project if project != rest else rest.partition("/")[0]
 
 
 def _webhook_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:

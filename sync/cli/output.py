@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
+from sync.assess.visibility import unshared_connections
 from sync.cli.indented import Indented
 from sync.cli.lines import line_text
 from sync.cli.options import failure_rows, print_json
@@ -27,7 +28,7 @@ from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
 from sync.report.leftover import outlook_sentences
-from sync.report.phrases import finding_sentence, unlisted_words
+from sync.report.phrases import finding_sentence, unlisted_words, unshared_words
 from sync.report.reasons import reason_sentence
 from sync.report.team_words import due_decision_lines, risk_line
 from sync.report.track_record import NO_TRACK_RECORD, dates_clause, record_clauses
@@ -278,6 +279,10 @@ def print_assessment(
     if plan is not None and (knows_milestones or plan.actions):
         console.print()
         console.print(plan_lines(plan, assessed))
+        for joint in engine.joints:
+            if names := unshared_connections(joint):
+                words = unshared_words(clean(joint.joint.name), names)
+                console.print(Indented(Text(f"{words}.", style="dim"), 2, hanging=True))
 
 
 def print_result(result: Result, engine: Engine) -> None:

@@ -46,6 +46,7 @@ __all__ = [
     "sureness",
     "unknown_sentence",
     "unlisted_words",
+    "unshared_words",
 ]
 
 
@@ -392,6 +393,15 @@ _FINDINGS: Mapping[FindingKind, Callable[[Finding, Language], str]] = {
         "Issues in it and in another milestone form a circular dependency."
     ),
 }
+
+
+def unshared_words(joint: str, connections: Sequence[str]) -> str:
+    """State that the comments of a joint milestone's members do not show its status, and what to set."""
+    tables = " and ".join(f"[connections.{name}]" for name in connections)
+    return (
+        f"{joint}: the comments of its members show its name and date, but not its status. "
+        f'To show status, probability and dates (no names, no numbers), set share = "aggregate" in {tables}'
+    )
 
 
 def unlisted_words(issues: Sequence[str]) -> str:
