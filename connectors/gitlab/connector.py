@@ -55,6 +55,7 @@ class GitLabConnector:
         )
         self._rules = RuleMilestones(setup.options)
         self._containers = kinds_named(tuple(setup.options.get("containers", ())))
+        self._has_merge_requests = MILESTONES in self._containers and setup.options.get("count") != "issues"
         self._reader = Reader(
             self._session,
             SweepSchedule(setup),
@@ -62,7 +63,7 @@ class GitLabConnector:
             history,
             labels,
             self._containers,
-            merge_requests=MILESTONES in self._containers and setup.options.get("count") != "issues",
+            merge_requests=self._has_merge_requests,
         )
         self._observer = Observer(self._session, labels)
         self._writer = Writer(self._session)
@@ -98,7 +99,14 @@ class GitLabConnector:
     def examine(self, projects: Sequence[str]) -> Examination:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
         kinds = [kind(self._session) for kind in GROUP_KINDS if kind.word in self._containers]
-        return examine(self._session, projects, self._clock, kinds)
+        return examine(
+            self._session,
+            projects,
+            self._clock,
+            kinds,
+            milestones=MILESTONES in self._containers,
+            merge_requests=self._has_merge_requests,
+        )
 
     def containers_in_use(self, projects: Sequence[str]) -> Sequence[ContainerUse]:
         """Count the issues in each kind of container. See `sync.tracker.container_use.SurveyingTracker`."""

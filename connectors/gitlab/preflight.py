@@ -10,6 +10,7 @@ from importlib.metadata import version
 from msgspec import Struct, field
 
 from connectors.gitlab.containers.kind import GitLabContainers
+from connectors.gitlab.milestone_findings import find_unread_merge_requests, find_unread_projects
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.paths import path_of
 from connectors.shared.responses import clock_ahead, decode, host_of, rate_limit
@@ -81,7 +82,13 @@ class _Project(Struct):
     archived: bool = False
     visibility: str = "private"
     issues_access_level: str = "enabled"
+    merge_requests_access_level: str = "enabled"
     permissions: _Permissions = field(default_factory=_Permissions)
+
+    @property
+    def has_merge_requests(self) -> bool:
+        """Return whether merge requests are switched on."""
+        return self.merge_requests_access_level != "disabled"
 
 
 class _Hook(Struct):
@@ -100,11 +107,18 @@ class _ProjectAccess(Struct):
 
 
 def examine(
-    session: Session, projects: Sequence[str], now: Callable[[], datetime], kinds: Sequence[GitLabContainers] = ()
+    session: Session,
+    projects: Sequence[str],
+    now: Callable[[], datetime],
+    kinds: Sequence[GitLabContainers] = (),
+    *,
+    milestones: bool = True,
+    merge_requests: bool = True,
 ) -> Examination:
     """Examine the token, projects and groups, and the ``kinds`` of containers that are to be read.
 
-    Raises a `TrackerError` when GitLab does not accept the token.
+    ``milestones``, ``merge_requests``: these are to be read, too. Raises a `TrackerError` when GitLab does not accept
+    the token.
     """
     answer, server = session.get("/user"), _version(session)
     token, unread = _Token(), [Unread(project="", what="scopes and expiry of this kind of token")]
@@ -124,6 +138,10 @@ def examine(
     unread += _unread_roles(session, account, [access.project for access in projects_access])
     known = [_model_of(access.project) for access in projects_access[:MAX_PROJECTS]]
     unread += (finding for kind in kinds for finding in kind.findings(known))
+    if merge_requests:
+        switched_off = {str(access.project.id) for access in projects_access if not access.project.has_merge_requests}
+        unread += find_unread_merge_requests(session, [each for each in known if each.id not in switched_off])
+    losses = [*limitations(VERSIONS, server), *(find_unread_projects(session, known) if milestones else ())]
     budget = rate_limit(answer, "REST, per minute")
     return Examination(
         account=account.username,
@@ -132,7 +150,7 @@ def examine(
         ahead=clock_ahead(answer, now()),
         server=f"GitLab {server}".strip(),
         sdk=f"python-gitlab {version('python-gitlab')}",
-        limitations=tuple(limitations(VERSIONS, server)),
+        limitations=tuple(losses),
         budgets=(budget,) if budget else (),
         rights=tuple(rights),
         obstacles=tuple(_obstacles(access.project for access in projects_access)),

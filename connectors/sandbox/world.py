@@ -650,10 +650,13 @@ class Tracker:
 
     def transfer(self, project: Project, issue: Issue, to: Project, actor: User) -> Issue:
         """Move an issue to another project, as each tracker does: GitHub creates a copy and deletes the old
-        one, GitLab creates a copy and closes the old one, Jira changes the key. It is in no milestone there.
+        one, GitLab creates a copy and closes the old one, Jira changes the key. It is in no milestone there, on GitLab
+        in the one of the same title, such as that of a group of both.
         """
         if self.kind == "gitlab":
-            made = self.issue(to, issue.title, issue.author, labels=list(issue.labels))
+            titles = {project.milestones[number].title for number in issue.milestones if number in project.milestones}
+            kept = [number for number, milestone in to.milestones.items() if milestone.title in titles]
+            made = self.issue(to, issue.title, issue.author, labels=list(issue.labels), milestones=kept[:1])
             self.close(issue, actor, resolution="moved")
             return made
         del project.issues[issue.number]

@@ -31,7 +31,8 @@ open                  none                        open, started    To Do, In Pro
 open                  any                         open, started    back In Progress, resolution not cleared
 closed                none                        done             Done in a workflow that sets no resolution
 closed                any other                   done             Done, Fixed
-closed                `REMOVED_RESOLUTIONS`       removed          Closed as Won't Do; GitHub "not planned"
+closed                `REMOVED_RESOLUTIONS`       removed          Closed as Won't Do; GitHub "not planned"; a merge
+                                                                 request that was closed without a merge
 `REMOVED_STATES`      none                        removed          Cancelled on Jira Data Center
 `REMOVED_STATES`      any                         removed          Cancelled, where Jira Cloud sets Done
 unknown to Jira       none                        open             a status that was deleted since
@@ -109,8 +110,8 @@ REMOVED_STATES = _CANCELLED
 """States (folded) of closed items that take an item out of scope, whatever its resolution is."""
 
 REMOVED_RESOLUTIONS = _CANCELLED | _names(
-    "not planned, moved, cannot reproduce, can't reproduce, not reproducible, incomplete, not a bug, not our bug,"
-    "needs more info, works as designed, working as designed, declined / canceled, not fixable,"
+    "not planned, moved, not merged, cannot reproduce, can't reproduce, not reproducible, incomplete, not a bug,"
+    "not our bug, needs more info, works as designed, working as designed, declined / canceled, not fixable,"
     "nicht reproduzierbar, kann nicht reproduziert werden, unvollständig, kein fehler,"
     "impossible à reproduire, non reproductible, incomplet, no se puede reproducir, no reproducible, incompleto,"
     "não reproduzível, não é possível reproduzir, non riproducibile, incompleta, niet reproduceerbaar, onvolledig,"

@@ -156,6 +156,20 @@ def test_issues_that_moved_to_another_project_of_gitlab_are_out_of_scope(small: 
     assert (counts.done, counts.total, counts.removed, counts.open) == (2, 2, 8, 0)
 
 
+def test_an_issue_that_moved_within_a_group_of_gitlab_counts_once(small: Callable[[str], Small]) -> None:
+    """The original keeps the milestone and is closed as moved; the new issue is in the same milestone of the group."""
+    side = small("gitlab")
+    side.milestone = side.tracker.group_milestone("acme", "2.0", at=NOW - timedelta(days=30))
+    items = [side.item(f"item {n}") for n in range(10)]
+    for item in items[:2]:
+        side.tracker.close(item, side.ada, CLOSED)
+    moved = [side.tracker.transfer(side.project, item, side.other, side.ada) for item in items[2:6]]
+    assert all(item.milestones == [side.milestone.id] for item in moved)
+    side.tracker.close(moved[0], side.ada)
+    counts = reading(side.tracker).counts["2.0"]
+    assert (counts.done, counts.total, counts.removed, counts.open) == (3, 10, 4, 7)
+
+
 @pytest.mark.parametrize("kind", ["github", *JIRAS])
 def test_issues_that_moved_to_another_project_leave(small: Callable[[str], Small], kind: str) -> None:
     side = small(kind)

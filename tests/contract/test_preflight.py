@@ -294,6 +294,32 @@ def test_projects_of_a_group_are_distinguished_by_role(world: World) -> None:
         assert {r.project: r.held for r in told.rights if r.project} == {"acme/api": True, "acme/web": False}
 
 
+@pytest.mark.parametrize("count", [None, "issues"])
+def test_merge_requests_of_gitlab_that_may_not_be_read(world: World, count: str | None) -> None:
+    project, options = place(world.gitlab), {} if count is None else {"count": count}
+    usual = {unread.what for unread in examined(world.gitlab).unread}
+    project.denied.add("merge_requests")
+    told = examined(world.gitlab, **options)
+    assert {unread.what for unread in told.unread} - usual == (set() if count else {"merge requests"})
+    project.merge_requests_off = True
+    assert {unread.what for unread in examined(world.gitlab).unread} == usual, "switched off is no missing right"
+    project.merge_requests_off = False
+    project.denied.clear()
+
+
+def test_a_milestone_of_a_group_of_gitlab_that_is_read_in_part(world: World) -> None:
+    for key in ("acme/web", "acme/deep/down"):
+        world.gitlab.project(key)
+    assert examined(world.gitlab).limitations == ()
+    world.gitlab.group_milestone("acme", "Launch")
+    (loss,) = examined(world.gitlab).limitations
+    assert loss.words == "the milestones of the group acme also hold the issues of 2 projects that are not read"
+    assert "acme/*" in loss.remedy
+    assert examined(world.gitlab, "acme/*").limitations == ()
+    (loss,) = examined(world.gitlab, "acme/api", "acme/web").limitations
+    assert loss.words.endswith("the issues of a project that is not read")
+
+
 def test_webhooks_and_obstacles_of_gitlab(world: World) -> None:
     project = place(world.gitlab)
     project.hooks = [Hook("https://hooks.example.org/x", ("note",)), Hook("https://ci.example.org/x", ("push",))]
