@@ -412,7 +412,7 @@ class _ProjectReader:
             all_milestones=frozenset({project}),
             unread=(*self._start.milestones.unread, *self._containers.unread(self._project)),
         )
-        moved = () if self._is_first_pull else self._containers.moved_epics(self._project)
+        moved = self._containers.moved_epics(self._project)
         if moved:
             yield self._page(self._with_histories(self._in_epics(moved), again=True), self._cursor, base)
             base = Page()

@@ -241,7 +241,7 @@ def load_rows(
         status_issues=store.status_issue_ids(source),
         own_labels=store.item_labels(source),
     )
-    due_dates = store.due_dates(source)
+    due_dates = _committed_dates(store.due_dates(source), milestones.values(), at)
     history = load_memberships(store, source, watched, at, rules, _hidden(projects, milestones.values()))
     by_container = history.memberships.by_container()
     issues = LazyIssues(_loader(store, source, watched, rules))
@@ -273,6 +273,21 @@ def _hidden(projects: Mapping[str, Project], milestones: Iterable[Milestone]) ->
     """Return by private project the public milestones: a comment that everybody reads must not count its items."""
     public = [own.id for own in milestones if projects[own.project].is_public]
     return {key: public for key, project in projects.items() if public and not project.is_public}
+
+
+def _committed_dates(
+    due_dates: Mapping[str, Sequence[DueDate]], milestones: Iterable[Milestone], at: datetime
+) -> dict[str, Sequence[DueDate]]:
+    """Return the due dates by milestone (native id), of a date that the tracker computes only the one known at ``at``.
+
+    Such a date is no commitment: when it moves, nothing slips.
+    """
+    committed = dict(due_dates)
+    for milestone in milestones:
+        notes = [note for note in due_dates.get(milestone.id, ()) if note.seen <= at]
+        if milestone.is_due_inherited and notes:
+            committed[milestone.id] = (DueDate(notes[0].seen, notes[-1].due),)
+    return committed
 
 
 def _load_milestones(

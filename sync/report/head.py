@@ -53,6 +53,7 @@ from sync.report.phrases import (
 from sync.report.team_words import due_decision_lines, risk_line, tolerance_sentence
 from sync.report.verdict import (
     as_of,
+    inherited_date_sentence,
     missing_since,
     moves_sentence,
     replan_sentence,
@@ -276,6 +277,9 @@ def _remarks(facts: Facts) -> Iterator[Line]:
 def _due_date_moves(facts: Facts) -> Iterator[str]:
     health = facts.health
     if health.due is None or health.baseline is None:
+        return
+    if facts.milestone.is_due_inherited:
+        yield inherited_date_sentence()
         return
     due_dates = [entry.due for entry in facts.due_dates if entry.due is not None]
     moves = sum(a != b for a, b in pairwise(due_dates))

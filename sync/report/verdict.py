@@ -25,6 +25,7 @@ __all__ = [
     "data_sentence",
     "due_moved",
     "forecast_moved",
+    "inherited_date_sentence",
     "likelihood",
     "missing_since",
     "moves_sentence",
@@ -169,6 +170,13 @@ def times(count: int, language: Language = ENGLISH) -> str:
 def replan_sentence(language: Language = ENGLISH) -> str:
     """Return why a milestone stays at risk after its due date moved."""
     return language.say("Moving the date does not turn this green by itself; finished work since the move will.")
+
+
+def inherited_date_sentence(language: Language = ENGLISH) -> str:
+    """Return that the tracker computes the due date."""
+    return language.say(
+        "The tracker computes this due date from the dates of the items, so a later date does not count as a slip."
+    )
 
 
 def moves_sentence(moves: int, first: date, due: date, language: Language = ENGLISH) -> str:

@@ -74,7 +74,7 @@ class SandboxSide:
     def __post_init__(self) -> None:
         """The tracker as it was in the beginning, so that one server is enough for many tests."""
         tracker, self.clock.now = self.tracker, START
-        for filled in (tracker.projects, tracker.faults, tracker.log, tracker.moved):
+        for filled in (tracker.projects, tracker.faults, tracker.log, tracker.moved, tracker.iterations, tracker.epics):
             filled.clear()
         tracker.users = {tracker.bot.id: tracker.bot}
         tracker.used, tracker.token = 0, self.secret

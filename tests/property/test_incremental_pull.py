@@ -15,6 +15,7 @@ from random import Random
 
 import pytest
 
+from connectors.sandbox.gitlab import planning
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Issue, User
 from sync.assess.membership_cache import ItemRules, load_memberships
@@ -45,6 +46,12 @@ class Team:
             side.options["containers"] = ["versions", "sprints", "epics"]
             for n in range(3):
                 self.hub.sprint(self.place, f"Sprint {n}", date(2026, 3, 1), date(2026, 3, 14))
+        if self.hub.kind == "gitlab":
+            side.options["containers"] = ["milestones", "iterations", "epics"]
+            for n in range(3):
+                begin = date(2026, 3, 2) + timedelta(days=14 * n)
+                planning.add_iteration(self.hub, "acme", begin, begin + timedelta(days=13))
+                planning.add_epic(self.hub, "acme", f"epic {n}")
         for n in range(3):
             self.hub.milestone(self.place, f"v{n}", due=date(2026, 6, 1) + timedelta(days=30 * n))
         for n in range(rng.choice((5, 5, 5, 230))):
@@ -57,7 +64,7 @@ class Team:
 
     def __call__(self) -> None:
         who, issue = self.rng.choice(self.people), self.rng.choice(list(self.place.issues.values()))
-        match self.rng.randrange(18):
+        match self.rng.randrange(19):
             case 0:
                 is_pull = self.side.tracker.kind == "github" and self.rng.random() < 0.5
                 self.hub.issue(self.place, f"new {self.rng.random()}", who, milestones=self.some()[:1], pull=is_pull)
@@ -82,7 +89,7 @@ class Team:
                 issue.updated = self.side.now()
             case 13:
                 self.transfer(issue, who)
-            case 14 | 15:
+            case 14 | 15 | 16:
                 self.plan(issue, who)
             case _:
                 self.milestone()
@@ -108,6 +115,8 @@ class Team:
 
     def plan(self, issue: Issue, who: User) -> None:
         """Into a sprint, an epic, or neither; a sprint may end."""
+        if self.hub.kind == "gitlab":
+            self.plan_in_group(issue, who)
         if not self.side.several:
             return
         sprints = list(self.place.sprints.values())
@@ -122,6 +131,20 @@ class Team:
                 self.hub.issue(self.place, f"epic {self.rng.random()}", who, type="Epic")
             case _:
                 self.hub.plan(issue, self.rng.choice([None, *running]), who)
+
+    def plan_in_group(self, issue: Issue, who: User) -> None:
+        """Into an iteration, an epic, or neither; an epic may move below another one, also in a circle."""
+        epics, iterations = list(self.hub.epics.values()), list(self.hub.iterations.values())
+        match self.rng.randrange(6):
+            case 0:
+                planning.add_epic(self.hub, "acme", f"epic {self.rng.random()}")
+            case 1 | 2:
+                planning.nest(self.hub, self.rng.choice(epics), self.rng.choice([None, *epics]), who)
+            case 3:
+                planning.plan_iteration(self.hub, issue, self.rng.choice([None, *iterations]), who)
+                planning.roll_over(self.hub, who)
+            case _:
+                planning.plan_epic(self.hub, issue, self.rng.choice([None, *epics]), who)
 
     def milestone(self) -> None:
         goals = sorted(self.place.milestones.values(), key=lambda goal: goal.number)
