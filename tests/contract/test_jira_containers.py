@@ -429,6 +429,19 @@ def test_without_drivers_all_else_is_read(path: str) -> None:
         assert owners(state) == {"PAY 1.0": [], "2.0": []}
 
 
+def test_an_epic_with_a_security_level_is_no_milestone(served: Stand) -> None:
+    """Its title and the words in its description are not for all readers of the project."""
+    _, made, child = epic(served)
+    made.confidential = True
+    state = pulled(served.connector(containers=["epics"]), ["PAY"])
+    assert not state.milestones
+    assert not state.by_key()[child.key].milestones
+    made.confidential = False
+    served.tracker.redate(made, date(2026, 5, 16), served.tracker.user("ada"), served.clock.on(days=1))
+    pulled(served.connector(containers=["epics"]), ["PAY"], state)
+    assert [found.title for found in state.milestones.values()] == ["Card payments"]
+
+
 def test_an_epics_description_and_start(served: Stand) -> None:
     _, made, _ = epic(served)
     made.body, made.start = "Owner: @ada\nStart: 2026-03-01", date(2026, 3, 4)

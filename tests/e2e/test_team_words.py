@@ -105,3 +105,19 @@ def test_a_second_run_writes_nothing_and_a_changed_start_is_no_growth(place: tup
     was, now = ({row["title"]: row for row in rows}["v2"] for rows in (before, after))
     assert now["described_start"] == start != was["described_start"]
     assert (now["added"], now["open"], now["closed"]) == (was["added"], was["open"], was["closed"]) == (0, 2, 6)
+
+
+@pytest.mark.parametrize("kind", ["jira", "jira-cloud"])
+def test_the_lead_of_a_project_is_the_owner_where_no_other_is_named(kind: str, tmp_path: Path) -> None:
+    world, tracker = one_tracker(kind)
+    (project,) = tracker.projects.values()
+    project.lead = tracker.user("ada")
+    config = tmp_path / "milesync.toml"
+    with Sandbox(world, only=(kind,)):
+        config.write_text(configuration(world), encoding="utf-8")
+        assert milesync("run", "--first-run", config=config).code == 0
+        row = milesync("status", "--json", config=config).document["milestones"][0]
+        assert (row["owners"], row["owner_origin"]) == (["Ada Fox"], "tracker")
+        shown = milesync("status", "--all", config=config).out + "".join(map(str, ours(tracker)))
+        assert "No owner is set" not in shown
+        assert "Ada Fox" in shown

@@ -93,7 +93,10 @@ class JiraContainers(ContainerKind[api_types.Project, api_types.Issue, api_types
 
 
 class IssueContainers(JiraContainers):
-    """A kind whose containers are issues of some types. ``ids`` maps the key of each to its issue id."""
+    """A kind whose containers are issues of some types. ``ids`` maps the key of each to its issue id.
+
+    Issues with a security level are left out, because a status issue would show their title and description.
+    """
 
     kind: ClassVar[MilestoneKind]
 
@@ -143,6 +146,8 @@ class IssueContainers(JiraContainers):
         ]
         milestones: dict[str, list[Milestone]] = {project.id: [] for project in projects}
         for issue in issues.read:
+            if issue.fields.security is not None:
+                continue
             self.ids[issue.key] = issue.id
             if issue.fields.project.id in milestones:
                 milestone = milestone_of(issue, self.kind, self.prefix, self._session.site)
