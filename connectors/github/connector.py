@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from msgspec import structs
+
 from connectors.github.apply import Writer
 from connectors.github.boards.containers import BoardLists
 from connectors.github.boards.state import board_limitations
@@ -19,7 +21,7 @@ from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
 from sync.tracker.observed import Observed, Target
-from sync.tracker.preflight import Examination, Limitation
+from sync.tracker.preflight import Examination, Limitation, Obstacle, Right
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
 
@@ -47,6 +49,7 @@ class GitHubConnector:
         self._session = Session(setup)
         self._rules = RuleMilestones(setup.options, any_case=True)
         self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
+        self._has_milestones = "milestones" in (setup.options.get("containers") or ["milestones"])
         self._boards = BoardLists(self._session, setup.options, setup.clock)
         self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
         self._writer = Writer(self._session)
@@ -63,8 +66,10 @@ class GitHubConnector:
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history. A project is ``owner/name`` or ``owner/*``."""
-        pages = self._rules.add_label_milestones(self._reader.pull(projects, cursors))
-        return self._boards.add_to(pages, projects, cursors)
+        pages: Iterator[Page] = self._reader.pull(projects, cursors)
+        if not self._has_milestones:
+            pages = map(_without_milestones, pages)
+        return self._boards.add_to(self._rules.add_label_milestones(pages), projects, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones with all our comments."""
@@ -77,7 +82,12 @@ class GitHubConnector:
     def examine(self, projects: Sequence[str]) -> Examination:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
         names, failed = self._reader.resolve(projects)
-        return examine(self._session, names, failed, self._clock)
+        report, boards = examine(self._session, names, failed, self._clock), list(self._boards.findings())
+        return structs.replace(
+            report,
+            rights=(*report.rights, *(line for line in boards if isinstance(line, Right))),
+            obstacles=(*report.obstacles, *(line for line in boards if isinstance(line, Obstacle))),
+        )
 
     def known_limitations(self, cursors: Mapping[str, str]) -> tuple[Limitation, ...]:
         """Return the losses that earlier pulls met. See `sync.tracker.preflight.Limited`."""
@@ -92,6 +102,12 @@ class GitHubConnector:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+
+def _without_milestones(page: Page) -> Page:
+    """Return a page without the repository's own milestones, which the option ``containers`` does not name."""
+    issues = tuple(structs.replace(issue, milestones=()) for issue in page.issues)
+    return structs.replace(page, milestones=(), issues=issues)
 
 
 def connect(setup: Setup) -> Connector:

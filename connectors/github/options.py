@@ -28,7 +28,8 @@ class Options(ConnectorOptions):
     board_homes: Mapping[str, str] | None = setting(
         None,
         'repository of a board\'s milestones, by board: `{ "acme/7" = "acme/app" }`; '
-        "none: the first configured one with items on the board, of a private board the first private one",
+        "none: the first configured one with items on the board, of a private board the first private one; "
+        "`*`: the first one, public or not",
     )
     iteration_field: str = setting("", "name of the boards' iteration field; none: the only one of the board")
     date_field: str = setting("Target date", "name of the boards' column with target dates")

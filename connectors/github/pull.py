@@ -27,6 +27,7 @@ import msgspec
 
 from connectors.github import api_types, normalize, queries
 from connectors.github.batch_probe import current_name, existing_issues, probe_many, pull_requests_in_milestones
+from connectors.github.boards.reader import BOARD_ENTRY, BoardReader
 from connectors.github.cursor import Cursor, decode_cursors
 from connectors.github.probe import ProbeResult, ask_for_fields, probe
 from connectors.github.session import PROJECT_ERRORS, Document, Session, TooHeavyError
@@ -106,13 +107,19 @@ class Reader:
         yield from self._session.caller.map_ahead(lambda pair: self._sweep(*pair), due)
 
     def resolve(self, projects: Sequence[str]) -> tuple[list[str], dict[str, TrackerError]]:
-        """Resolve configured projects to repositories; ``owner/*`` means all that are not archived."""
+        """Resolve configured projects to repositories.
+
+        ``owner/*`` means all that are not archived, ``owner/projects/7`` all that have items on that board.
+        """
         names: dict[str, None] = {}
         failed: dict[str, TrackerError] = {}
         for project in projects:
             owner, _, name = project.partition("/")
             try:
-                names.update(dict.fromkeys(self._owned(owner, project, failed) if name == "*" else [project]))
+                if BOARD_ENTRY.fullmatch(project):
+                    names.update(dict.fromkeys(BoardReader(self._session).repositories(project)))
+                else:
+                    names.update(dict.fromkeys(self._owned(owner, project, failed) if name == "*" else [project]))
             except PROJECT_ERRORS as error:
                 failed[project] = error
         return list(names), failed

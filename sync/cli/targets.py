@@ -75,4 +75,5 @@ def container_words(kind: str) -> tuple[str, ...]:
 
 
 def _options(words: tuple[str, ...], boards: tuple[str, ...]) -> dict[str, Any]:
-    return {"containers": words} | ({"boards": boards} if boards else {})
+    homes = {"boards": boards, "board_homes": dict.fromkeys(boards, "*")}  # nothing is written, so any will do
+    return {"containers": words} | (homes if boards else {})

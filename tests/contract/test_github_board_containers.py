@@ -446,3 +446,50 @@ def test_a_column_that_holds_no_dates_is_an_error(place: Place) -> None:
     place.hub.column(place.board, "Ship", "DATE")
     (row,) = place.pull(containers=["target dates"]).unread
     assert row.reason == "it has no date field Target date; it has Ship"
+
+
+# --- doctor and check ------------------------------------------------------------------------------------------------
+
+
+def test_doctor_names_each_board_in_one_line(place: Place) -> None:
+    place.hub.board("acme/8")
+
+    def lines(**more: Any) -> list[str]:
+        connector: Any = connected(place.hub, place.clock, options={**place.settings, **more})
+        report = connector.examine(["acme/app"])
+        boards = [right.project for right in report.rights if right.name == "Projects: read" and right.held]
+        return [*boards, *(f"{line.project}: {line.words}" for line in report.obstacles if line.is_optional)]
+
+    assert lines() == ["acme/7"]
+    assert lines(boards=["acme/7", "acme/8"]) == ["acme/7", "board acme/8: it has no iteration field"]
+    place.hub.scopes = ("repo",)
+    (line,) = lines()
+    assert line.startswith("board acme/7: Your token has not been granted the required scopes")
+    assert lines(containers=["milestones"]) == []
+
+
+def test_milestones_that_are_not_selected_are_not_read(place: Place) -> None:
+    milestone = place.hub.milestone(place.app, "v1")
+    item = place.card(FIRST)
+    assert item.issue is not None
+    place.hub.move(place.app, item.issue, [milestone.id], place.hub.bot)
+    both = place.pull()
+    assert {row.title for page in both.pages for row in page.milestones} == {"v1", "Sprint 1", "Sprint 2"}
+    place.cursors.clear()
+    alone = place.pull(containers=["iterations"])
+    assert {row.title for page in alone.pages for row in page.milestones} == {"Sprint 1", "Sprint 2"}
+    assert {issue.milestones for page in alone.pages for issue in page.issues} == {()}
+    assert any(page.all_milestones for page in alone.pages), "stored ones are deleted"
+
+
+def test_a_board_as_a_project_means_the_repositories_with_items_on_it(place: Place) -> None:
+    web = place.hub.project("acme/web")
+    place.hub.project("acme/other")
+    place.card(FIRST), place.card(SECOND, web)
+    place.projects = ["acme/projects/7"]
+    seen = place.pull(board_homes={"acme/7": "*"})
+    assert {project.key for page in seen.pages for project in page.projects} == {"acme/app", "acme/web"}
+    assert set(seen.milestones) == {"Sprint 1", "Sprint 2"}
+    place.board.hidden = True
+    place.cursors.clear()
+    assert [list(page.failed) for page in place.pull().pages if page.failed] == [["acme/projects/7"]]

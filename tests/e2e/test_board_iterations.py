@@ -110,3 +110,13 @@ def test_a_board_that_is_configured_again_changes_no_verdict_and_is_named_once(p
     assert document["errors"] == []
     again = next(row for row in document["milestones"] if row["id"].endswith(RUNNING_ID))
     assert (again["status"], again["open"], again["added"]) == (before["status"], before["open"], before["added"])
+
+
+def test_check_reads_a_board_without_a_configuration(planned: tuple[Planned, Path]) -> None:
+    board, _ = planned
+    env = {"GITHUB_API_URL": board.tracker.url}
+    done = milesync("check", "github:acme/projects/7", "--json", env=env)
+    running = [row["id"] for row in done.document["milestones"] if row["status"] != "done"]
+    assert running == ["github:acme/app/iteration:Sprint 8", "github:acme/app/iteration:Sprint 9"]
+    board.tracker.scopes = ("repo",)
+    assert milesync("check", "github:acme/projects/7", env=env).code == 1

@@ -25,6 +25,9 @@ def error(target: str) -> str:
     return line
 
 
+BOARD = {"boards": ("acme/7",), "board_homes": {"acme/7": "*"}}
+
+
 @pytest.mark.parametrize(
     ("target", "projects", "options"),
     [
@@ -33,11 +36,11 @@ def error(target: str) -> str:
         ("gitlab:acme/api:iterations", ("acme/api",), {"containers": ("iterations",)}),
         ("jira:PAY:sprints", ("PAY",), {"containers": ("sprints",)}),
         ("jira:PAY", ("PAY",), {"containers": ("versions",)}),
-        ("github:acme/projects/7", ("acme/projects/7",), {"containers": ("iterations",), "boards": ("acme/7",)}),
+        ("github:acme/projects/7", ("acme/projects/7",), {"containers": ("iterations",), **BOARD}),
         (
             "github:acme/projects/7:target-dates",
             ("acme/projects/7",),
-            {"containers": ("target dates",), "boards": ("acme/7",)},
+            {"containers": ("target dates",), **BOARD},
         ),
     ],
 )

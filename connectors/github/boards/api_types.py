@@ -97,6 +97,7 @@ class Repository(Node, frozen=True):
     """Repository of an item."""
 
     is_private: bool = True
+    name_with_owner: str = ""
 
 
 class Content(Wire, frozen=True):

@@ -24,9 +24,15 @@ from connectors.github.cursor import Cursor, decode_cursors
 from connectors.github.schema import BOARD_FIELDS
 from connectors.github.session import PROJECT_ERRORS, Session
 from sync.model.tracker_data import Milestone, State, UnreadKind, UnreadRow, matches_pattern
+from sync.tracker.preflight import Need, Obstacle, Right
 from sync.tracker.protocol import Page
 
 __all__ = ["BoardLists"]
+
+BOARD_RIGHTS = (
+    "reading a board takes the scope read:project, for an organisation's board a fine-grained token or GitHub App with "
+    "Projects: read; the GITHUB_TOKEN of a workflow cannot read boards"
+)
 
 WALK_AFTER = timedelta(days=1)
 """Time after which an unchanged board is walked again."""
@@ -81,6 +87,22 @@ class BoardLists:
         read = _in_order({key: cursor for key, cursor in known.items() if key in complete}, projects)
         if read and (self._options.names or states):
             yield self._page(states, _Repositories(read, frozenset(known), has_failed))
+
+    def findings(self) -> Iterator[Right | Obstacle]:
+        """Yield a line of ``milesync doctor`` for each board, found by reading it without its items."""
+        for name in self._options.names:
+            try:
+                board = self._reader.fetch(name)
+                for kind in self._kinds(BoardState(), board.id):
+                    kind.choose(self._reader.fields(board))
+            except ColumnError as error:
+                words, remedy = str(error), "check the options of the connection"
+            except PROJECT_ERRORS as error:
+                words, remedy = error.detail or "it does not exist, or this token may not see it", BOARD_RIGHTS
+            else:
+                yield Right(project=name, name="Projects: read", need=Need.READ, held=True)
+                continue
+            yield Obstacle(project=f"board {name}", words=words, need=Need.READ, remedy=remedy, is_optional=True)
 
     def _page(self, states: Mapping[str, BoardState], repositories: _Repositories) -> Page:
         """Read the boards. The page has all listed milestones of their homes: those of former boards are deleted."""
@@ -139,7 +161,8 @@ class BoardLists:
                 return _Result(found, unread=unread)
             columns = [WalkedColumn(kind.column.name, kind.selection, kind.optional_selection) for kind in kinds]
             walk = self._reader.walk(name, columns)
-            found = replace(found, home=home or _home(board, state, walk.items, repositories))
+            is_open = board.public or self._options.homes.get(name) == "*"
+            found = replace(found, home=home or _home(state, walk.items, repositories, is_public=is_open))
         except ColumnError as error:
             return _Result(state, problem=str(error))
         except PROJECT_ERRORS as error:
@@ -155,7 +178,7 @@ class BoardLists:
 
     def _configured_home(self, name: str, repositories: _Repositories) -> str:
         """Return the home that the option names; empty without one. Raises `ColumnError` if it is not read."""
-        wanted = self._options.homes.get(name, "")
+        wanted = self._options.homes.get(name, "").removeprefix("*")
         read = repositories.read.items()
         found = [key for key, cursor in read if wanted in (cursor.configured_name, cursor.name)]
         if wanted and not found:
@@ -193,17 +216,17 @@ def _containers(state: BoardState) -> dict[str, tuple[str, frozenset[str]]]:
     return {kind: (column.id, frozenset(known.milestone for known in column.known)) for kind, column in columns}
 
 
-def _home(board: Board, state: BoardState, items: Sequence[BoardItem], repositories: _Repositories) -> str:
+def _home(state: BoardState, items: Sequence[BoardItem], repositories: _Repositories, *, is_public: bool) -> str:
     """Choose the home of a board; empty if no repository has an item on it.
 
-    Raises `ColumnError` for a private board with items in public repositories only.
+    Raises `ColumnError` for a board that is not public, with items in public repositories only.
     """
     if state.home in repositories.read:
         return state.home
     places = [item.content.repository for item in items if item.content and item.content.repository]
     is_private = {place.id: place.is_private for place in places}
     candidates = [key for key in repositories.read if key in is_private]
-    fitting = [key for key in candidates if board.public or is_private[key]]
+    fitting = [key for key in candidates if is_public or is_private[key]]
     if candidates and not fitting:
         raise ColumnError(
             "it is private, and its items are in public repositories: name its home in board_homes; "

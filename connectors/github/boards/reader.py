@@ -32,6 +32,7 @@ from sync.model.tracker_data import UnreadKind, UnreadRow
 from sync.tracker.errors import GoneError, RefusedError
 
 __all__ = [
+    "BOARD_ENTRY",
     "BoardReader",
     "BoardSignature",
     "BoardWalk",
@@ -41,6 +42,9 @@ __all__ = [
     "signature_of",
     "walked_signature",
 ]
+
+BOARD_ENTRY = re.compile(r"[^/]+/projects/[0-9]{1,9}")
+"""Entry of ``projects`` that means the repositories with items on a board: ``acme/projects/7``, as in its address."""
 
 PAGE = 100
 """Items in one request, while GitHub can answer so many."""
@@ -124,6 +128,17 @@ class BoardReader:
         found = read_rows(board.fields.nodes, lambda row: decode_row(row, BoardField, self._session.name), _nameless)
         return list(found.read)
 
+    def repositories(self, entry: str) -> list[str]:
+        """Return the repositories with items on a board, by name, given its entry in ``projects`` (`BOARD_ENTRY`).
+
+        Raises a `TrackerError`.
+        """
+        owner, _, number = entry.partition("/projects/")
+        items = self.walk(f"{owner}/{number}", ()).items
+        return sorted(
+            {item.content.repository.name_with_owner for item in items if item.content and item.content.repository}
+        )
+
     def walk(self, name: str, columns: Sequence[WalkedColumn]) -> BoardWalk:
         """Read all items. Raises a `TrackerError`."""
         items: list[BoardItem] = []
@@ -206,7 +221,7 @@ def items_document(lacking: frozenset[str], *, columns: Sequence[WalkedColumn]) 
         selection = (column.optional_selection if has_issue_fields else "") or column.selection
         names += f", $column{n}: String!"
         values += f" {selection.replace('$column', f'$column{n}')}"
-    content = "id closed closedAt repository { id isPrivate }"
+    content = "id closed closedAt repository { id isPrivate nameWithOwner }"
     return f"""query Items($owner: String!, $number: Int!, $first: Int!, $after: String{names}) {{
   repositoryOwner(login: $owner) {{ ... on ProjectV2Owner {{ projectV2(number: $number) {{
     items(first: $first, after: $after{archived}) {{
