@@ -8,7 +8,7 @@ from msgspec import structs
 
 from connectors.jira import api_types
 from connectors.jira.normalize import person_of
-from connectors.jira.session import PROJECT_ERRORS, Session
+from connectors.jira.session import OPTIONAL_ERRORS, Session
 from connectors.shared.paths import path_of
 from sync.model.tracker_data import Milestone, Person
 
@@ -37,7 +37,7 @@ def drivers_of(session: Session, project: api_types.Project) -> Mapping[str, api
     if session.is_cloud and project.id not in session.drivers:
         try:
             session.drivers[project.id] = _read_drivers(session, project)
-        except PROJECT_ERRORS:
+        except OPTIONAL_ERRORS:
             session.drivers[project.id] = {}
     return session.drivers.get(project.id, {})
 

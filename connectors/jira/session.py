@@ -35,12 +35,15 @@ from sync.tracker.errors import (
 )
 from sync.tracker.protocol import Setup
 
-__all__ = ["PROJECT_ERRORS", "CustomFields", "Session", "for_project", "normalise_url"]
+__all__ = ["OPTIONAL_ERRORS", "PROJECT_ERRORS", "CustomFields", "Session", "for_project", "normalise_url"]
 
 T = TypeVar("T")
 
 PROJECT_ERRORS = (GoneError, RefusedError, MalformedError, BusyError)
 """Errors that may concern one project. All other errors end the work of the connection."""
+
+OPTIONAL_ERRORS = (*PROJECT_ERRORS, AuthError)
+"""Errors of what can be left out. Cloud answers 401 to a token without the scope for a single request, too."""
 
 Query = Mapping[str, Any]
 Body = Mapping[str, Any]
@@ -418,7 +421,7 @@ class Session:
         """The settings of time tracking; none where Jira does not say them, as nothing else depends on them."""
         try:
             return self.read(api_types.Configuration, "configuration")
-        except PROJECT_ERRORS:
+        except OPTIONAL_ERRORS:
             return api_types.Configuration()
 
     @property

@@ -28,16 +28,18 @@ def open_work(
     """Return the number of open issues without a milestone of each project (native id) that has any.
 
     The second number is that of those updated at or after ``since`` (UTC). Confidential issues, pull requests,
-    ``status_issues`` (native ids) and the types in ``ignored`` (lower case) do not count.
+    ``status_issues`` (native ids), the types in ``ignored`` (lower case) and issues that are a milestone themselves,
+    such as epics, do not count.
     """
-    issue = schema.issue
+    issue, milestone = schema.issue, schema.milestone
+    containers = select(milestone.c.url).where(milestone.c.deleted_at.is_(None))
     recent = func.sum(case((issue.c.updated_at >= since, 1), else_=0))
     query = (
         select(issue.c.project, issue.c.type, func.count(), recent)
         .join(schema.source, schema.source.c.n == issue.c.source)
         .where(schema.source.c.url == source, issue.c.deleted_at.is_(None))
         .where(issue.c.state == State.OPEN, issue.c.milestones == (), issue.c.is_pull_request.is_(False))
-        .where(issue.c.visibility.in_((Visibility.PUBLIC, Visibility.PROJECT)))
+        .where(issue.c.visibility.in_((Visibility.PUBLIC, Visibility.PROJECT)), issue.c.url.not_in(containers))
         .group_by(issue.c.project, issue.c.type)
     )
     counts, recently = Counter[str](), Counter[str]()

@@ -417,13 +417,13 @@ def test_drivers_are_read_once_a_day() -> None:
         assert owners(pulled(served.connector(), ["PAY"], state))["2.0"] == ["Eve"]
 
 
-@pytest.mark.parametrize("path", ["project/", "user/bulk"])
-def test_without_drivers_all_else_is_read(path: str) -> None:
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+@pytest.mark.parametrize("path", ["/version?", "user/bulk"])
+def test_without_drivers_all_else_is_read(path: str, status: int) -> None:
     with stand("jira-cloud") as served:
         project = served.fill("PAY", 1)
         served.tracker.milestone(project, "2.0", driver=served.tracker.user("dan"))
-        match = "/version?" if path == "project/" else path
-        served.tracker.faults.append(Fault("status", match, times=9, status=403))
+        served.tracker.faults.append(Fault("status", path, times=9, status=status))
         state = pulled(served.connector(), ["PAY"])
         assert state.complete
         assert owners(state) == {"PAY 1.0": [], "2.0": []}
@@ -470,9 +470,10 @@ def test_the_working_time_is_jiras(
     assert pulled(served.connector(), ["PAY"]).pages[0].work_time == expected
 
 
-def test_without_the_configuration_all_else_is_read(served: Stand) -> None:
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_without_the_configuration_all_else_is_read(served: Stand, status: int) -> None:
     served.fill("PAY", 1)
-    served.tracker.faults.append(Fault("status", "/configuration", times=9, status=403))
+    served.tracker.faults.append(Fault("status", "/configuration", times=9, status=status))
     state = pulled(served.connector(), ["PAY"])
     assert state.complete
     assert state.pages[0].work_time is None

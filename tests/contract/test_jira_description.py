@@ -39,10 +39,15 @@ SPEC = Path(__file__).parents[3] / "shared" / "spec"
 FILES = {"jira": "jira-cloud-v2.trim.json", "jira-cloud": "jira-cloud-v3.trim.json"}
 FILES_OF = ("GET {}/attachment/meta", "GET {}/mypermissions", "POST {}/issue/*/attachments", "DELETE {}/attachment/*")
 UNCOVERED = {
-    "jira": {*(path.format("/rest/api/2") for path in FILES_OF), "GET /rest/api/2/user/permission/search"},
+    "jira": {
+        *(path.format("/rest/api/2") for path in FILES_OF),
+        "GET /rest/api/2/configuration",
+        "GET /rest/api/2/user/permission/search",
+    },
     "jira-cloud": {
         *(path.format("/rest/api/3") for path in FILES_OF),
         "GET /rest/api/2/serverInfo",
+        "GET /rest/api/3/configuration",
         "GET /rest/api/3/user/permission/search",
         "POST /rest/api/3/issue/bulkfetch",
     },

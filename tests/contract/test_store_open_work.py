@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sync.model.tracker_data import State, Visibility
+from sync.model.tracker_data import MilestoneKind, State, Visibility
 from sync.store.store import Store
 from sync.tracker.protocol import Page
-from tests.contract.store_rows import DAY, OTHER, SOURCE, T0, issue
+from tests.contract.store_rows import DAY, OTHER, SOURCE, T0, issue, milestone
 
 
 def test_only_open_work_that_every_reader_may_see_counts(store: Store) -> None:
@@ -19,7 +19,8 @@ def test_only_open_work_that_every_reader_may_see_counts(store: Store) -> None:
         issue("secret", visibility=Visibility.CONFIDENTIAL),
         issue("epic", type="Epic"),
     )
-    store.save(SOURCE, Page(issues=rows), T0)
+    container = milestone(id="parent-9", kind=MilestoneKind.PARENT, url="https://j/browse/PAY-9")
+    store.save(SOURCE, Page(issues=(*rows, issue("9", url=container.url)), milestones=(container,)), T0)
     store.save(OTHER, Page(issues=(issue("elsewhere"),)), T0)
     since = T0 - 14 * DAY
     assert store.open_work(SOURCE, ["p", "unknown"], since, {"epic"}) == {"p": (2, 1)}
