@@ -110,7 +110,9 @@ def _section(title: str, place: str, table: dict[str, Any]) -> Iterator[str]:
 def _kind(field: dict[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        return {"Secret": "secret", "Policy": "plan, update or create"}.get(name, "table")
+        return {"Secret": "secret", "Policy": "plan, update or create", "Counting": "text, see there"}.get(
+            name, "table"
+        )
     if 0 < len(field.get("enum", ())) < 5:  # a longer list does not fit into the cell
         return " or ".join(field["enum"])
     for word in ("anyOf", "oneOf"):

@@ -37,6 +37,7 @@ from config.tables import (
     Traces,
     Worker,
 )
+from sync.model.counting import Counting
 from sync.model.item_state import StateNames, StateRules
 from sync.model.policy import Limits, OptionalOutputs, Policy
 from sync.model.settings import CalendarRules, ReminderRules, Retention, Thresholds
@@ -162,6 +163,12 @@ class Settings(BaseSettings):
         table = self.connections[connection]
         rules = self._project_rules(table, project)
         return (rules.optional_outputs if rules else None) or table.optional_outputs
+
+    def count_of(self, connection: str, project: str) -> Counting | None:
+        """The work that counts in a project's milestones, else in its connection's; None: as on the tracker's page."""
+        table = self.connections[connection]
+        rules = self._project_rules(table, project)
+        return (rules.count if rules else None) or table.count
 
     def optional_output_names(self, connection: str) -> set[str]:
         """The names of the optional outputs that any project of a connection has switched on."""

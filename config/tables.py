@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator
 from config import validators
 from config.secret import Secret, Text
 from config.table import Table
+from sync.model.counting import Counting
 from sync.model.policy import OptionalOutputs, Policy
 from sync.model.settings import CalendarRules, DaysOff
 
@@ -117,6 +118,9 @@ class ProjectRules(Table):
 
     policy: Policy | None = Field(default=None, description="what `run` may write in this project")
     milestones: Filter | None = Field(default=None, description="milestones of this project to include")
+    count: Counting | None = Field(
+        default=None, description="work that counts in this project's milestones; none: that of the connection"
+    )
     optional_outputs: OptionalOutputs | None = Field(
         default=None, description="optional outputs of this project; replaces the connection's table"
     )
@@ -199,6 +203,11 @@ class ConnectionSettings(Table):
     ignored_types: tuple[str, ...] = Field(
         default=(),
         description="types of issues that never count in a milestone, such as Epic, Sub-task; case is ignored",
+    )
+    count: Counting | None = Field(
+        default=None,
+        description="work that counts in milestones: issues, issues and changes, or changes (pull and merge requests); "
+        "none: as on the tracker's own page, GitHub's counts issues and changes, GitLab's and Jira's issues",
     )
     tolerance: Tolerance | None = Field(
         default=None, description="share of a milestone that may be open when it counts as done; none: rules.tolerance"

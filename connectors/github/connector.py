@@ -18,6 +18,7 @@ from connectors.github.session import Session
 from connectors.github.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
+from sync.model.counting import ChangeWord, TrackerChanges
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
 from sync.tracker.observed import Observed, Target
@@ -42,6 +43,7 @@ class GitHubConnector:
         boards=True,
         issue_state=True,
     )
+    changes = TrackerChanges(word=ChangeWord.PULL_REQUEST, on_page=True, have_rows=True, tracker="GitHub")
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.base_url = setup.name, setup.url.rstrip("/")

@@ -16,6 +16,7 @@ from connectors.gitlab.survey import containers_in_use
 from connectors.gitlab.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
+from sync.model.counting import ChangeWord, TrackerChanges
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
 from sync.tracker.container_use import ContainerUse
@@ -35,6 +36,8 @@ class GitLabConnector:
 
     Not thread-safe for callers; uses its own threads.
     """
+
+    changes = TrackerChanges(word=ChangeWord.MERGE_REQUEST, have_rows=True, tracker="GitLab")
 
     def __init__(self, setup: Setup) -> None:
         labels = tuple(setup.options.get("status_labels", ("milestone-status",)))

@@ -27,14 +27,16 @@ __all__ = ["ItemRules", "MembershipHistory", "load_memberships"]
 
 _USUAL = StateRules()
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
-_VERSION = "7"
+_VERSION = "8"
 """Version of this module and of `sync.history.memberships.memberships_of`; another one makes cache entries stale."""
 _BATCH = 100
 """Number of projects whose cache entries are in memory at once."""
 
 
 class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules for the issues of one connection: which are items of work, and which state each of them has.
+    """Rules for the issues of one connection: which are work, and which state each of them has.
+
+    Whether a change (pull or merge request) counts is decided for each milestone: `sync.history.counted_work`.
 
     ``states``: the rules for the state of an item, by native project id, if they are not the usual ones. ``ignored``:
     types (lower case) that are not items. ``status_issues``: native ids of status issues, never items. ``own_labels``:
@@ -56,31 +58,34 @@ class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
         return self.states.get(project, _USUAL)
 
     def is_item(self, issue: Issue) -> bool:
-        """Return whether an issue is an item of work that every reader of its project may read."""
-        is_work = not issue.is_pull_request and issue.type.lower() not in self.ignored
-        return is_work and issue.visibility not in _NARROW
+        """Return whether an issue or change is work that every reader of its project may read."""
+        return issue.type.lower() not in self.ignored and issue.visibility not in _NARROW
 
 
 class MembershipHistory(msgspec.Struct, frozen=True):
     """Memberships of one connection, and its changes of estimates: (issue uid, time), as they came.
 
-    ``recorded``: the milestones into which the tracker recorded that an item joined. Names are uids.
+    ``recorded``: the milestones into which the tracker recorded that an item joined. ``closes``: each change among the
+    items, with the issues that it closes. Names are uids.
     """
 
     memberships: MembershipTable
     estimated: list[tuple[str, datetime]]
     recorded: frozenset[str] = frozenset()
+    closes: dict[str, tuple[str, ...]] = {}
 
 
 class _CacheBody(msgspec.Struct, array_like=True):
     """Memberships of one project, by native ids, as they are stored.
 
     ``recorded``: milestone -> time of the first recorded join, for trackers that record the id of the milestone.
+    ``closes``: change -> the issues that it closes, for each change that was ever in a milestone.
     """
 
     memberships: bytes
     estimated: list[tuple[str, datetime]]
     recorded: dict[str, datetime]
+    closes: dict[str, tuple[str, ...]]
 
 
 def load_memberships(
@@ -101,6 +106,7 @@ def load_memberships(
     tables = list[MembershipTable]()
     estimated: list[tuple[str, datetime]] = []
     recorded: set[str] = set()
+    closes: dict[str, tuple[str, ...]] = {}
     ordered = sorted(projects)
     for batch in (ordered[n : n + _BATCH] for n in range(0, len(ordered), _BATCH)):
         entries = store.cache_entries(source, {project: keys[project] for project in batch}) if editions else {}
@@ -116,12 +122,15 @@ def load_memberships(
             batch_tables.append(table.without_containers((hidden or {}).get(project, ())).as_of(at))
             estimated += [(uid(source, "issue", issue), moment) for issue, moment in cached.estimated if moment <= at]
             recorded |= {uid(source, "milestone", key) for key, moment in cached.recorded.items() if moment <= at}
+            closes |= cached.closes
         if new_entries and editions:
             with suppress(StoreError):  # a read-only database: build them again next time
                 store.save_cache_entries(source, keys, new_entries)
         tables.append(_concat(batch_tables))
-    memberships = _concat(tables).with_prefixes(uid(source, "milestone", ""), uid(source, "issue", ""))
-    return MembershipHistory(memberships, estimated, frozenset(recorded))
+    prefix = uid(source, "issue", "")
+    memberships = _concat(tables).with_prefixes(uid(source, "milestone", ""), prefix)
+    named = {f"{prefix}{change}": tuple(f"{prefix}{issue}" for issue in issues) for change, issues in closes.items()}
+    return MembershipHistory(memberships, estimated, frozenset(recorded), named)
 
 
 def _concat(tables: Sequence[MembershipTable]) -> MembershipTable:
@@ -154,4 +163,6 @@ def _build(store: Store, source: str, project: str, titles: history.Titles, rule
         return msgspec.structs.replace(membership, container=container, item=item), issues[membership.item].created_at
 
     table = MembershipTable.of(with_native_ids(membership) for membership in memberships)
-    return _CacheBody(table.encode(), estimated, recorded)
+    members = set(table.items)
+    closes = {issue.id: issue.closes for issue in issues.values() if issue.is_pull_request and issue.id in members}
+    return _CacheBody(table.encode(), estimated, recorded, closes)

@@ -72,6 +72,8 @@ class AssessedMilestone:
     learn from. ``work_time``: that of its tracker. ``inputs``: the projects whose data its health is made from, its own
     first. ``words``: the team's words in its description. ``tolerance``: the share of its items that may be open when
     it counts as done.
+    ``listed``: the memberships of the work on the tracker's own page; None: the same as ``memberships``.
+    ``open_changes``: the uids of all open changes in it, counted or not.
 
     `sync.assess.relations` adds ``commitments`` and ``fellow_words`` (joint milestones), ``findings`` (definition),
     ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
@@ -111,6 +113,8 @@ class AssessedMilestone:
     inputs: tuple[Input, ...] = ()
     words: TeamWords = NO_WORDS
     tolerance: float = 0.0
+    listed: Sequence[Membership] | None = None
+    open_changes: tuple[str, ...] = ()
 
     @property
     def owners(self) -> Owners:
@@ -129,6 +133,11 @@ class AssessedMilestone:
         if start is None or self.known_from is None:
             return start
         return max(start, day_of(self.known_from, self.connection.zone))
+
+    @property
+    def charted(self) -> Sequence[Membership]:
+        """The memberships that a burn-up draws: those of the tracker's own page."""
+        return self.memberships if self.listed is None else self.listed
 
     @property
     def report_on(self) -> str:

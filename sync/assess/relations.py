@@ -35,6 +35,7 @@ from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
+from sync.model.counting import method_number
 from sync.model.dates import day_of, end_of_day, week_until
 from sync.model.health import Health, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
@@ -250,13 +251,15 @@ class _PortfolioBuilder:
             week_until(snapshot.at, calendar.zone),
         )
         previous = snapshot.previous.get(f"joint:{joint.name}")
+        number = method_number(self.rules.parameters.method, snapshot.joint_counting(uids))
+        rules = replace(self.rules.parameters, method=number)
         return joint_health(
             joint,
             [member.health for member in members],
             counts,
             paths,
             ForecastWindow(due, horizon),
-            AssessmentContext(snapshot.at, previous, self.rules.parameters, calendar),
+            AssessmentContext(snapshot.at, previous, rules, calendar),
         )
 
     def _joint_due(self, joint: JointMilestone, uids: Sequence[str], calendar: Calendar) -> float:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
 import msgspec
 
 from sync.assess.membership_cache import ItemRules, load_memberships
+from sync.assess.milestone_counts import milestone_counts
 from sync.history import containers as containers_
+from sync.history.counted_work import WorkTable
 from sync.history.membership_table import MembershipTable
 from sync.history.plan_clock import KnownPlan, plan_clock
 from sync.model.audience import OPERATOR, Audience
-from sync.model.dates import end_of_day, week_until
+from sync.model.counting import Counting
+from sync.model.dates import end_of_day
 from sync.model.item_label import undo_own_touches
 from sync.model.membership import Container, Counts, Membership
 from sync.model.milestone_ids import MilestoneId, MilestoneIds, milestone_ids
@@ -39,8 +42,10 @@ class ConnectionRows:
     ``known_plans``: the clock of each milestone (uid) whose date was moved, from its last assessment.
     ``removed``: the projects that no connection reads any more; their milestones are history only.
     ``recorded_joins``: the milestones (uid) into which the tracker recorded that an item joined.
-    ``is_present``: ``at`` is the time of a run. The past has no numbers of pull requests.
+    ``is_present``: ``at`` is the time of a run. The past has no numbers by the tracker's own counter.
     ``work_time``: that of the tracker; None: it has none.
+    ``work`` are the memberships of all work, issues and changes, counted or not. ``listed`` are those that the
+    tracker's own page counts; the same object as ``memberships`` where these are the same.
     """
 
     connection: Connection
@@ -48,7 +53,9 @@ class ConnectionRows:
     projects: Mapping[str, Project]
     milestones: Mapping[str, Milestone]
     due_dates: Mapping[str, Sequence[DueDate]]
+    work: WorkTable
     memberships: MembershipTable
+    listed: MembershipTable
     estimated: Mapping[str, datetime]
     issues: Mapping[str, Issue]
     words: Mapping[str, TeamWords] = field(default_factory=dict)
@@ -79,6 +86,20 @@ class ConnectionRows:
         return self.counted_memberships.by_container()
 
     @cached_property
+    def listed_by_container(self) -> Mapping[str, Sequence[Membership]] | None:
+        """The memberships of the tracker's own page with the carry-over; None if they are those of the items."""
+        if self.listed is self.memberships:
+            return None
+        return self.counted_listed.by_container()
+
+    @cached_property
+    def counted_listed(self) -> MembershipTable:
+        """The memberships of the tracker's own page, with the carry-over."""
+        if self.listed is self.memberships:
+            return self.counted_memberships
+        return self.listed.with_carry_over(self.containers.values())
+
+    @cached_property
     def counted_memberships(self) -> MembershipTable:
         """The memberships with the carry-over: those that counts, outcomes and forecasts are made from."""
         return self.memberships.with_carry_over(self.containers.values())
@@ -95,7 +116,7 @@ class ConnectionRows:
             zone=self.connection.zone,
             at=self.at,
         )
-        return {container.id: self._with_clock(container) for container in containers}
+        return {container.id: self._with_counting(self._with_clock(container)) for container in containers}
 
     def _with_clock(self, container: Container) -> Container:
         """Return the container with the clock of its plan."""
@@ -106,20 +127,32 @@ class ConnectionRows:
             return container
         return msgspec.structs.replace(container, clock=clock, clock_due=end_of_day(clock.due, zone))
 
+    def _with_counting(self, container: Container) -> Container:
+        """Return the container with the work that counts in it."""
+        counting = self.connection.counting(self.project_of(container.id).key)
+        return container if counting is container.counting else msgspec.structs.replace(container, counting=counting)
+
     @cached_property
     def open_items(self) -> Mapping[str, Sequence[str]]:
         """The uids of the open items of each milestone that has any, by uid."""
         return self.memberships.open_items(self.at)
 
     @cached_property
+    def open_changes(self) -> Mapping[str, Sequence[str]]:
+        """The uids of the open changes in each milestone that has any, counted or not, by uid."""
+        return self.work.changes_of(self.work.table).open_items(self.at)
+
+    def without(self, milestones: Collection[str], items: Collection[str]) -> ConnectionRows:
+        """Return the rows in which these items leave these milestones (uids) now."""
+        memberships = self.memberships.leave(milestones, items, self.at)
+        is_same = self.listed is self.memberships
+        listed = memberships if is_same else self.listed.leave(milestones, items, self.at)
+        return replace(self, memberships=memberships, listed=listed)
+
+    @cached_property
     def counts(self) -> Mapping[str, Counts]:
         """The counts of each milestone, by uid."""
-        items = self.counted_memberships.counts(
-            self.containers.values(), self.at, week_until(self.at, self.connection.zone)
-        )
-        if not self.is_present:
-            return items
-        return {uid: _with_pull_requests(counts, self.milestones[uid]) for uid, counts in items.items()}
+        return milestone_counts(self)
 
     @cached_property
     def ids(self) -> MilestoneIds:
@@ -154,17 +187,6 @@ class ConnectionRows:
     @cached_property
     def _overrides(self) -> Mapping[str, MilestoneOverrides]:
         return _overrides_by_uid(self.connection, self.ids)
-
-
-def _with_pull_requests(counts: Counts, milestone: Milestone) -> Counts:
-    """Return the counts with the milestone's pull requests; none without a number of them."""
-    if milestone.open_pull_requests is None:
-        return counts
-    return msgspec.structs.replace(
-        counts,
-        pull_requests=milestone.open_pull_requests,
-        closed_pull_requests=milestone.closed_pull_requests or 0,
-    )
 
 
 def _ids(connection: Connection, projects: Mapping[str, Project], milestones: Iterable[Milestone]) -> MilestoneIds:
@@ -235,15 +257,13 @@ def load_rows(
     milestones = _load_milestones(store, connection, projects, at)
     words = {name: team_words(own.description) for name, own in milestones.items() if own.description}
     milestones |= _with_starts(connection, projects, milestones, words)
-    rules = ItemRules(
-        states={project.id: connection.state_rules_of(project.key) for project in projects.values()},
-        ignored=connection.ignored,
-        status_issues=store.status_issue_ids(source),
-        own_labels=store.item_labels(source),
-    )
+    rules = _item_rules(store, connection, projects.values())
     due_dates = _committed_dates(store.due_dates(source), milestones.values(), at)
     history = load_memberships(store, source, watched, at, rules, _hidden(projects, milestones.values()))
-    by_container = history.memberships.by_container()
+    work = WorkTable(history.memberships, history.closes)
+    countings = {name: connection.counting(projects[milestone.project].key) for name, milestone in milestones.items()}
+    memberships, listed = _counted_and_listed(work, countings, connection.changes.page)
+    by_container = memberships.by_container()
     issues = LazyIssues(_loader(store, source, watched, rules))
     rows = ConnectionRows(
         connection=connection,
@@ -255,7 +275,9 @@ def load_rows(
             if milestone.kind is not MilestoneKind.RULE or name in by_container
         },
         due_dates=due_dates,
-        memberships=history.memberships,
+        work=work,
+        memberships=memberships,
+        listed=listed,
         estimated=dict(history.estimated),
         issues=issues,
         words=words,
@@ -288,6 +310,25 @@ def _committed_dates(
         if milestone.is_due_inherited and notes:
             committed[milestone.id] = (DueDate(notes[0].seen, notes[-1].due),)
     return committed
+
+
+def _item_rules(store: Store, connection: Connection, projects: Iterable[Project]) -> ItemRules:
+    """Return the rules for the issues of a connection."""
+    return ItemRules(
+        states={project.id: connection.state_rules_of(project.key) for project in projects},
+        ignored=connection.ignored,
+        status_issues=store.status_issue_ids(connection.source),
+        own_labels=store.item_labels(connection.source),
+    )
+
+
+def _counted_and_listed(
+    work: WorkTable, countings: Mapping[str, Counting], page: Counting
+) -> tuple[MembershipTable, MembershipTable]:
+    """Return the memberships that count in each milestone (uid), and those of the tracker's own page."""
+    listed = work.listed({}, page)
+    counted = listed if set(countings.values()) <= {page} else work.listed(countings, page)
+    return work.once(counted), listed
 
 
 def _load_milestones(
@@ -340,8 +381,8 @@ def _loader(
 
 
 def _needed_items(rows: ConnectionRows, reported: Collection[str]) -> set[str]:
-    """Return the uids of all open items, and of all items of running and reported milestones."""
-    items = {item for uids in rows.open_items.values() for item in uids}
+    """Return the uids of all open items and changes, and of all items of running and reported milestones."""
+    items = {item for own in (rows.open_items, rows.open_changes) for uids in own.values() for item in uids}
     for container in rows.containers.values():
         if container.ended is None or container.id in reported:
             items.update(rows.memberships.items_of(container.id))

@@ -17,7 +17,7 @@ from sync.assess.members import resolve_members
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.outage import RemovedProjects, find_outages, find_removed, find_unread
 from sync.assess.rows import ConnectionRows, load_rows
-from sync.assess.track_record import forecasts_of_last_week, recent_forecasts, track_record
+from sync.assess.track_record import Methods, forecasts_of_last_week, recent_forecasts, track_record
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
@@ -29,6 +29,7 @@ from sync.health.missing_input import Outage, health_without_data, worst_outage
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
+from sync.model.counting import Counting, comparable_methods, joint_counting, method_number
 from sync.model.dates import day_of
 from sync.model.health import Health
 from sync.model.membership import Container
@@ -68,9 +69,7 @@ class Snapshot:
     ) -> None:
         self.at = at
         reported = frozenset(uid for uid, (issue, _) in store.last_observations().items() if issue is not None)
-        self._runs = (
-            _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported, rules.parameters.method)
-        )
+        self._runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
         if rows is None:
             known = self._runs.known_plans
             removed = _removed_by_connection(store, connections)
@@ -95,7 +94,10 @@ class Snapshot:
         complete = {f"joint:{name}": uids for name, (uids, missing) in self.members.items() if not missing}
         outcomes = LedgerOutcomes(self.ledger, at, self.container_rules, complete)
         readable = None if audience is OPERATOR else {*self.ledger.index, *complete}
-        self.scores = track_record(store, outcomes, at, rules.parameters.method, readable)
+        methods = Methods(rules.parameters.method, dict(self._comparable_methods()))
+        self.scores = track_record(store, outcomes, at, methods, readable)
+        if not replay:
+            self._runs = self._runs.with_forecasts(store, audience, at, methods)
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
         self._advisors: dict[int, Advisor] = {}
 
@@ -107,6 +109,22 @@ class Snapshot:
             if project.id in rows.removed:
                 known_until = self._runs.read_at.get((rows.source, project.key))
             yield uid, ContainerRules(rows.connection.zone, rows.tolerance_of(uid), known_until)
+
+    def _comparable_methods(self) -> Iterator[tuple[str, frozenset[int]]]:
+        """Yield each container with the methods of its comparable forecasts."""
+        method = self.rules.parameters.method
+        for own in self.rows:
+            kinds = own.work.kinds()
+            for uid, container in own.containers.items():
+                has_issues, has_changes = kinds.get(uid, (False, False))
+                number = method_number(method, container.counting)
+                yield uid, comparable_methods(number, has_issues=has_issues, has_changes=has_changes)
+        for name, (uids, _) in self.members.items():
+            yield f"joint:{name}", frozenset({method_number(method, self.joint_counting(uids))})
+
+    def joint_counting(self, members: Collection[str]) -> Counting:
+        """Return the work that counts in a joint milestone of these milestones (uids)."""
+        return joint_counting([self.container(uid).counting for uid in members])
 
     def _unread(self) -> Iterator[str]:
         """Yield the milestones (uid) from which nothing is learnt.
@@ -267,18 +285,22 @@ class _PreviousRuns:
         """Return the outage of a milestone's own data; None without one."""
         return worst_outage(self.outages.get((source, project_key)), self.unread.get(uid))
 
+    def with_forecasts(self, store: Store, audience: Audience, at: datetime, methods: Methods) -> _PreviousRuns:
+        """Add the comparable forecasts of the last weeks."""
+        return dataclasses.replace(
+            self,
+            forecasts=recent_forecasts(store, audience.name, at, methods),
+            last_week=forecasts_of_last_week(store, audience.name, at, methods),
+        )
+
     @classmethod
-    def load(
-        cls, store: Store, audience: Audience, at: datetime, reported: frozenset[str], method: int
-    ) -> _PreviousRuns:
+    def load(cls, store: Store, audience: Audience, at: datetime, reported: frozenset[str]) -> _PreviousRuns:
         return cls(
             healths=store.last_health(audience.name),
             outages=find_outages(store, at),
             unread=find_unread(store, at),
             read_at=store.last_pulls(),
             reported=reported,
-            forecasts=recent_forecasts(store, audience.name, at, method),
-            last_week=forecasts_of_last_week(store, audience.name, at, method),
         )
 
 
@@ -337,6 +359,8 @@ def _assessed(
             stream=container.stream,
             health=health,
             memberships=rows.by_container.get(uid, ()),
+            listed=None if rows.listed_by_container is None else rows.listed_by_container.get(uid, ()),
+            open_changes=tuple(rows.open_changes.get(uid, ())),
             issues=rows.issues,
             due_dates=tuple(rows.due_dates.get(milestone.id, ())),
             overrides=overrides,

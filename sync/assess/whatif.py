@@ -94,7 +94,7 @@ def whatif(
 
 def _change_rows(rows: ConnectionRows, milestones: set[str], dropped: set[str], due: date | None) -> ConnectionRows:
     """Return the rows with the ``dropped`` items out of the ``milestones`` (uids), and another due date of these."""
-    rows = replace(rows, memberships=rows.memberships.leave(milestones, dropped, rows.at))
+    rows = rows.without(milestones, dropped)
     own = {uid: milestone for uid, milestone in rows.milestones.items() if uid in milestones}
     if due is None or not own:
         return rows

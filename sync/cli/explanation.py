@@ -28,6 +28,7 @@ from sync.model.health import Dates, Health, Status
 from sync.model.team_words import OwnerOrigin
 from sync.report import phrases
 from sync.report.attention import attention_line, flagged_issues
+from sync.report.counting import counted_in, counting_sentences, has_only_uncounted, only_uncounted
 from sync.report.details import reason_line
 from sync.report.facts import Facts
 from sync.report.figures import share_percent
@@ -65,7 +66,7 @@ def short_explanation(facts: Facts, *, has_hyperlinks: bool) -> RenderableType:
     status = facts.health.status
     lines: list[Line] = [place_line(facts), *due_decision_lines(facts), *date_lines(facts)]
     lines += [line for line in (progress_line(facts),) if line]
-    lines += [reason_line(reason) for reason in facts.health.reasons[:REASONS]]
+    lines += [reason_line(reason, counted_in(facts.health)) for reason in facts.health.reasons[:REASONS]]
     lines += [risk_line(facts.words.risks)] if facts.words.risks else []
     flagged = flagged_issues(facts)[:ITEMS]
     lines += [("Needs someone: ", *attention_line(facts, issue, flags)) for issue, flags in flagged]
@@ -99,18 +100,20 @@ def explanation_view(written: str, explanation: Explanation) -> RenderableType:
 
 
 def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
-    health, counts = explanation.health, explanation.health.counts
+    health, counts = explanation.health, explanation.health.counts.shown
     title = clean(explanation.title)
     yield Text.assemble((clean(written, len(written)), "bold"), "" if title in written else f" ({title})")
     due = "" if health.due is None else f" by {day(health.due)}"
     odds = "" if health.probability is None else f": {percent(health.probability)} likely to be done{due}"
     yield _line(Text.assemble((status_cell(health.status), STATUS_STYLE[health.status]), odds))
     left = f"{counts.open} open" + (f", {counts.carried} carried over" if counts.carried else "")
-    yield _line(f"{counts.done} of {plural(counts.total, 'issue')} done, {left}, as of {_at(health.at)}")
-    if health.counts.pull_requests:
-        yield _line(phrases.sentence(phrases.open_pull_requests(counts)))
+    yield _line(f"{counts.done} of {plural(counts.total, counts.noun)} done, {left}, as of {_at(health.at)}")
+    if has_only_uncounted(health.counts):
+        yield _line(only_uncounted(health.counts))
+    for sentence in counting_sentences(health.counts):
+        yield _line(sentence)
     if health.unknown is not None:
-        yield _line(phrases.UNKNOWN[health.unknown])
+        yield _line(phrases.unknown_sentence(health.unknown, counted_in(health)))
     if health.confidence is not None:
         yield _line(f"Confidence: {phrases.sureness(health)}")
     for sentence in (*outlook_sentences(health), *(phrases.promise_sentences(health) or ())):
@@ -267,11 +270,11 @@ def _advice(health: Health) -> Iterator[RenderableType]:
     if health.reasons:
         yield from _section("Reasons")
     for reason in health.reasons:
-        yield Indented(line_text(reason_line(reason), has_hyperlinks=False), 2)
+        yield Indented(line_text(reason_line(reason, counted_in(health)), has_hyperlinks=False), 2)
     if health.levers:
         yield from _section("Levers")
     for lever in health.levers:
-        act, effect = lever_texts(lever, health.due)
+        act, effect = lever_texts(lever, health.due, counted_in(health))
         yield _line(f"{act}: {effect}" if effect else act)
 
 

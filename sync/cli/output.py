@@ -23,10 +23,13 @@ from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import StreamScore, has_track_record
 from sync.markup.document import clean
-from sync.model.health import Health, Status, UnknownCause
+from sync.model.counting import counting_of
+from sync.model.health import Status, UnknownCause
+from sync.model.membership import Counts
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
+from sync.report.counting import counted_in, counting_sentences
 from sync.report.leftover import outlook_sentences
 from sync.report.phrases import finding_sentence, unlisted_words, unshared_words
 from sync.report.reasons import reason_sentence
@@ -90,8 +93,8 @@ def reason_sentences(milestone: AssessedMilestone) -> list[str]:
     if fact := phrases.fact_sentence(health):
         return [fact]
     if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
-        return [phrases.UNKNOWN[health.unknown]]
-    return [reason_sentence(reason) for reason in health.reasons]
+        return [phrases.unknown_sentence(health.unknown, counted_in(health))]
+    return [reason_sentence(reason, counted_in(health)) for reason in health.reasons]
 
 
 def milestone_rows(
@@ -139,11 +142,8 @@ def _row(facts: VerdictFacts) -> dict[str, Any]:
         "promise": health.promise,
         "leftover": health.leftover,
         "usual": health.usual,
-        "open": health.counts.open,
-        "closed": health.counts.closed,
-        "removed": health.counts.removed,
-        "carried": health.counts.carried,
-        "added": health.counts.added,
+        **_numbers(health.counts.shown),
+        "items": {**_numbers(health.counts), "count": counting_of(health.method)},
         "pull_requests": {"open": health.counts.pull_requests, "closed": health.counts.closed_pull_requests},
         "under_calibration": health.basis.calibrating,
         "as_of": facts.as_of,
@@ -169,6 +169,10 @@ def _said(facts: VerdictFacts) -> dict[str, Any]:
         "described_start": facts.words.start,
         "described_tolerance": facts.words.tolerance,
     }
+
+
+def _numbers(counts: Counts) -> dict[str, int]:
+    return {name: getattr(counts, name) for name in ("open", "closed", "removed", "carried", "added")}
 
 
 def milestone_table(
@@ -206,7 +210,7 @@ def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: b
         "" if health.probability is None else phrases.percent(health.probability),
         "" if health.due is None else phrases.day(health.due),
         phrases.date_or_end(health.dates.p85, health.dates.horizon),
-        f"{health.counts.done}/{health.counts.total}",
+        f"{health.counts.shown.done}/{health.counts.shown.total}",
     )
     return TableRow(
         cells, written, "" if title in written else title, STATUS_STYLE[health.status], _notes(milestone, lint=lint)
@@ -225,6 +229,7 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
     outlook = [*(phrases.promise_sentences(milestone.health) or ()), *outlook_sentences(milestone.health)]
     facts = verdict_facts(milestone)
     kept = [data_sentence(facts)] if facts.is_kept else []
+    differences = [] if facts.health.status.is_over else counting_sentences(facts.health.counts)
     decisions = [str(line_text(line, has_hyperlinks=True)) for line in due_decision_lines(facts)]
     risks = [str(line_text(risk_line(facts.words.risks), has_hyperlinks=True))] if lint and facts.words.risks else []
     paragraphs = (
@@ -232,17 +237,11 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
         kept,
         _cause(facts),
         outlook,
-        [_uncounted(facts.health)],
+        differences,
         risks,
         findings,
     )
     return [words for sentences in paragraphs if (words := " ".join(filter(None, sentences)))]
-
-
-def _uncounted(health: Health) -> str:
-    """The open pull requests of a running milestone, unless its fact names them."""
-    is_enough = health.status.is_over or phrases.fact_sentence(health)
-    return "" if is_enough else phrases.pull_requests_sentence(health.counts)
 
 
 def _cause(facts: VerdictFacts) -> list[str]:

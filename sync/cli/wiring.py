@@ -112,6 +112,7 @@ def _connection(
         tolerance=settings.tolerance_for(name),
         share=connection.share,
         named=_overrides(settings.milestone, name),
+        count_of=lambda project: settings.count_of(name, project),
         formerly=connection.formerly,
         ignored_accounts=frozenset(account.lower() for account in connection.ignored_accounts),
     )

@@ -107,7 +107,7 @@ def _entry(entry: ChangeEntry, speaker: Speaker, *, first: bool) -> Iterator[Lin
     if sentences:
         yield (" ".join(sentences),)
     levers = ranked_levers(milestone.health)[:2] if entry.needs_decision else ()
-    ways = [speaker.way_out(lever) for lever in levers]
+    ways = [speaker.way_out(lever, milestone.health) for lever in levers]
     if ways:
         either = (
             ways[0] if len(ways) == 1 else speaker.language.say("{first}; or {second}", first=ways[0], second=ways[1])

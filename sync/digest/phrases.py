@@ -12,13 +12,12 @@ from sync.digest.changes import ChangeEntry, ChangeKind
 from sync.markup.document import Line
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.membership import Counts
+from sync.report.counting import counted_in, counting_sentences, has_only_uncounted, only_uncounted
 from sync.report.language import Language, Style
 from sync.report.levers import lever_clause
 from sync.report.phrases import (
     against,
     end_sentence,
-    only_pull_requests,
-    pull_requests_sentence,
     sentence,
     status_words,
 )
@@ -105,26 +104,24 @@ class Speaker:
             yield end_sentence(days, is_done=is_done, language=self.language, style=self.style)
         if health.status is Status.ENDED:
             yield from self._progress(health)
-        if health.status is not Status.DONE and health.counts.open:
-            yield sentence(
-                self.language.many("{n} issue is still open", "{n} issues are still open", health.counts.open)
-            )
+        if health.status is not Status.DONE and health.counts.shown.open:
+            yield sentence(self._left_open(health.counts))
 
     def _left_open(self, counts: Counts) -> str:
         if not counts.open:
             return still_open(counts, self.language)
-        return self.language.many("{n} issue is still open", "{n} issues are still open", counts.open)
+        shown = counts.shown
+        many = self.language.naming(shown.noun).many
+        return many("{n} issue is still open", "{n} issues are still open", shown.open)
 
     def _progress(self, health: Health) -> Iterator[str]:
-        if health.counts.is_pull_requests_only:
-            yield only_pull_requests(health.counts, self.language)
-        if self._numbers and health.counts.total:
-            done, total = health.counts.done, health.counts.total
-            yield sentence(
-                self.language.many("{done} of {n} issue done", "{done} of {n} issues done", total, done=done)
-            )
-            if uncounted := pull_requests_sentence(health.counts, self.language):
-                yield uncounted
+        if has_only_uncounted(health.counts):
+            yield only_uncounted(health.counts, self.language)
+        shown = health.counts.shown
+        if self._numbers and shown.total:
+            many = self.language.naming(shown.noun).many
+            yield sentence(many("{done} of {n} issue done", "{done} of {n} issues done", shown.total, done=shown.done))
+            yield from counting_sentences(health.counts, self.language)
 
     def _expected_date(self, health: Health) -> Iterator[str]:
         """Yield the expected date: with numbers always, in words when it is after the due date."""
@@ -164,14 +161,14 @@ class Speaker:
         health = entry.state.health
         reason = main_reason(health)
         if reason is not None and health.status not in _UNCERTAIN:
-            yield self.language.say("Main reason: {reason}.", reason=self.reason(reason))
+            yield self.language.say("Main reason: {reason}.", reason=self.reason(reason, health))
 
     # --- reasons and levers -------------------------------------------------------------------------------------------
 
-    def reason(self, reason: Reason) -> str:
+    def reason(self, reason: Reason, health: Health) -> str:
         """Return a reason as a part of a sentence."""
-        return reason_clause(reason, self.language, self.style)
+        return reason_clause(reason, counted_in(health, self.language), self.style)
 
-    def way_out(self, lever: Lever) -> str:
+    def way_out(self, lever: Lever, health: Health) -> str:
         """Return a lever, and its probability where numbers are shown."""
-        return lever_clause(lever, self.language, self.style)
+        return lever_clause(lever, counted_in(health, self.language), self.style)

@@ -12,7 +12,7 @@ All dates whose day is over count, and a date that never came true is a miss.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
@@ -48,6 +48,7 @@ LEAST_DATES = 10
 """Fewest dates for a share, and fewest dates or forecasts for a track record; fewer are too few."""
 _PERIOD = timedelta(weeks=4)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ALL_OF_METHOD: Mapping[str, Collection[int]] = {}
 
 
 class StreamScore(Struct, frozen=True, kw_only=True):
@@ -125,17 +126,22 @@ def _counts_at(times: Floats, begin: Floats, end: Floats) -> NDArray[np.int64]:
 
 
 def stream_scores(
-    forecasts: Iterable[StreamForecast], outcomes: OutcomeSource, now: datetime, method: int
+    forecasts: Iterable[StreamForecast],
+    outcomes: OutcomeSource,
+    now: datetime,
+    method: int,
+    methods: Mapping[str, Collection[int]] = _ALL_OF_METHOD,
 ) -> dict[str, StreamScore]:
     """Return stream name -> score, as of ``now`` (UTC), for the streams that have a forecast.
 
-    Only forecasts of ``method`` are scored, and nothing that is dated after ``now`` is used. Forecasts without dates
-    and with a planned time that makes no sense are ignored. The forecasts may come in any order.
+    Only forecasts of ``method`` are scored, or of the comparable ``methods`` of their container (id). Nothing that is
+    dated after ``now`` is used. Forecasts without dates and with a planned time that makes no sense are ignored. The
+    forecasts may come in any order.
     """
     checks: dict[str, list[_Check]] = defaultdict(list)
     others: dict[str, int] = defaultdict(int)
     for check in _at_checks((forecast for forecast in forecasts if forecast.at <= now), outcomes):
-        if check.forecast.method == method:
+        if check.forecast.method in methods.get(check.forecast.container, {method}):
             checks[check.forecast.stream].append(check)
         else:
             others[check.forecast.stream] += 1

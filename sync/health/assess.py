@@ -39,6 +39,7 @@ from sync.health.status import (
 )
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
+from sync.model.counting import method_number
 from sync.model.health import Basis, Dates, Health, Status
 from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
@@ -153,14 +154,14 @@ def _without_advice(
     rules, calendar, ledger = batch.rules, batch.calendar, batch.tables.ledger
     container = ledger.containers[int(batch.index[k])]
     counts = inputs.counts.get(container.id) or _counts(batch, k)
-    state = replace(_state(batch, k), pull_requests=counts.pull_requests)
+    state = replace(_state(batch, k), uncounted_open=counts.uncounted_open)
     basis, p = published_probability(forecast, inputs.scores.get(forecast.basis.stream), rules)
     band, cause = verdict(state, p, rules)
     has_forecast = band in BANDS and not state.past_due and missing_data(state, rules) is None
     health = Health(
         container=container.id,
         at=at,
-        method=rules.method,
+        method=method_number(rules.method, container.counting),
         status=band,
         band=band,
         since=at,

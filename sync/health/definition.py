@@ -6,7 +6,7 @@ no due date           the tracker has no due date
 no exit criteria      the description has no task list
 description line      a line of the description has a key of `sync.tracker.team_words` and no readable value
 no items              the milestone has no items
-only pull requests    the milestone has no items, but pull requests, which are not counted as items
+only pull requests    the milestone has no items, but pull or merge requests, which are not counted as items
 unestimated           some open items have an estimate or points, and a fifth or more have none
 due on a day off      a weekend, a holiday or a team's day off
 same people           half or more of the assignees have open items in another milestone of the same weeks
@@ -70,17 +70,19 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
     due, counts, open_items, shared = facts.due, facts.counts, facts.open_items, facts.shared
     unestimated = [item for item in open_items if item.estimate is None and item.points is None]
     people = len({person.id for item in open_items for person in item.assignees})
+    has_only_changes = counts.total == 0 and counts.pull_requests + counts.closed_pull_requests > 0
     is_estimated_in_part = 0 < len(unestimated) < len(open_items)
     note(FindingKind.NO_OWNER, not facts.owners.names)
     note(FindingKind.NO_DUE_DATE, due is None)
     note(FindingKind.NO_EXIT_CRITERIA, facts.words.criteria.of == 0)
     findings += map(description_finding, facts.words.faults)
-    note(FindingKind.NO_ITEMS, counts.total == 0 and not counts.is_pull_requests_only)
+    note(FindingKind.NO_ITEMS, counts.total == 0 and not has_only_changes)
     note(
         FindingKind.ONLY_PULL_REQUESTS,
-        counts.is_pull_requests_only,
+        has_only_changes,
         open=counts.pull_requests,
         closed=counts.closed_pull_requests,
+        word=counts.word,
     )
     note(
         FindingKind.UNESTIMATED,

@@ -3,8 +3,8 @@
 =================  ==================================================================================================
 done               every member is done
 ended              every member is over, and one of them was not done
-overdue            the due moment has passed, and a member that is not over has open items, open pull requests or no
-                   items: a fact, even if another member cannot be forecast
+overdue            the due moment has passed, and a member that is not over has open items, other open work on its
+                   page or no items: a fact, even if another member cannot be forecast
 done or ended      the due moment has passed, and nothing is open in any member
 unknown            a member is missing or cannot be forecast
 on track, at risk  by the share of paths on which the last member is done by the due moment (`sync.health.status`)
@@ -120,9 +120,9 @@ def _running(
 
 
 def _has_open_work(member: Health) -> bool:
-    """Return True if the member is not over, and has open items or pull requests, or no items."""
+    """Return True if the member is not over, and has open items, other open work on its page, or no items."""
     counts = member.counts
-    return not member.status.is_over and (counts.unfinished > 0 or counts.pull_requests > 0 or counts.done == 0)
+    return not member.status.is_over and (counts.unfinished > 0 or counts.uncounted_open > 0 or counts.done == 0)
 
 
 def moved_health(

@@ -6,7 +6,8 @@ Facts come first, then the probability P of being done by the due date. The firs
 done           the milestone was closed, and everything in scope is done
 ended          the milestone was closed, and items were left open or carried over (`sync.history.carry_over`)
 no due date    the milestone has no due date; it gets completion dates only
-overdue        the due moment has passed and pull requests are open, even if all items are done
+overdue        the due moment has passed and other work on the tracker's own page is open, such as pull requests that
+               do not count, even if all items are done
 done           the due moment has passed, and everything in scope is done, at least one item
 ended          the due moment has passed, nothing is open in it, and items were carried over
 overdue        the due moment has passed and more items are open than the tolerance allows, or it has no items: a fact
@@ -45,6 +46,7 @@ from msgspec.structs import replace
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast
 from sync.forecast.track_record import StreamScore, under_calibration
+from sync.model.counting import counting_of
 from sync.model.health import Basis, Confidence, Health, Replan, Status, UnknownCause
 from sync.model.membership import Counts
 
@@ -80,7 +82,8 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     the dates make sense; ``has_due``: there is a due date; ``past_due``: it has passed. ``open`` items are not done,
     ``carried`` of them were carried over. ``allowed``: items that may be open when the container counts as done.
     ``stream_finished`` and ``kind_finished`` count earlier milestones. ``closures``: items that the stream closed in
-    the last 84 days. ``pull_requests`` are open; they are no items.
+    the last 84 days. ``uncounted_open``: open work on the tracker's own page
+    that is no item, such as a pull request that does not count.
     """
 
     ended: bool
@@ -96,7 +99,7 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     kind_finished: int
     closures: int
     carried: int = 0
-    pull_requests: int = 0
+    uncounted_open: int = 0
 
     @property
     def is_all_done(self) -> bool:
@@ -127,7 +130,7 @@ def verdict(state: ContainerState, p: float | None, rules: Rules) -> tuple[Statu
 
 def _status_after_due(state: ContainerState) -> Status:
     """Return the status of a running container after its due moment."""
-    if state.pull_requests:
+    if state.uncounted_open:
         return Status.OVERDUE
     if state.is_all_done:
         return Status.DONE
@@ -272,6 +275,8 @@ def replan_of(previous: Health | None, health: Health) -> Replan | None:
         first = previous.replan.due if previous.replan else previous.due
         return Replan(at=health.at, due=first, done=counts.done, open=counts.open)
     last = previous.replan
+    if last is not None and counting_of(previous.method) is not counting_of(health.method):
+        last = replace(last, done=counts.done, open=counts.open)  # work that was not counted before is no recovery
     if last is None or (health.due is not None and health.due <= last.due):
         return None
     is_recovered = counts.done - last.done >= max(1, ceil(REPLAN_SHARE * last.open))

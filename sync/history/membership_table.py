@@ -20,12 +20,13 @@ from sync.history.ledger import Ledger
 from sync.history.string_column import StringColumn
 from sync.model.membership import Container, Counts, Membership
 
-__all__ = ["MembershipTable", "ledger_of"]
+__all__ = ["NEVER", "MembershipTable", "ledger_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _WEEK = timedelta(days=7) // _MICROSECOND
-_NEVER = np.iinfo(np.int64).max
+NEVER = int(np.iinfo(np.int64).max)
+"""A time that has not come, in a column of times."""
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
@@ -156,12 +157,12 @@ class MembershipTable:
         """Return the table without the memberships of these items."""
         excluded = frozenset(items)
         codes = [n for n, name in enumerate(self.items) if name in excluded] if excluded else []
-        return self._select(~_is_in(self.item, np.array(codes, dtype=np.int64))) if codes else self
+        return self.select(~_is_in(self.item, np.array(codes, dtype=np.int64))) if codes else self
 
     def without_containers(self, containers: Collection[str]) -> MembershipTable:
         """Return the table without the memberships in these containers."""
         codes = [self._code[name] for name in containers if name in self._code]
-        return self._select(~_is_in(self.container, np.array(codes, dtype=np.int64))) if codes else self
+        return self.select(~_is_in(self.container, np.array(codes, dtype=np.int64))) if codes else self
 
     def as_of(self, at: datetime) -> MembershipTable:
         """Return what was known at ``at``: only memberships that had begun, only ends that had come.
@@ -171,14 +172,14 @@ class MembershipTable:
         """
         now = _microseconds(at)
         known = {
-            name: np.where(getattr(self, name) > now, _NEVER, getattr(self, name))
+            name: np.where(getattr(self, name) > now, NEVER, getattr(self, name))
             for name in ("left", "closed", "reopened")
         }
         times = {"created": self.joined, "joined": self.joined, **known}
-        removed = self.removed & (known["closed"] != _NEVER)
+        removed = self.removed & (known["closed"] != NEVER)
         has_begun = (self.joined <= now) & (self.created <= now)
         table = MembershipTable(self.containers, self.items, self.container, self.item, times, removed)
-        return table if has_begun.all() else table._select(has_begun)
+        return table if has_begun.all() else table.select(has_begun)
 
     def leave(self, containers: Collection[str], items: Collection[str], at: datetime) -> MembershipTable:
         """Return the table in which the members among these items leave these containers at ``at`` (UTC)."""
@@ -216,7 +217,8 @@ class MembershipTable:
     def _times(self) -> Mapping[str, Ints]:
         return {name: getattr(self, name) for name in _TIMES}
 
-    def _select(self, mask: Bools) -> MembershipTable:
+    def select(self, mask: Bools) -> MembershipTable:
+        """Return the rows of ``mask``, bool[m]."""
         times = _map_columns(self._times, lambda column: column[mask])
         return MembershipTable(
             self.containers,
@@ -226,6 +228,14 @@ class MembershipTable:
             times,
             self.removed[mask],
             self.carried_over[mask],
+        )
+
+    def copy(self) -> MembershipTable:
+        """Return a table whose times may be changed. ``created`` equals ``joined`` in it: see `as_of`."""
+        times = {name: getattr(self, name).copy() for name in _TIMES[1:]}
+        times["created"] = times["joined"]
+        return MembershipTable(
+            self.containers, self.items, self.container, self.item, times, self.removed.copy(), self.carried_over
         )
 
     def with_prefixes(self, container: str, item: str) -> MembershipTable:
@@ -242,6 +252,10 @@ class MembershipTable:
         """Return the rows of a container; an empty slice for an unknown container."""
         code = self._code.get(container)
         return slice(0, 0) if code is None else slice(int(self._first[code]), int(self._first[code + 1]))
+
+    def item_codes(self, names: Collection[str]) -> dict[str, int]:
+        """Return id -> code of these items, without those that are not in the table."""
+        return {name: n for n, name in enumerate(self.items) if name in names} if names else {}
 
     def items_of(self, container: str) -> list[str]:
         """Return the ids of all items that were ever in a container."""
@@ -268,10 +282,10 @@ class MembershipTable:
 
     def first_joins(self) -> dict[str, datetime]:
         """Return container id -> when its first item joined (UTC), for the containers that have members."""
-        at = np.full(len(self.containers), _NEVER)
+        at = np.full(len(self.containers), NEVER)
         np.minimum.at(at, self.container, self.joined)
         joins = zip(self.containers, at.tolist(), strict=True)
-        return {name: _EPOCH + timedelta(microseconds=moment) for name, moment in joins if moment != _NEVER}
+        return {name: _EPOCH + timedelta(microseconds=moment) for name, moment in joins if moment != NEVER}
 
     def open_items(self, at: datetime) -> dict[str, list[str]]:
         """Return container id -> ids of its items that are open at ``at``; containers without any are left out."""
@@ -289,7 +303,7 @@ class MembershipTable:
         """
         now = _microseconds(at)
         wanted = list(containers)
-        start, agreed_at = np.full(len(self.containers), _NEVER), np.full(len(self.containers), _NEVER)
+        start, agreed_at = np.full(len(self.containers), NEVER), np.full(len(self.containers), NEVER)
         for container in wanted:
             if container.id in self._code and container.start is not None:
                 own = self._code[container.id]
@@ -408,10 +422,10 @@ def ledger_of(containers: Sequence[Container], parts: Sequence[MembershipTable])
     place = np.array([index.get(name, -1) for name in table.containers], dtype=np.int32)
     container = place[table.container] if len(table) else table.container
     known: slice | Bools = slice(None) if (container >= 0).all() else container >= 0
-    left = np.where(table.carried_over, _NEVER, table.left)
-    left = np.minimum(np.minimum(left, table.reopened), np.where(table.removed, table.closed, _NEVER))
-    closed = np.where(table.removed, _NEVER, table.closed)
-    carried_at = np.where(table.carried_over, table.left, _NEVER)
+    left = np.where(table.carried_over, NEVER, table.left)
+    left = np.minimum(np.minimum(left, table.reopened), np.where(table.removed, table.closed, NEVER))
+    closed = np.where(table.removed, NEVER, table.closed)
+    carried_at = np.where(table.carried_over, table.left, NEVER)
     joined, left, closed, carried_at = (_days(column[known]) for column in (table.joined, left, closed, carried_at))
     ledger = Ledger(containers, container[known], table.item[known], joined, left, closed, table.items)
     return ledger.with_carried(carried_at)
@@ -419,15 +433,15 @@ def ledger_of(containers: Sequence[Container], parts: Sequence[MembershipTable])
 
 def _days(moment: Ints) -> NDArray[np.float64]:
     """Return microseconds as days since 1970 UTC, as `sync.history.ledger.days` does for datetimes."""
-    return np.where(moment == _NEVER, np.inf, moment / 1e6 / 86400.0)
+    return np.where(moment == NEVER, np.inf, moment / 1e6 / 86400.0)
 
 
 def _microseconds(at: datetime | None) -> int:
-    return int(_NEVER) if at is None else (at - _EPOCH) // _MICROSECOND
+    return NEVER if at is None else (at - _EPOCH) // _MICROSECOND
 
 
 def _datetime(microseconds: int) -> datetime | None:
-    return None if microseconds == _NEVER else _EPOCH + timedelta(microseconds=microseconds)
+    return None if microseconds == NEVER else _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _is_in(values: Ints | Codes, members: Ints) -> Bools:
@@ -435,7 +449,7 @@ def _is_in(values: Ints | Codes, members: Ints) -> Bools:
 
     `numpy.isin` does the same, but imports masked arrays, which takes long.
     """
-    ordered = np.append(np.sort(members), _NEVER)
+    ordered = np.append(np.sort(members), NEVER)
     mask: Bools = ordered[np.searchsorted(ordered[:-1], values)] == values
     return mask
 

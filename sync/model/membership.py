@@ -6,9 +6,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from sync.model.counting import ChangeWord, Counting
 from sync.model.plan_clock import PlanClock
 
-__all__ = ["Container", "Counts", "Membership"]
+__all__ = ["Container", "CounterDifference", "Counts", "Membership"]
 
 
 class Membership(Struct, frozen=True, kw_only=True):
@@ -33,12 +34,25 @@ class Membership(Struct, frozen=True, kw_only=True):
     carried_over: bool = False
 
 
+class CounterDifference(Struct, frozen=True):
+    """Difference of a tracker's own counter and its list: numbers of open and of closed work by each of the two."""
+
+    tracker: str
+    counter: tuple[int, int]
+    listed: tuple[int, int]
+
+
 class Counts(Struct, frozen=True, kw_only=True):
     """Numbers of items of a milestone at a time. ``closed`` has every closure; ``removed`` those that left scope.
 
     ``open`` items are in it. ``carried`` items left it open at its end: they are in scope, and not done.
-    ``added`` items joined after the milestone's start, ``added_week`` in the last seven days.
-    ``pull_requests`` are open and ``closed_pull_requests`` closed; they are no items and enter no other number.
+    ``added`` items joined after the milestone's start, ``added_week`` in the last seven days. ``changes`` of the items
+    are changes (pull or merge requests), for which the tracker has the ``word``; the others are issues.
+
+    ``listed``: the numbers of the tracker's own page, counted from its list, if they differ from those of the items.
+    ``pull_requests`` are all open changes in the milestone and ``closed_pull_requests`` all closed ones, counted or
+    not. ``paired`` changes count with the issue that they close (`sync.history.counted_work`). ``counter``: the
+    tracker's own counter, if it differs from its list.
     """
 
     open: int = 0
@@ -47,8 +61,13 @@ class Counts(Struct, frozen=True, kw_only=True):
     added: int = 0
     added_week: int = 0
     carried: int = 0
+    changes: int = 0
+    word: ChangeWord = ChangeWord.PULL_REQUEST
+    listed: Counts | None = None
     pull_requests: int = 0
     closed_pull_requests: int = 0
+    paired: int = 0
+    counter: CounterDifference | None = None
 
     @property
     def done(self) -> int:
@@ -61,14 +80,36 @@ class Counts(Struct, frozen=True, kw_only=True):
         return self.open + self.carried + self.done
 
     @property
+    def members(self) -> int:
+        """Items that are in it, open or closed for any reason."""
+        return self.open + self.closed
+
+    @property
+    def in_scope_or_removed(self) -> int:
+        """Items of any state: in it, or carried over."""
+        return self.open + self.closed + self.carried
+
+    @property
     def unfinished(self) -> int:
         """Items in scope that are not done: open or carried over."""
         return self.open + self.carried
 
     @property
-    def is_pull_requests_only(self) -> bool:
-        """True if there are pull requests, open or closed, and no item."""
-        return self.total == 0 and self.pull_requests + self.closed_pull_requests > 0
+    def shown(self) -> Counts:
+        """The numbers to show: those of the tracker's own page."""
+        return self.listed or self
+
+    @property
+    def uncounted_open(self) -> int:
+        """Open work on the tracker's own page that is no item."""
+        return max(0, self.shown.open - self.open)
+
+    @property
+    def noun(self) -> str:
+        """The English word for one of them: issue, pull request, merge request, or item for different work."""
+        if not self.changes:
+            return "issue"
+        return self.word.value if self.changes >= self.in_scope_or_removed else "item"
 
 
 class Container(Struct, frozen=True, kw_only=True):
@@ -82,6 +123,7 @@ class Container(Struct, frozen=True, kw_only=True):
     ``is_end_estimated``: the moment at which it was closed is not known, or only its day.
     ``known_from``: the tracker has no history of its members, and milesync saw them first at this time, after the
     agreed scope. None: they are known from the start.
+    ``counting``: the work that counts in it.
     """
 
     id: str
@@ -96,3 +138,4 @@ class Container(Struct, frozen=True, kw_only=True):
     agreed_at: datetime | None = None
     is_end_estimated: bool = False
     known_from: datetime | None = None
+    counting: Counting = Counting.ISSUES

@@ -193,8 +193,9 @@ class Milestone(Struct, frozen=True, kw_only=True):
     ``owners`` are the people whom the tracker names as responsible: lead, driver, or assignee of an epic or parent.
     ``is_due_inherited``: the tracker computes the due date from the milestone's children.
     ``listed_open`` and ``listed_closed`` are the tracker's own numbers of issues and pull requests in it. The store
-    subtracts the issues: ``open_pull_requests``, ``closed_pull_requests``. None: the tracker has no such number without
-    another request (GitLab, Jira), or the project was not read in full since.
+    subtracts the stored rows: ``open_pull_requests``, ``closed_pull_requests`` (`sync.store.pull_requests`), negative
+    where more rows are stored. None: the tracker has no such number without another request (GitLab, Jira), or the
+    project was not read in full since.
     """
 
     id: str

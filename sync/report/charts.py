@@ -46,12 +46,13 @@ Spec = dict[str, Any]
 class BurnUp(Struct, frozen=True, kw_only=True):
     """The data of a burn-up: the points up to today, and the completion dates at 50, 85 and 95%.
 
-    ``is_ended``: the lines end with the milestone, not today.
+    ``is_ended``: the lines end with the milestone, not today. ``noun``: the word for one of what is counted.
     """
 
     points: Sequence[Point]
     today: date
     is_ended: bool = False
+    noun: str = "issue"
     due: date | None = None
     baseline: date | None = None
     p50: date | None = None
@@ -86,7 +87,7 @@ def burn_up(chart: BurnUp, width: int = WIDE, *, percent: bool = True, dated: bo
     y = {
         "type": "quantitative",
         "scale": {"domain": [0, high * (1.3 if width >= WIDE else 1.5) + 1], "nice": False},
-        "axis": {"title": "issues", "tickMinStep": 1, "tickCount": 5},
+        "axis": {"title": f"{chart.noun}s", "tickMinStep": 1, "tickCount": 5},
     }
     visible_dates = [on for on in ends if on <= until]
     step = {"interpolate": "step-after"}
@@ -343,6 +344,6 @@ def _at(value: date) -> str:
 def chart_in_words(chart: BurnUp) -> str:
     """Return the chart in words, for screen readers."""
     last = chart.points[-1]
-    words = [f"Burn-up: {last.done} of {last.scope} issues done on {day(last.on)}"]
+    words = [f"Burn-up: {last.done} of {last.scope} {chart.noun}s done on {day(last.on)}"]
     dates = (("due", chart.due), ("50%", chart.p50), ("85%", chart.p85), ("95%", chart.p95))
     return "; ".join([*words, *(f"{word} {day(on)}" for word, on in dates if on is not None)])

@@ -27,11 +27,13 @@ from sync.markup.document import (
 from sync.model.health import Reason, Status
 from sync.model.joint import Commitment, FellowWords, OtherMember
 from sync.report.attention import attention_line, flagged_issues, issue_item
+from sync.report.counting import counted_in
 from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point
 from sync.report.figures import hours, overrun_percent
 from sync.report.head import ITEMS, kind_word
+from sync.report.language import ENGLISH, Language
 from sync.report.levers import lever_texts, ranked_levers
-from sync.report.phrases import day, finding_sentence, minute, percent, plural, small, sureness
+from sync.report.phrases import capital, day, finding_sentence, minute, percent, plural, small, sureness
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owner_lines
 from sync.report.team_words import SHOWN_DECISIONS, SHOWN_RISKS, decision_line, risk_line
@@ -62,15 +64,17 @@ def _folded(title: str, *blocks: Block, weight: int) -> Section:
 def _reasons(facts: Facts) -> Section | None:
     """Return the strongest reasons, strongest first."""
     health = facts.health
-    lines = tuple(map(reason_line, health.reasons[:SHOWN]))
+    language = counted_in(health)
+    lines = tuple(reason_line(reason, language) for reason in health.reasons[:SHOWN])
     has_odds = health.probability is not None and health.status is not Status.OVERDUE
     title = f"Why {percent(health.probability)}" if has_odds and health.probability is not None else "Why"
     return _folded(title, Bullets(lines), weight=85) if lines else None
 
 
-def reason_line(reason: Reason) -> Line:
+def reason_line(reason: Reason, language: Language = ENGLISH) -> Line:
     """Return the reason, and whether it speaks for the milestone or against it."""
-    return (Strong("In its favour" if reason.effect > 0 else "Against it"), f": {small(reason_sentence(reason))}")
+    side = Strong("In its favour" if reason.effect > 0 else "Against it")
+    return (side, f": {small(reason_sentence(reason, language))}")
 
 
 def _options(facts: Facts) -> Section | None:
@@ -80,7 +84,7 @@ def _options(facts: Facts) -> Section | None:
         return None
     lines: list[Line] = []
     for lever in others:
-        act, effect = lever_texts(lever, health.due)
+        act, effect = lever_texts(lever, health.due, counted_in(health))
         lines.append((Strong(act), f": {effect}" if effect else ""))
     return _folded(f"Other options ({len(lines)})", Bullets(tuple(lines)), weight=70)
 
@@ -134,7 +138,7 @@ def _forecast_change(facts: Facts) -> Iterator[Line]:
 
 def _people(facts: Facts) -> Section | None:
     """Return all issues that need someone, people with too much work, and issues without a reviewer."""
-    flagged = flagged_issues(facts)
+    flagged, noun = flagged_issues(facts), facts.health.counts.noun
     lines: list[Line] = []
     if len(flagged) > ITEMS:
         lines += [attention_line(facts, issue, flags) for issue, flags in flagged[:FOLDED]]
@@ -144,7 +148,7 @@ def _people(facts: Facts) -> Section | None:
     if not lines:
         return None
     blocks: list[Block] = [Lines((_tally(flagged),))] if len(flagged) > ITEMS else []
-    count = f"All {len(flagged)} issues that need someone" if len(flagged) > ITEMS else "People and reviews"
+    count = f"All {plural(len(flagged), noun)} that need someone" if len(flagged) > ITEMS else "People and reviews"
     return _folded(count, *blocks, Bullets(tuple(lines)), weight=55)
 
 
@@ -229,7 +233,7 @@ def _burn_up(facts: Facts) -> Section | None:
     """Return the burn-up, the budget where the tracker has one, and earlier forecasts."""
     budget = tuple(_budget(facts))
     has_scope = len(facts.points) > 1 and any(point.scope for point in facts.points)
-    blocks: list[Block] = [_chart(facts.points)] if has_scope else []
+    blocks: list[Block] = [_chart(facts.points, facts.health.counts.shown.noun)] if has_scope else []
     blocks += [Lines(budget)] if budget else []
     names = ["burn-up"] if has_scope else []
     names += ["budget"] if budget else []
@@ -240,13 +244,13 @@ def _burn_up(facts: Facts) -> Section | None:
     return _folded(title[:1].upper() + title[1:], *blocks, weight=30) if blocks else None
 
 
-def _chart(points: Sequence[Point]) -> Chart:
+def _chart(points: Sequence[Point], noun: str) -> Chart:
     """Draw at most `POINTS` points at even distances, with the first and the last one."""
     last = len(points) - 1
     steps = min(last, POINTS - 1)
     chosen = [points[round(i * last / steps)] for i in range(steps + 1)]
     labels = tuple(day(point.on).rsplit(" ", 1)[0] for point in chosen)
-    title = "Issues done (bars) and in scope (line)"
+    title = f"{capital(noun)}s done (bars) and in scope (line)"
     return Chart(title, labels, tuple(p.done for p in chosen), tuple(p.scope for p in chosen))
 
 

@@ -137,12 +137,15 @@ def meaning(facts: Facts) -> str:
 
 
 def _counts_meaning(counts: Counts) -> Counts:
-    """Return the counts without those that move with the clock. Pull requests come and go: they are some or none."""
+    """Return the counts without those that move with the clock. Changes that are no items come and go: some or none."""
     return msgspec.structs.replace(
         counts,
         added_week=0,
         pull_requests=min(counts.pull_requests, 1),
         closed_pull_requests=min(counts.closed_pull_requests, 1),
+        paired=min(counts.paired, 1),
+        listed=None,
+        counter=None,
     )
 
 
@@ -205,7 +208,7 @@ def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
     if start is None or start >= until:
         return ()
     days = _days(start, until)
-    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.memberships, days, zone))
+    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.charted, days, zone))
 
 
 def _days(start: date, until: date) -> Sequence[date]:

@@ -10,6 +10,7 @@ from sync.history.counting import is_done, is_open
 from sync.model.dates import day_of, end_of_day
 from sync.model.health import Health, Status
 from sync.model.membership import Membership
+from sync.report.counting import counted_in
 from sync.report.language import ENGLISH, Language
 
 __all__ = ["good_news"]
@@ -36,7 +37,7 @@ def good_news(health: Health, memberships: Sequence[Membership], zone: ZoneInfo,
         return language.say("Good news: it is back on track.")
     this, earlier = _weeks(health, memberships, today, zone)
     if this >= RECORD_LEAST and len(earlier) > WEEKS_LEAST and this > max(earlier):
-        return language.many(
+        return counted_in(health, language).many(
             "Good news: {n} issue was closed in the last 7 days, more than in any week before.",
             "Good news: {n} issues were closed in the last 7 days, more than in any week before.",
             this,

@@ -27,14 +27,15 @@ from sync.markup.document import (
 )
 from sync.model.health import Health, LeverKind, Override, Status, UnknownCause
 from sync.model.joint import Commitment
+from sync.model.membership import Counts
 from sync.model.tracker_data import MilestoneKind
 from sync.report.attention import attention_line, flagged_issues, issue_item
+from sync.report.counting import counted_in, counting_sentences
 from sync.report.facts import Facts
 from sync.report.leftover import leftover_figure, odds_sentence, outlook_sentences, usual_sentence
 from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import (
     STATUS,
-    UNKNOWN,
     against,
     capital,
     date_or_end,
@@ -46,9 +47,9 @@ from sync.report.phrases import (
     plural,
     promise_record,
     promise_sentences,
-    pull_requests_sentence,
     short_day,
     small,
+    unknown_sentence,
 )
 from sync.report.team_words import due_decision_lines, risk_line, tolerance_sentence
 from sync.report.verdict import (
@@ -173,7 +174,7 @@ def _ground(facts: Facts) -> Iterator[Line]:
     elif fact := fact_sentence(health):
         yield (fact,)
     elif health.unknown not in (None, UnknownCause.STALE) and health.status is not Status.OVERDUE:
-        yield (UNKNOWN[health.unknown],)
+        yield (unknown_sentence(health.unknown, counted_in(health)),)
 
 
 def _result(facts: Facts) -> str:
@@ -182,8 +183,9 @@ def _result(facts: Facts) -> str:
     days = None if ended is None or health.due is None else (ended - health.due).days
     if health.status is Status.ENDED:
         return "It ended with open work." if days is None else end_sentence(days, is_done=False)
-    removed = f", {health.counts.removed} removed" if health.counts.removed else ""
-    work = f"{plural(health.counts.done, 'issue')} done{removed}"
+    shown = health.counts.shown
+    removed = f", {shown.removed} removed" if shown.removed else ""
+    work = f"{plural(shown.done, shown.noun)} done{removed}"
     return f"Finished {lateness(days)}: {work}." if days is not None else f"Everything in it is finished: {work}."
 
 
@@ -267,7 +269,8 @@ def _remarks(facts: Facts) -> Iterator[Line]:
     sentences += [_commitment_line(commitment) for commitment in facts.commitments]
     if facts.method_changed_on is not None:
         changed = day(facts.method_changed_on)
-        sentences.append((f"The forecast method changed on {changed}; earlier figures are not comparable.",))
+        words = f"The method of forecasting or counting changed on {changed}; earlier figures are not comparable."
+        sentences.append((words,))
     if facts.good_news:
         sentences.append((facts.good_news,))
     if sentences:
@@ -320,7 +323,7 @@ def _best_option(facts: Facts) -> Section | None:
     lever = best_lever(facts.health)
     if lever is None or facts.health.status.is_over:
         return None
-    act, effect = lever_texts(lever, facts.health.due)
+    act, effect = lever_texts(lever, facts.health.due, counted_in(facts.health))
     is_sure = lever.probability is not None
     line: Line = (Strong(f"Best option: {small(act)}{f' → {effect}' if effect and is_sure else ''}."),)
     named = [facts.items[uid] for uid in lever.items if uid in facts.items][:ITEMS]
@@ -353,13 +356,13 @@ def _progress(facts: Facts) -> Section | None:
 
 def progress_line(facts: Facts) -> Line | None:
     """Return the bar and the counts; None without issues and for a milestone that is over."""
-    counts = facts.health.counts
+    counts, differences = facts.health.counts.shown, counting_sentences(facts.health.counts)
     if facts.health.status.is_over or not counts.total:
         return None
     cells = counts.done * 20 // counts.total
     parts = [
         f"{counts.carried} carried over" if counts.carried else "",
-        _added(facts.health) if counts.added else "",
+        _added(counts) if counts.added else "",
         f"{counts.removed} removed" if counts.removed else "",
         f"{facts.criteria.met} of {plural(facts.criteria.of, 'exit criterion', 'exit criteria')} met"
         if facts.criteria.of
@@ -367,10 +370,9 @@ def progress_line(facts: Facts) -> Line | None:
     ]
     rest = ", ".join(part for part in parts if part)
     bar = f"{'█' * cells}{'░' * (20 - cells)} "
-    issues = " issues" if counts.pull_requests else ""
-    sentences = (f"{capital(rest)}." if rest else "", pull_requests_sentence(counts))
-    words = "".join(f" {sentence}" for sentence in sentences if sentence)
-    return (bar, Strong(f"{counts.done} of {counts.total}{issues} done."), words)
+    noun = f" {counts.noun}s" if differences else ""
+    words = "".join(f" {sentence}" for sentence in (f"{capital(rest)}." if rest else "", *differences) if sentence)
+    return (bar, Strong(f"{counts.done} of {counts.total}{noun} done."), words)
 
 
 def _note(facts: Facts) -> Section | None:
@@ -383,6 +385,6 @@ def _note(facts: Facts) -> Section | None:
     return Section(title="", blocks=(Quote((line,)),), weight=87)
 
 
-def _added(health: Health) -> str:
-    week = f" ({health.counts.added_week} in the last 7 days)" if health.counts.added_week else ""
-    return f"{health.counts.added} added since the start{week}"
+def _added(counts: Counts) -> str:
+    week = f" ({counts.added_week} in the last 7 days)" if counts.added_week else ""
+    return f"{counts.added} added since the start{week}"

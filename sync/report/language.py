@@ -5,8 +5,10 @@ Texts are looked up by their English words. A translation may put the named plac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from gettext import NullTranslations, translation
 from pathlib import Path
 from typing import Literal
@@ -41,6 +43,13 @@ class Language:
     def many(self, name: str, several: str, n: int, **values: object) -> str:
         """Return the form of a text that fits ``n`` things; ``{n}`` is their number."""
         return self._catalogue.ngettext(name, several, n).format(n=n, **values)
+
+    def naming(self, noun: str) -> Language:
+        """Return this language with another English word for an issue: item, pull request, merge request.
+
+        Translations have one word for all of them, as German has ``Vorgang``.
+        """
+        return _WorkLanguage(noun) if self.name == "en" and noun != "issue" else self
 
     def day(self, value: date) -> str:
         """Return a date: 12 Dec 2026."""
@@ -100,6 +109,30 @@ class Language:
             self.say("Jul"), self.say("Aug"), self.say("Sep"), self.say("Oct"), self.say("Nov"), self.say("Dec"),
         )  # fmt: skip
         return months[number - 1]
+
+
+class _WorkLanguage(Language):
+    """English with another word for an issue."""
+
+    def __init__(self, noun: str) -> None:
+        super().__init__("en", NullTranslations())
+        self._noun = noun
+
+    def say(self, text: str, **values: object) -> str:
+        """Return the text with the word, and with ``values`` in its named places."""
+        return super().say(_renamed(text, self._noun), **values)
+
+    def many(self, name: str, several: str, n: int, **values: object) -> str:
+        """Return the form of a text for ``n`` things with the word."""
+        return super().many(_renamed(name, self._noun), _renamed(several, self._noun), n, **values)
+
+
+@lru_cache(maxsize=512)
+def _renamed(text: str, noun: str) -> str:
+    """Return a text with another word for an issue; names of places such as ``{issues}`` stay."""
+    article = "an" if noun[0] in "aeiou" else "a"
+    text = re.sub(r"\ban issue\b", f"{article} {noun}", text)
+    return re.sub(r"(?<![{\w])issue(s?)\b(?!\w*\})", rf"{noun}\1", text)
 
 
 ENGLISH = Language("en", NullTranslations())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sync.health.usual import is_rarely_done
 from sync.model.health import Health, Leftover
+from sync.report.counting import counted_in
 from sync.report.figures import share_percent
 from sync.report.language import ENGLISH, Language
 
@@ -25,6 +26,7 @@ def leftover_range(leftover: Leftover, language: Language = ENGLISH) -> str:
 
 def leftover_figure(health: Health, language: Language = ENGLISH) -> tuple[str, str] | None:
     """Return the number and its range for a table: "3 of 10" and "80% range: 1 to 6". None as `leftover_sentence`."""
+    language = counted_in(health, language)
     leftover, unfinished = health.leftover, health.counts.unfinished
     if not _is_worth_saying(health) or leftover is None:
         return None
@@ -40,6 +42,7 @@ def leftover_sentence(health: Health, language: Language = ENGLISH) -> str | Non
     None without a forecast, or if none is expected to be left. Where the range exceeds the open and carried-over items,
     the sentence says that it includes issues added until then, instead of "of 10".
     """
+    language = counted_in(health, language)
     leftover, due, unfinished = health.leftover, health.due, health.counts.unfinished
     if not _is_worth_saying(health) or leftover is None or due is None:
         return None

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
+from sync.model.counting import ChangeWord
 from sync.model.definition import Finding, FindingKind
 from sync.model.health import Confidence, Health, Lever, Promise, Reason, Status, UnknownCause
 from sync.model.membership import Counts
 from sync.model.team_words import FaultKind
+from sync.report.counting import counted_in, has_only_uncounted, only_uncounted, other_open, other_open_words
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 
 __all__ = [
@@ -31,14 +33,11 @@ __all__ = [
     "lateness",
     "minute",
     "number_of",
-    "only_pull_requests",
-    "open_pull_requests",
     "outcome",
     "percent",
     "plural",
     "promise_record",
     "promise_sentences",
-    "pull_requests_sentence",
     "sentence",
     "short_day",
     "small",
@@ -226,61 +225,43 @@ def promise_record(promise: Promise, language: Language = ENGLISH) -> str:
 
 def outcome(counts: Counts, language: Language = ENGLISH) -> str:
     """Return the counts of a milestone that is over in words: ``5 of 12 issues done, 7 carried over``."""
-    say = language.say
-    parts = [language.many("{done} of {n} issue done", "{done} of {n} issues done", counts.total, done=counts.done)]
-    parts += [say("{count} carried over", count=counts.carried)] if counts.carried else []
-    parts += [say("{count} left open", count=counts.open)] if counts.open else []
-    parts += [say("{count} removed", count=counts.removed)] if counts.removed else []
+    shown = counts.shown
+    say, many = language.say, language.naming(shown.noun).many
+    parts = [many("{done} of {n} issue done", "{done} of {n} issues done", shown.total, done=shown.done)]
+    parts += [say("{count} carried over", count=shown.carried)] if shown.carried else []
+    parts += [say("{count} left open", count=shown.open)] if shown.open else []
+    parts += [say("{count} removed", count=shown.removed)] if shown.removed else []
     return ", ".join(parts)
-
-
-def open_pull_requests(counts: Counts, language: Language = ENGLISH) -> str:
-    """Return the number of open pull requests: "10 pull requests open"."""
-    return language.many("{n} pull request open", "{n} pull requests open", counts.pull_requests)
-
-
-def only_pull_requests(counts: Counts, language: Language = ENGLISH) -> str:
-    """Return the fact of a milestone without issues as a sentence: "Only pull requests: 10 open."."""
-    if not counts.pull_requests:
-        return language.say("Only pull requests: all closed.")
-    return language.many("Only pull requests: {n} open.", "Only pull requests: {n} open.", counts.pull_requests)
-
-
-def pull_requests_sentence(counts: Counts, language: Language = ENGLISH) -> str:
-    """Return that open pull requests are left out of the counts; empty without any, and where no issue is counted."""
-    if not counts.pull_requests or not counts.total:
-        return ""
-    return language.many(
-        "{n} open pull request is not counted.", "{n} open pull requests are not counted.", counts.pull_requests
-    )
 
 
 def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
     """Return the fact behind a status that rests on no forecast; else empty.
 
-    How it ended, that nothing is open, or that it has only pull requests.
+    How it ended, that nothing is open, or that nothing in it counts.
     """
+    counts, work = health.counts, counted_in(health, language)
     if health.status is Status.ENDED:
-        return sentence(outcome(health.counts, language))
-    if health.counts.is_pull_requests_only and not health.status.is_over:
-        return only_pull_requests(health.counts, language)
-    if health.status is not Status.ON_TRACK or not health.counts.done:
+        return sentence(outcome(counts, language))
+    if has_only_uncounted(counts) and not health.status.is_over:
+        return only_uncounted(counts, language)
+    if health.status is not Status.ON_TRACK or not counts.done:
         return ""
-    if health.counts.unfinished:
-        return "" if health.probability is not None else _within_tolerance(health.counts, language)
-    if health.counts.pull_requests:
-        return language.many(
-            "All its issues are closed; {n} pull request is still open.",
-            "All its issues are closed; {n} pull requests are still open.",
-            health.counts.pull_requests,
+    if counts.unfinished:
+        return "" if health.probability is not None else _within_tolerance(counts, work)
+    if others := other_open(counts):
+        return work.many(
+            "All its issues are closed; {others} is still open.",
+            "All its issues are closed; {others} are still open.",
+            others,
+            others=other_open_words(counts, language),
         )
     if health.expected_joins:
-        return language.many(
+        return work.many(
             "All its issues are closed, but {n} more is usually added later; close the milestone to end it.",
             "All its issues are closed, but {n} more are usually added later; close the milestone to end it.",
             health.expected_joins,
         )
-    return language.say("All its issues are closed; close the milestone to end it.")
+    return work.say("All its issues are closed; close the milestone to end it.")
 
 
 def _within_tolerance(counts: Counts, language: Language) -> str:
@@ -383,8 +364,13 @@ _FINDINGS: Mapping[FindingKind, Callable[[Finding, Language], str]] = {
     ),
     FindingKind.DESCRIPTION_LINE: _description_line,
     FindingKind.NO_ITEMS: lambda _, language: language.say("It has no issues."),
-    FindingKind.ONLY_PULL_REQUESTS: lambda finding, language: only_pull_requests(
-        Counts(pull_requests=_number(finding, "open"), closed_pull_requests=_number(finding, "closed")), language
+    FindingKind.ONLY_PULL_REQUESTS: lambda finding, language: only_uncounted(
+        Counts(
+            pull_requests=_number(finding, "open"),
+            closed_pull_requests=_number(finding, "closed"),
+            word=ChangeWord(str(finding.values.get("word", ChangeWord.PULL_REQUEST))),
+        ),
+        language,
     ),
     FindingKind.UNESTIMATED: _unestimated,
     FindingKind.DUE_DAY_OFF: _day_off,

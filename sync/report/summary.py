@@ -9,11 +9,24 @@ from __future__ import annotations
 from sync.markup.document import Bullets, Document, Foreign, Line, Lines, Link, Section, Sign, Strong, clean
 from sync.model.health import Status, UnknownCause
 from sync.model.tracker_data import Milestone
+from sync.report.counting import counted_in, other_open
 from sync.report.details import detail_sections
 from sync.report.facts import Facts
 from sync.report.head import HAS_FORECAST, date_lines, head_sections, headline, kind_word
 from sync.report.levers import best_lever, lever_texts
-from sync.report.phrases import STATUS, UNKNOWN, capital, day, fact_sentence, minute, outcome, percent, plural, small
+from sync.report.phrases import (
+    STATUS,
+    UNKNOWN,
+    capital,
+    day,
+    fact_sentence,
+    minute,
+    outcome,
+    percent,
+    plural,
+    small,
+    unknown_sentence,
+)
 from sync.report.reasons import reason_sentence
 from sync.report.verdict import missing_since, still_open
 from sync.report.verdict_facts import is_worse
@@ -49,10 +62,10 @@ def transition(facts: Facts, before: Status) -> Document:
     lines = [head]
     reason = main_reason(health)
     if reason is not None and health.status in HAS_FORECAST:
-        lines.append(("Main reason: ", reason_sentence(reason)))
+        lines.append(("Main reason: ", reason_sentence(reason, counted_in(health))))
     lever = best_lever(health)
     if lever is not None and health.status in HAS_FORECAST and is_worse(before, health.status) is not False:
-        act, effect = lever_texts(lever, health.due)
+        act, effect = lever_texts(lever, health.due, counted_in(health))
         lines.append(("Best option: ", f"{small(act)} ({effect})." if effect else f"{small(act)}."))
     return Document((Section(title="", blocks=(Lines(tuple(lines)),), weight=100),))
 
@@ -129,15 +142,16 @@ def _gist(facts: Facts) -> str:
         return f"has no verdict: a source {missing_since(since) if since else 'has not been read completely'}."
     if health.status is Status.NO_DUE_DATE:
         return f"has {small(UNKNOWN[UnknownCause.NO_DUE_DATE])}"
-    return f"has no verdict. {UNKNOWN[health.unknown]}" if health.unknown else "has too little data for a verdict."
+    cause = unknown_sentence(health.unknown, counted_in(health)) if health.unknown else ""
+    return f"has no verdict. {cause}" if cause else "has too little data for a verdict."
 
 
 def _still_open(facts: Facts) -> str:
     """Return the open work after the due date, without the number of all issues."""
     counts = facts.health.counts
-    if counts.pull_requests or not counts.total:
+    if (other_open(counts) and not counts.open) or not counts.total:
         return still_open(counts)
-    return f"{plural(counts.open, 'issue')} still open"
+    return f"{plural(counts.shown.open, counts.shown.noun)} still open"
 
 
 # --- footer ----------------------------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ from datetime import date, datetime
 
 from sync.model.health import Status
 from sync.model.membership import Counts
+from sync.report.counting import counted_in, has_only_uncounted, only_closed, other_open, other_open_words
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 from sync.report.leftover import usual_odds
 from sync.report.phrases import (
     capital,
     fact_sentence,
-    open_pull_requests,
     outcome,
     plural,
     sentence,
@@ -66,12 +66,11 @@ def verdict(facts: VerdictFacts, last_week: float | None = None, language: Langu
         return say("{verdict}: {fact}", verdict=when, fact=outcome(health.counts, language))
     if health.status is Status.ON_TRACK and fact_sentence(health):
         counts = health.counts
-        fact = say("all its issues are closed")
+        fact = counted_in(health, language).say("all its issues are closed")
         if counts.unfinished:
             fact = say("{done} of {total} done", done=counts.done, total=counts.total)
-        elif counts.pull_requests:
-            pull_requests = open_pull_requests(counts, language)
-            fact = say("{fact}, {pull_requests}", fact=fact, pull_requests=pull_requests)
+        elif other_open(counts):
+            fact = say("{fact}, {work} open", fact=fact, work=other_open_words(counts, language))
         return say("{verdict}: {fact}", verdict=name, fact=fact)
     return name
 
@@ -124,17 +123,18 @@ def time_left(days: int, language: Language = ENGLISH) -> str:
 
 def still_open(counts: Counts, language: Language = ENGLISH) -> str:
     """Return the open work after the due date: "3 of 10 issues open", "10 pull requests open"."""
-    if counts.pull_requests and not counts.open:
-        return open_pull_requests(counts, language)
-    if counts.is_pull_requests_only:
-        return language.say("it has only pull requests, all closed")
-    if not counts.total:
+    shown, others = counts.shown, other_open(counts)
+    if others and not counts.open:
+        return language.say("{work} open", work=other_open_words(counts, language))
+    if has_only_uncounted(counts):
+        return only_closed(counts, language)
+    if not shown.total:
         return language.say("it has no issues")
-    issues = language.many("{open} of {n} issue open", "{open} of {n} issues open", counts.total, open=counts.open)
-    if not counts.pull_requests:
-        return issues
-    pull_requests = open_pull_requests(counts, language)
-    return language.say("{fact}, {pull_requests}", fact=issues, pull_requests=pull_requests)
+    many = language.naming(shown.noun).many
+    fact = many("{open} of {n} issue open", "{open} of {n} issues open", shown.total, open=shown.open)
+    if others and counts.listed is None:
+        return language.say("{fact}, {work} open", fact=fact, work=other_open_words(counts, language))
+    return fact
 
 
 def likelihood(

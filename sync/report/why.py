@@ -5,6 +5,7 @@ from __future__ import annotations
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.markup.document import clean
 from sync.model.health import Health, Reason, Status, UnknownCause
+from sync.report.counting import counted_in
 from sync.report.language import ENGLISH, Language, Style
 from sync.report.phrases import fact_sentence, plural, unknown_sentence
 from sync.report.reasons import reason_sentence
@@ -27,9 +28,9 @@ def why_sentence(health: Health, language: Language = ENGLISH, style: Style = "n
     if not has_no_data and (fact := fact_sentence(health, language)):
         return fact
     if health.unknown not in (None, UnknownCause.NO_DUE_DATE) and health.status is not Status.OVERDUE:
-        return unknown_sentence(health.unknown, language)
+        return unknown_sentence(health.unknown, counted_in(health, language))
     reason = main_reason(health)
-    return "" if reason is None else reason_sentence(reason, language, style)
+    return "" if reason is None else reason_sentence(reason, counted_in(health, language), style)
 
 
 def joint_why(joint: AssessedJointMilestone) -> str:
@@ -44,8 +45,10 @@ def joint_causes(joint: AssessedJointMilestone) -> list[str]:
     if joint.health.status is not Status.UNKNOWN:
         return []
     return [f"{clean(written)} is not known here." for written in joint.missing] + [
-        f"{clean(member.written)} cannot be forecast. {unknown_sentence(member.health.unknown)}"
-        if member.health.unknown
-        else f"{clean(member.written)} cannot be forecast."
+        f"{clean(member.written)} cannot be forecast. {_unknown(member.health)}".rstrip()
         for member in joint.unforecastable
     ]
+
+
+def _unknown(health: Health) -> str:
+    return unknown_sentence(health.unknown, counted_in(health)) if health.unknown else ""

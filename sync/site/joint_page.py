@@ -100,6 +100,7 @@ def _burn_up(joint: AssessedJointMilestone) -> BurnUp | None:
     dates = health.dates if not health.status.is_over else type(health.dates)()
     return BurnUp(
         points=points,
+        noun=health.counts.noun,
         today=until,
         is_ended=health.status.is_over,
         due=health.due,

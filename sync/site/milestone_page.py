@@ -22,6 +22,7 @@ from sync.report.attention import flagged_issues
 from sync.report.burnup import burn_up_data
 from sync.report.charts import BurnUp
 from sync.report.closing_comment import closing_comment
+from sync.report.counting import counted_in
 from sync.report.facts import Facts, build_facts
 from sync.report.language import ENGLISH
 from sync.report.levers import lever_texts
@@ -152,13 +153,13 @@ class MilestonePage:
 
 def milestone_page(milestone: AssessedMilestone, row: Row, page: PageFacts) -> MilestonePage:
     """Return the page of a milestone from its assessment, its row and the other page."""
-    facts = build_facts(milestone, now=milestone.health.at)
+    facts, language = build_facts(milestone, now=milestone.health.at), counted_in(milestone.health)
     return MilestonePage(
         milestone=milestone,
         row=row,
         verdict=html(Document((report.summary(facts).sections[0],))),
         chart=burn_up_data(milestone),
-        reasons=tuple((reason, reason_sentence(reason)) for reason in milestone.health.reasons),
+        reasons=tuple((reason, reason_sentence(reason, language)) for reason in milestone.health.reasons),
         levers=tuple(_lever_row(milestone, lever) for lever in milestone.health.levers),
         team_words=_team_words(facts),
         what_if=page.what_if,
@@ -185,7 +186,7 @@ def _team_words(facts: Facts) -> str:
 
 
 def _lever_row(milestone: AssessedMilestone, lever: Lever) -> LeverRow:
-    words, effect = lever_texts(lever, milestone.health.due)
+    words, effect = lever_texts(lever, milestone.health.due, counted_in(milestone.health))
     items = tuple(milestone.issues[uid] for uid in lever.items[:5] if uid in milestone.issues)
     return LeverRow(words, effect, lever.probability, items)
 

@@ -1,6 +1,7 @@
-"""Number of pull requests of each open milestone: the tracker's own numbers without the issues that are stored.
+"""Difference of a tracker's own counter of each open milestone and the rows in it that are stored.
 
-Only milestones of completely read projects are counted, as the difference is wrong while issues are missing.
+From a connector that delivers no changes, it is their number; from others, an error of the counter. Only milestones of
+completely read projects are counted, as the difference is wrong while rows are missing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["count_pull_requests"]
 
 
 def count_pull_requests(connection: Connection, source: int, projects: Collection[str]) -> None:
-    """Save the numbers of pull requests of the open milestones of these projects (native ids)."""
+    """Save the differences for the open milestones of these projects (native ids)."""
     table = schema.milestone
     for batch in chunks(sorted(projects)):
         listed = table.c.listed_open.is_not(None) & table.c.deleted_at.is_(None) & (table.c.state == State.OPEN)
@@ -34,7 +35,7 @@ def count_pull_requests(connection: Connection, source: int, projects: Collectio
 
 
 def _issue_counts(connection: Connection, source: int, milestones: Collection[str]) -> Mapping[str, Counter[State]]:
-    """Count the stored issues that are in each of these milestones now, by state."""
+    """Count the stored issues and changes that are in each of these milestones now, by state."""
     issue, member = schema.issue, schema.member
     counts: Mapping[str, Counter[State]] = defaultdict(Counter)
     for batch in chunks(sorted(milestones)):
@@ -42,7 +43,6 @@ def _issue_counts(connection: Connection, source: int, milestones: Collection[st
             select(member.c.milestone, issue.c.state, issue.c.milestones)
             .join(issue, (issue.c.source == member.c.source) & (issue.c.id == member.c.issue))
             .where(member.c.source == source, member.c.milestone.in_(batch), issue.c.deleted_at.is_(None))
-            .where(~issue.c.is_pull_request)
         )
         for row in connection.execute(query):
             counts[row.milestone][row.state] += row.milestone in row.milestones
@@ -50,8 +50,8 @@ def _issue_counts(connection: Connection, source: int, milestones: Collection[st
 
 
 def _pull_requests(milestone: Row[Any], issues: Mapping[State, int]) -> dict[str, int]:
-    """Return the columns with the numbers of pull requests. An issue that was deleted unseen makes none negative."""
+    """Return the columns with the differences. They are negative where more rows are stored than the tracker counts."""
     return {
-        "open_pull_requests": max(0, milestone.listed_open - issues[State.OPEN]),
-        "closed_pull_requests": max(0, (milestone.listed_closed or 0) - issues[State.CLOSED]),
+        "open_pull_requests": milestone.listed_open - issues[State.OPEN],
+        "closed_pull_requests": (milestone.listed_closed or 0) - issues[State.CLOSED],
     }

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
+from sync.model.counting import Counting, TrackerChanges
 from sync.model.item_state import StateRules
 from sync.model.policy import OptionalOutputs, Policy
 from sync.tracker.clocks import MAX_CLOCK_DIFFERENCE, length_of
 from sync.tracker.errors import ClockError, TrackerError
 from sync.tracker.identity import TrackerIdentity, with_present_source
 from sync.tracker.observed import Observed, Target, without_claims_of
-from sync.tracker.protocol import Connector, TimedTracker
+from sync.tracker.protocol import ChangeTracker, Connector, TimedTracker
 
 __all__ = ["Connection", "MilestoneOverrides"]
 
@@ -36,6 +37,10 @@ def _no_optional_outputs(_project: str) -> OptionalOutputs:
     return OptionalOutputs()
 
 
+def _as_on_page(_project: str) -> Counting | None:
+    return None
+
+
 def _usual_states(_project: str) -> StateRules:
     return StateRules()
 
@@ -56,6 +61,7 @@ class Connection:
     sub-tasks. ``state_rules_of`` returns the rules for the state of a project's items.
     ``share`` is what other audiences may see of private milestones: ``none``, or ``aggregate`` (status, probability and
     dates). ``named`` holds the overrides by the milestone's written id without the connection's name: ``acme/app#12``.
+    ``count_of`` returns the work that counts in the milestones of a project (path); None: as on the tracker's own page.
     Texts with our marker by ``ignored_accounts`` (logins, lower case) are no claims.
     ``formerly`` are earlier addresses of the tracker. ``identity`` is the tracker's identity as far as it is known; it
     is found when the store is open (`sync.pull.identify`).
@@ -76,9 +82,19 @@ class Connection:
     named: Mapping[str, MilestoneOverrides] = field(default_factory=dict)
     optional_outputs_of: Callable[[str], OptionalOutputs] = _no_optional_outputs
     state_rules_of: Callable[[str], StateRules] = _usual_states
+    count_of: Callable[[str], Counting | None] = _as_on_page
     formerly: tuple[str, ...] = ()
     ignored_accounts: frozenset[str] = frozenset()
     identity: TrackerIdentity = field(default_factory=TrackerIdentity)
+
+    @property
+    def changes(self) -> TrackerChanges:
+        """The tracker's word for a change, and how its own page of a milestone counts."""
+        return self.connector.changes if isinstance(self.connector, ChangeTracker) else TrackerChanges()
+
+    def counting(self, project: str) -> Counting:
+        """Return the work that counts in the milestones of a project (path)."""
+        return self.count_of(project) or self.changes.page
 
     @property
     def source(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
+from sync.model.counting import TrackerChanges
 from sync.model.tracker_data import DueDate, Event, Issue, Markup, Milestone, Project, UnreadRow
 from sync.model.work_time import WorkTime
 from sync.tracker.actions import (
@@ -24,7 +25,7 @@ from sync.tracker.observed import (
     Target,
 )
 
-__all__ = ["Capabilities", "Connector", "IdentifiedTracker", "Page", "Setup", "TimedTracker"]
+__all__ = ["Capabilities", "ChangeTracker", "Connector", "IdentifiedTracker", "Page", "Setup", "TimedTracker"]
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -180,4 +181,14 @@ class TimedTracker(Protocol):
     @property
     def clock_ahead(self) -> timedelta | None:
         """The lead of the tracker's clock over ours by its last answer, to the second; None before the first one."""
+        ...
+
+
+@runtime_checkable
+class ChangeTracker(Protocol):
+    """A connector whose tracker has changes (pull or merge requests) in its milestones."""
+
+    @property
+    def changes(self) -> TrackerChanges:
+        """The tracker's word for a change, and how its own page counts. Never sends a request."""
         ...

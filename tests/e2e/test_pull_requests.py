@@ -1,4 +1,4 @@
-"""Pull requests in a GitHub milestone: no issues of it, but open work, in what people read."""
+"""Pull requests in a GitHub milestone, in what people read: the numbers are those of GitHub's own page."""
 
 from __future__ import annotations
 
@@ -71,15 +71,50 @@ def rows(command: str, config: Path) -> dict[str, Any]:
     return {row["id"].partition(":")[2]: row for row in document["milestones"]}
 
 
-def test_open_pull_requests_are_open_work_on_every_surface(repository: tuple[Repository, Path]) -> None:
+NUMBERS = {MIXED: (10, 2), LATE: (1, 4), ONLY: (8, 0), MERGED: (0, 9)}
+"""Open and closed on GitHub's own page of each milestone."""
+
+
+def test_pull_requests_count_as_on_the_page_of_github(repository: tuple[Repository, Path]) -> None:
     github, config = repository
     assert milesync("run", "--first-run", config=config).code == 0
     found = rows("status --all", config)
+    assert {key: (row["open"], row["closed"]) for key, row in found.items()} == NUMBERS
+    assert {key: (row["items"]["open"], row["items"]["closed"]) for key, row in found.items()} == NUMBERS
+    assert {key: row["items"]["count"] for key, row in found.items()} == dict.fromkeys(NUMBERS, "issues and changes")
     assert {key: row["pull_requests"] for key, row in found.items()} == {
         MIXED: {"open": 10, "closed": 0},
         LATE: {"open": 1, "closed": 0},
         ONLY: {"open": 8, "closed": 0},
         MERGED: {"open": 0, "closed": 6},
+    }
+    assert {key: row["status"] for key, row in found.items()} == {
+        MIXED: "off_track",
+        LATE: "overdue",
+        ONLY: "off_track",
+        MERGED: "on_track",
+    }
+    assert found[ONLY]["probability"] is not None, "a milestone of pull requests only is a milestone"
+    assert "**2 of 12 done.**" in github.comments("v1")
+    assert "Overdue by 3 days: 1 of 5 items open" in github.comments("v2")
+    assert "usually **7 of 8**" in github.comments("v3")
+    assert "All its items are closed; close the milestone to end it." in github.comments("v4")
+    for title in ("v1", "v2", "v3", "v4"):
+        assert "not counted" not in github.comments(title)
+    assert "0/8" in milesync("status", config=config).out
+
+
+def test_a_team_that_counts_issues_reads_both_numbers(repository: tuple[Repository, Path]) -> None:
+    github, config = repository
+    config.write_text(config.read_text().replace("[connections.gh]", '[connections.gh]\ncount = "issues"'))
+    assert milesync("run", "--first-run", config=config).code == 0
+    found = rows("status --all", config)
+    assert {key: (row["open"], row["closed"]) for key, row in found.items()} == NUMBERS
+    assert {key: (row["items"]["open"], row["items"]["closed"]) for key, row in found.items()} == {
+        MIXED: (0, 2),
+        LATE: (0, 4),
+        ONLY: (0, 0),
+        MERGED: (0, 3),
     }
     assert {key: row["status"] for key, row in found.items()} == {
         MIXED: "on_track",
@@ -89,19 +124,19 @@ def test_open_pull_requests_are_open_work_on_every_surface(repository: tuple[Rep
     }
     assert found[MIXED]["reasons"] == ["All its issues are closed; 10 pull requests are still open."]
     assert found[ONLY]["reasons"] == ["Only pull requests: 8 open."]
-    assert found[MERGED]["reasons"][0].endswith("close the milestone to end it.")
-    assert "It has no issues" not in str(found)
-
-    assert "**2 of 2 issues done.** 10 open pull requests are not counted." in github.comments("v1")
+    both = "12 in the milestone; 10 pull requests are not counted."
+    assert f"**2 of 12 items done.** {both}" in github.comments("v1")
     assert "close the milestone to end it" not in github.comments("v1")
     assert "Overdue by 3 days: 1 pull request open" in github.comments("v2")
     assert "Only pull requests: 8 open." in github.comments("v3")
-    assert "pull request" not in github.comments("v4")
+    assert "9 in the milestone; 6 pull requests are not counted." in github.comments("v4")
 
     table = milesync("status", config=config).out
-    assert "1 open pull request is not counted." in table
+    assert both in table
     assert "Only pull requests: 8 open." in table
-    assert "1 pull request open" in milesync("explain", f"gh:{LATE}", config=config).out
+    late = milesync("explain", f"gh:{LATE}", config=config).out
+    assert "1 pull request open" in late
+    assert "5 in the milestone; 1 pull request is not counted." in late
 
 
 def test_merging_the_last_pull_request_ends_what_is_overdue(repository: tuple[Repository, Path]) -> None:
@@ -113,8 +148,22 @@ def test_merging_the_last_pull_request_ends_what_is_overdue(repository: tuple[Re
     assert after["pull_requests"] == {"open": 0, "closed": 1}
 
 
-def test_the_past_has_no_pull_requests(repository: tuple[Repository, Path]) -> None:
-    _, config = repository
+def test_the_past_has_its_pull_requests(repository: tuple[Repository, Path]) -> None:
+    github, config = repository
+    github.merge(MIXED)
     assert milesync("pull", config=config).code == 0
     yesterday = (NOW - timedelta(days=1)).date()
-    assert rows(f"status --all --as-of {yesterday}", config)[MIXED]["pull_requests"] == {"open": 0, "closed": 0}
+    assert rows(f"status --all --as-of {yesterday}", config)[MIXED]["pull_requests"] == {"open": 10, "closed": 0}
+    assert rows("status --all", config)[MIXED]["pull_requests"] == {"open": 0, "closed": 10}
+
+
+def test_another_count_announces_nothing(repository: tuple[Repository, Path]) -> None:
+    github, config = repository
+    assert milesync("run", "--first-run", config=config).code == 0
+    before = {title: github.comments(title).count("<!-- milesync") for title in ("v1", "v2", "v3", "v4")}
+    config.write_text(config.read_text().replace("[connections.gh]", '[connections.gh]\ncount = "issues"'))
+    assert milesync("run", config=config).code == 0
+    assert {title: github.comments(title).count("<!-- milesync") for title in before} == before
+    assert "The method of forecasting or counting changed on" in github.comments("v1")
+    again = milesync("run", "--json", config=config).document
+    assert again["writes"]["applied"] == 0

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
-from sync.assess.track_record import recent_forecasts
+from sync.assess.track_record import Methods, recent_forecasts
 from sync.history.calendar import Calendar
 from sync.model.health import Dates, Status
 from sync.model.tracker_data import State
@@ -140,7 +140,7 @@ def test_earlier_forecasts_come_a_week_apart_and_none_is_of_today(world: World) 
     for days in range(45):
         said = forecast(milestone, 0.5 + days / 100, date(2026, 4, 1)).health
         store.save_health(f"r{days}", [replace(said, at=NOW - timedelta(days=days))])
-    found = recent_forecasts(store, "", NOW, said.method)[milestone.uid]
+    found = recent_forecasts(store, "", NOW, Methods(said.method))[milestone.uid]
     assert [(NOW - told.at).days for told in found] == [32, 25, 18, 11, 4, 1]
     engine = world.engine()
     (now,) = engine.assess(keep=False)

@@ -30,7 +30,7 @@ from tests.portfolio_world import NOW, combined_page, page
 NEW = Rules()
 OLD = replace(NEW, method=NEW.method - 1, on_track=0.002, off_track=0.001)
 """Rules of a version that called everything on track."""
-LINE = "The forecast method changed on 16 Mar 2026; earlier figures are not comparable."
+LINE = "The method of forecasting or counting changed on 16 Mar 2026; earlier figures are not comparable."
 PLAIN = Limits()
 
 

@@ -240,11 +240,13 @@ def test_every_reason_and_way_out_can_be_said_in_every_language() -> None:
                         {},
                         {"count": 1, "days": 3, "added": 2, "hits": 1, "of": 4, "share": 0.1, "usual": 0.2},
                     ):
-                        said = speaker.reason(Reason(kind=kind, effect=effect, values=dict(values), items=("x",)))
+                        said = speaker.reason(
+                            Reason(kind=kind, effect=effect, values=dict(values), items=("x",)), health(Status.AT_RISK)
+                        )
                         assert said
                         assert not re.search(r"[{}]|\.$", said)
             for lever in LeverKind:
-                assert speaker.way_out(replace(WAYS[0], kind=lever))
+                assert speaker.way_out(replace(WAYS[0], kind=lever), health(Status.AT_RISK))
 
 
 # --- translations -----------------------------------------------------------------------------------------------------

@@ -9,11 +9,13 @@ from functools import partial
 from itertools import product
 
 import pytest
+from msgspec.structs import replace
 
 from sync.digest.changes import ChangeEntry, ChangeKind, MilestoneState
 from sync.digest.phrases import Speaker
 from sync.health.definition import description_finding
 from sync.model.closing import ClosingRecord, ReviewQuestion, ReviewQuestionKind
+from sync.model.counting import ChangeWord
 from sync.model.definition import Finding, FindingKind
 from sync.model.digest import LastSent
 from sync.model.health import (
@@ -34,6 +36,7 @@ from sync.model.health import (
 from sync.model.membership import Counts
 from sync.model.team_words import FaultKind, WordFault
 from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State
+from sync.report.counting import counting_sentences
 from sync.report.language import ENGLISH, LANGUAGES, Language, Style, load_language
 from sync.report.leftover import leftover_range, outlook_sentences
 from sync.report.levers import lever_clause, lever_texts
@@ -46,7 +49,6 @@ from sync.report.phrases import (
     finding_sentence,
     outcome,
     promise_sentences,
-    pull_requests_sentence,
     status_words,
     sureness,
     unknown_sentence,
@@ -272,7 +274,8 @@ def test_pull_requests_have_their_phrases(pull_requests: int) -> None:
     counts = Counts(closed=3, pull_requests=pull_requests)
     for shown in (counts, Counts(pull_requests=pull_requests), Counts(closed_pull_requests=pull_requests)):
         check(partial(fact_sentence, health(Status.ON_TRACK, counts=shown)), sentence=True)
-    check(partial(pull_requests_sentence, counts), sentence=True)
+    for word in ChangeWord:
+        check(partial(_counting, replace(counts, word=word)), sentence=True)
 
 
 OPEN_PULL_REQUESTS = {
@@ -309,8 +312,12 @@ def test_overdue_names_the_pull_requests() -> None:
         == "Overdue by 3 days: 1 of 3 issues open, 1 pull request open"
     )
     assert heading(Counts(pull_requests=10)) == "Overdue by 3 days: 10 pull requests open"
-    assert heading(Counts(closed_pull_requests=10)) == "Overdue by 3 days: it has only pull requests, all closed"
+    assert heading(Counts(closed_pull_requests=10)) == "Overdue by 3 days: only pull requests, all closed"
     assert heading(Counts()) == "Overdue by 3 days: it has no issues"
+
+
+def _counting(counts: Counts, language: Language) -> str:
+    return " ".join(counting_sentences(counts, language))
 
 
 def _promise(shown: Health, language: Language) -> str:
