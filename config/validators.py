@@ -198,8 +198,8 @@ def days_off(value: Days) -> Days:
 
 def projects(value: tuple[str, ...], kind: object) -> tuple[str, ...]:
     """Check the projects' names for this type of tracker."""
-    if kind == "github" and not all(re.fullmatch(r"[^/\s]+/[^/\s]+", name) for name in value):
-        raise ValueError("should be written owner/name, or owner/* for all of an owner's")
+    if kind == "github" and not all(re.fullmatch(r"[^/\s]+/([^/\s]+|projects/[1-9][0-9]*)", name) for name in value):
+        raise ValueError("should be written owner/name, owner/* for all of them, or owner/projects/7 for a board")
     return value
 
 

@@ -511,7 +511,8 @@ def test_what_each_tracker_needs(write: Write) -> None:
         )
     )
     assert found == {
-        "connections.gh.projects": "should be written owner/name, or owner/* for all of an owner's",
+        "connections.gh.projects": "should be written owner/name, owner/* for all of them, or owner/projects/7 for "
+        "a board",
         "connections.cloud.email": "is missing (Jira Cloud: the account of the API token)",
     }
 
@@ -563,7 +564,8 @@ def test_options_are_checked_like_all_other_keys(write: Write) -> None:
         "connections.gl.options.notes_a_minute": "should be a valid integer",
         "connections.jr.options.histroy": "there is no such key, did you mean 'history'?",
         "connections.jr.options.history": "should be a valid boolean",
-        "connections.jr.options.containers[0]": "should be one of versions, sprints, epics, did you mean 'sprints'?",
+        "connections.jr.options.containers[0]": "should be one of versions, sprints, epics, parents, "
+        "did you mean 'sprints'?",
         "connections.jr.options.epic_types[0]": "should be a text in quotes",
         "connections.jr.options.sweep_days": "should be a valid number",
     }
@@ -578,7 +580,7 @@ def test_declared_options_are_taken_as_written(write: Write) -> None:
 
 
 SET_ELSEWHERE = {
-    *("rules", "optional_outputs", "ca_file", "app_id", "installation_id"),
+    *("rules", "optional_outputs", "count", "ca_file", "app_id", "installation_id"),
     *("status_labels", "status_type", "status_fields", "status_close", "close_transition", "reopen_transition"),
 }
 """Options of a connector that the command line sets from other keys of the configuration."""
@@ -587,7 +589,7 @@ SET_ELSEWHERE = {
 @pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
 def test_every_option_that_a_connector_reads_is_declared(kind: str) -> None:
     folders = [CONFIG.parent / "connectors" / name for name in (kind, "shared")]
-    source = "".join(file.read_text(encoding="utf-8") for folder in folders for file in folder.glob("*.py"))
+    source = "".join(file.read_text(encoding="utf-8") for folder in folders for file in folder.rglob("*.py"))
     read = set(re.findall(r"""options(?:\.get\(|\[)"(\w+)"|list_option\("(\w+)"\)""", source))
     declared = options_type(kind)
     assert declared is not None

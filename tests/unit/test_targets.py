@@ -9,6 +9,7 @@ import pytest
 from sync.cli.targets import container_words, parse_targets
 
 KINDS = ("github", "gitlab", "jira")
+BOARD = {"boards": ("acme/7",), "board_homes": {"acme/7": "*"}}
 
 
 def parsed(*targets: str) -> dict[str, tuple[tuple[str, ...], dict[str, Any]]]:
