@@ -22,7 +22,18 @@ from connectors.gitlab.moves import ActivityNote
 from connectors.shared.responses import Time, decode_row
 from sync.tracker.errors import MalformedError
 
-__all__ = ["BATCH", "LINKS", "QUERY", "QUERY_WITH_LINKS", "Activity", "Answer", "MilestoneIndex", "read_activities"]
+__all__ = [
+    "BATCH",
+    "LINKS",
+    "QUERY",
+    "QUERY_WITH_LINKS",
+    "STATUSES",
+    "Activity",
+    "Answer",
+    "MilestoneIndex",
+    "read_activities",
+    "with_statuses",
+]
 
 BATCH = 50
 """Issues in one request."""
@@ -38,6 +49,8 @@ NOTES = """
               }
             }
           }"""
+_STATUS = """
+          ... on WorkItemWidgetStatus { status { category } }"""
 _BLOCKED_BY = """
           ... on WorkItemWidgetLinkedItems { blockedByCount }"""
 
@@ -55,6 +68,9 @@ def _query(*widgets: str) -> str:
   }}
 }}"""
 
+
+STATUSES = _query(_STATUS)
+"""Query for the statuses alone. Only an instance of 18.2 or newer with a licence has them."""
 
 QUERY, QUERY_WITH_LINKS, LINKS = _query(NOTES), _query(NOTES, _BLOCKED_BY), _query(_BLOCKED_BY)
 """Queries for the histories, the histories with the number of open blockers, and that number alone.
@@ -112,9 +128,14 @@ class _Discussions(Struct, rename="camel"):
     page_info: _PageInfo = _PageInfo()
 
 
+class _Status(Struct):
+    category: str = ""
+
+
 class _Widget(Struct, rename="camel"):
     discussions: _Discussions | None = None
     blocked_by_count: int | None = None
+    status: _Status | None = None
 
 
 class Item(Struct):
@@ -149,6 +170,11 @@ class _Data(Struct):
     project: _Project | None = None
 
 
+def with_statuses(query: str) -> str:
+    """Add the statuses to a query for histories."""
+    return query.replace(NOTES, f"{NOTES}{_STATUS}")
+
+
 class Answer(Struct):
     """GraphQL answer. With errors, parts of its data may be missing."""
 
@@ -164,6 +190,18 @@ class Answer(Struct):
     def lacks_links(self) -> bool:
         """Return whether the instance does not know the links: an unknown type or field fails the whole query."""
         return self.is_refused and any(word in str(self.errors) for word in ("LinkedItems", "blockedByCount"))
+
+    @property
+    def lacks_statuses(self) -> bool:
+        """Return whether the instance does not know statuses, or not their categories."""
+        return self.is_refused and any(word in str(self.errors) for word in ("WidgetStatus", "ItemStatus", "'status'"))
+
+    def canceled(self) -> Iterator[int]:
+        """The numbers of the issues with a status of the category Canceled, written with one or two l."""
+        for item in self.items():
+            categories = {widget.status.category.upper() for widget in item.widgets or () if widget.status}
+            if not categories.isdisjoint(("CANCELED", "CANCELLED")):
+                yield item.iid
 
     def items(self) -> Iterator[Item]:
         """The issues of the answer, without those that cannot be read: REST is asked for them."""

@@ -23,10 +23,12 @@ from connectors.gitlab.history_graphql import (
     LINKS,
     QUERY,
     QUERY_WITH_LINKS,
+    STATUSES,
     Activity,
     Answer,
     MilestoneIndex,
     read_activities,
+    with_statuses,
 )
 from connectors.gitlab.label_history import LabelHistory
 from connectors.gitlab.moves import Move
@@ -132,6 +134,8 @@ class Histories:
         self.faults: dict[int, str] = {}
         """Reason for each issue, by number, whose links to other issues cannot be read."""
         self._milestones = MilestoneIndex(project, milestones)
+        self.canceled: set[int] = set()
+        """Numbers of the issues whose status is of the category Canceled."""
         self._batch = BatchSize(BATCH)
         self._labels = LabelHistory(session, project)
 
@@ -181,6 +185,11 @@ class Histories:
             counts.update(self._query(batch, LINKS)[1])
         blockers = self._blockers(candidates, counts)
         return {request.issue.id: blockers[request.number] for request in candidates if request.number in blockers}
+
+    def fetch_canceled(self, requests: Sequence[HistoryRequest]) -> None:
+        """Find out which of these issues are canceled, without their histories."""
+        for batch in _batches([request for request in requests if request.issue.state is State.CLOSED]):
+            self._query(batch, STATUSES)
 
     def fetch_blocked(self, project: str, blockers: Sequence[api_types.Issue]) -> Rows[api_types.Issue]:
         """Fetch the issues of the project (id) that ``blockers`` block: GitLab does not update them with a blocker."""
@@ -251,17 +260,24 @@ class Histories:
         self, requests: Sequence[HistoryRequest], query: str
     ) -> tuple[Mapping[int, Activity], Mapping[int, int]]:
         """Query activities and numbers of blockers in one request. Raises `TooHeavyError`."""
+        is_licensed = any(request.row.blocking_issues_count is not None for request in requests)
+        has_statuses = self._session.has_statuses and is_licensed
         if not self._session.counts_blockers:
-            query = QUERY if query != LINKS else ""
-        if not self._session.has_activity or not query:
+            query = "" if query == LINKS else QUERY if query == QUERY_WITH_LINKS else query
+        if not self._session.has_activity or not query or (query == STATUSES and not has_statuses):
             return {}, {}
         variables = {"project": self._project, "numbers": [str(request.number) for request in requests]}
         try:
-            response = self._session.query(query, variables, self._project)
+            document = with_statuses(query) if has_statuses else query
+            response = self._session.query(document, variables, self._project)
             answer = decode(response, Answer, self._session.name, self._project)
         except _REFUSALS:
             self._session.has_activity = False
             return {}, {}
+        if answer.lacks_statuses and has_statuses:
+            self._session.has_statuses = False
+            return self._query_batch(requests, query)
+        self.canceled |= set(answer.canceled())
         if answer.lacks_links and query != QUERY:
             self._session.counts_blockers = False
             return self._query_batch(requests, query)

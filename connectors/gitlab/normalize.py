@@ -190,7 +190,10 @@ def merge_request_of(row: api_types.MergeRequest, project: Project) -> Issue:
 
 
 def _resolution(row: api_types.Issue) -> str:
-    """The resolution ``moved`` or ``duplicate``: GitLab closes such issues, but they are no finished work."""
+    """The resolution ``moved`` or ``duplicate``: GitLab closes such issues, but they are no finished work.
+
+    That an issue was closed as canceled is in its status, which is not in its row.
+    """
     if row.moved_to_id is not None:
         return "moved"
     return "duplicate" if row.links.closed_as_duplicate_of else ""

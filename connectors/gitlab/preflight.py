@@ -46,6 +46,7 @@ VERSIONS = ServerLine(
             "17.5",
             "a merge request in a milestone needs one request on the first pull, and two more when it waits for review",
         ),
+        Loss("18.2", "an issue that was closed as canceled counts as done"),
     ),
 )
 

@@ -46,7 +46,7 @@ from connectors.shared.paths import path_of
 from connectors.shared.responses import RowError, decode
 from connectors.shared.rows import RETRY, Rows, fields_of, word_at
 from connectors.shared.rule_milestones import RuleMilestones
-from sync.model.tracker_data import Issue, Milestone, Project, UnreadKind, UnreadRow
+from sync.model.tracker_data import Issue, Milestone, Project, State, UnreadKind, UnreadRow
 from sync.tracker.errors import GoneError, TrackerError
 from sync.tracker.protocol import Page
 
@@ -55,6 +55,9 @@ __all__ = ["Reader"]
 BATCH, BATCH_WITH_HISTORIES = 250, 100
 """Issues in one page of a pull: few enough to store often, and fewer where their histories take requests."""
 
+
+CANCELED = "canceled"
+"""Resolution of an issue that was closed with a status of the category Canceled."""
 
 WITH_GROUPS = {"include_parent_milestones": "true"}
 """Parameter that includes the milestones of groups. GitLab has called it ``include_ancestors`` since 16.7; it takes
@@ -506,9 +509,9 @@ class _ProjectReader:
         issues = {row.id: self._issue(row) for row in rows}
         requests = self._history_requests(rows, issues, first_milestone=None, first=False)
         blockers = self._histories.fetch_blockers(requests)
-        faulty = {row.id for row in rows if row.iid in self._histories.faults}
-        known = (issue for id_, issue in issues.items() if id_ not in faulty)
-        return (_add_blockers(issue, blockers) for issue in known)
+        self._histories.fetch_canceled(requests)
+        known = [row for row in rows if row.iid not in self._histories.faults]
+        return (self._complete(row, issues, blockers) for row in known)
 
     def _owns(self, milestone: Milestone, order: Sequence[str]) -> bool:
         group = group_of(milestone.url)
@@ -551,10 +554,20 @@ class _ProjectReader:
         faults = {history.issue: history.fault for history in histories if history.fault}
         unread += (without_history(issue, faults[issue.id]) for issue in issues.values() if issue.id in faults)
         return _Batch(
-            [_add_blockers(issue, blocked_by) for issue in issues.values() if issue.id not in faults],
+            [self._complete(row, issues, blocked_by) for row in new if issues[row.id].id not in faults],
             [history for history in histories if not history.fault],
             unread,
         )
+
+    def _complete(
+        self, row: api_types.Issue, issues: Mapping[int, Issue], blocked_by: Mapping[str, tuple[str, ...]]
+    ) -> Issue:
+        """Add to an issue (by its id) what its row lacks: its blockers, and that it was closed as canceled."""
+        issue = issues[row.id]
+        issue = structs.replace(issue, blocked_by=blocked_by[issue.id]) if blocked_by.get(issue.id) else issue
+        if row.iid in self._histories.canceled and issue.state is State.CLOSED and not issue.resolution:
+            issue = structs.replace(issue, resolution=CANCELED)
+        return issue
 
     def _history_requests(
         self,
@@ -597,7 +610,3 @@ class _ProjectReader:
             merge_requests=self._merge_requests.cursor,
         )
         return here.encode(self._options.scope(self._project.key))
-
-
-def _add_blockers(issue: Issue, blocked_by: Mapping[str, tuple[str, ...]]) -> Issue:
-    return structs.replace(issue, blocked_by=blocked_by[issue.id]) if blocked_by.get(issue.id) else issue

@@ -120,6 +120,8 @@ class Session:
         """Whether GraphQL has the activity of issues: older instances refuse the query."""
         self.has_reviews = self.graphql
         """Whether GraphQL has the reviews of merge requests with their notes: older instances refuse the query."""
+        self.has_statuses = self.graphql
+        """Whether GraphQL has the categories of statuses: from 18.2 on. An instance without a licence is not asked."""
         self.counts_blockers = True
         """Whether GraphQL counts the blockers of an issue: older instances do not."""
         self.lacking_names = set[str]()

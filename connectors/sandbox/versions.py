@@ -146,6 +146,7 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
         Part(Kind.FIELD, "epic.work_item_id", "18.4", "MR 201938 of August 2025; the version is inferred"),
         Part(Kind.GRAPHQL, "WorkItemWidgetDevelopment", "17.5", "the schema of 17.5 has it; since when is unverified"),
         Part(Kind.GRAPHQL, "MergeRequest.notes.filter", "17.5", "the schema of 17.5 has it; since when is unverified"),
+        Part(Kind.GRAPHQL, "WorkItemWidgetStatus", "18.2", "GitLab's documentation of statuses"),
         Part(Kind.RULE, "the role Planner", "17.7", "release notes of 17.7; `min_access_level` takes known roles only"),
     ),
     "jira": (

@@ -406,7 +406,8 @@ class Tracker:
         self.ignores_properties = False
         """An older Jira: it takes a comment and leaves out the entity properties that come with it."""
         self.statuses: dict[str, str] = {}
-        """Jira statuses beyond the usual ones: name -> key of its category (new, indeterminate, done)."""
+        """Statuses beyond the usual ones: name -> key of its category (Jira: new, indeterminate, done; GitLab: done,
+        canceled)."""
         self.transitions: dict[str, str] = {"To Do": "To Do", "In Progress": "In Progress", "Done": "Done"}
         """Jira: the transitions of the workflow, open to every status: name -> status."""
         self.scopes: tuple[str, ...] | None = {"github": ("repo",), "gitlab": ("api",)}.get(kind)

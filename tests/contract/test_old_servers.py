@@ -111,6 +111,7 @@ def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Trac
                     "on GitLab 15.0.0 a merge request in a milestone needs one request on the first pull, and two more "
                     "when it waits for review"
                 ),
+                "on GitLab 15.0.0 an issue that was closed as canceled counts as done",
             ],
         ),
         ("14.10", ["GitLab 14.10.0 is older than 15.0, the oldest version that milesync is tested with"]),

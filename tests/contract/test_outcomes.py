@@ -156,6 +156,32 @@ def test_issues_that_moved_to_another_project_of_gitlab_are_out_of_scope(small: 
     assert (counts.done, counts.total, counts.removed, counts.open) == (2, 2, 8, 0)
 
 
+@pytest.mark.parametrize(
+    ("version", "outcome"), [("", "removed"), ("18.2", "removed"), ("18.1", "done"), ("15.0", "done")]
+)
+def test_an_issue_of_gitlab_that_was_closed_as_canceled(
+    small: Callable[[str], Small], world: World, version: str, outcome: str
+) -> None:
+    """From 18.2 on a status says so; the weekly sweep reads the issue without its history and keeps it."""
+    side, clock = small("gitlab"), clock_of(world)
+    side.tracker.version = version
+    side.tracker.statuses["Parked"] = "canceled"
+    try:
+        side.tracker.close(side.item("parked"), side.ada, CLOSED, status="Parked")
+        side.tracker.close(side.item("finished"), side.ada, CLOSED)
+        again = side.item("parked and taken up again")
+        side.tracker.close(again, side.ada, CLOSED, status="Parked")
+        side.tracker.reopen(again, side.ada, CLOSED + timedelta(hours=1), status="Parked")
+        readings = pulls(side.tracker)
+        expected = {"parked": outcome, "finished": "done", "parked and taken up again": "open"}
+        for _ in range(2):
+            assert outcomes(next(readings), "1.0") == expected
+            clock.now += timedelta(days=8)
+        readings.close()
+    finally:
+        side.tracker.version = ""
+
+
 def test_an_issue_that_moved_within_a_group_of_gitlab_counts_once(small: Callable[[str], Small]) -> None:
     """The original keeps the milestone and is closed as moved; the new issue is in the same milestone of the group."""
     side = small("gitlab")

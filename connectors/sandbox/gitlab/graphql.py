@@ -21,6 +21,11 @@ from connectors.sandbox.world import Epic, Issue, Project
 __all__ = ["answer"]
 
 _LICENSED = "extend type WorkItemWidgetLinkedItems { blockedByCount: Int blockingCount: Int }\n"
+_STATUSES = """
+type WorkItemWidgetStatus implements WorkItemWidget { type: String status: WorkItemStatus }
+type WorkItemStatus { id: ID! name: String category: WorkItemStatusCategoryEnum }
+enum WorkItemStatusCategoryEnum { TRIAGE TO_DO IN_PROGRESS DONE CANCELED }
+"""
 _SCHEMA = """
 type Query { project(fullPath: ID!): Project }
 type Mutation { updateIssue(input: UpdateIssueInput!): UpdateIssuePayload }
@@ -75,12 +80,13 @@ def answer(view: View, asked: Mapping[str, Any]) -> Json:
 def _schema(*, premium: bool, version: str) -> GraphQLSchema:
     """Return the schema of a version; without a licence it lacks the licensed fields."""
     free = _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }")
-    text = _SCHEMA + group_graphql.LICENSED if premium else free
+    text = _SCHEMA + group_graphql.LICENSED + _STATUSES if premium else free
     schema = build_schema(text + group_graphql.SCHEMA + merge_request_graphql.SCHEMA)
     resolvers: dict[tuple[str, str], Any] = {
         ("Query", "project"): _project,
         ("Mutation", "updateIssue"): _update_issue,
         ("Project", "workItems"): _items,
+        ("WorkItem", "widgets"): _widgets,
         ("WorkItemWidgetNotes", "discussions"): _discussions,
         ("Discussion", "notes"): lambda note, _, **__: {"nodes": [note]},
     }
@@ -138,7 +144,30 @@ def _item(view: View, project: Project, issue: Issue) -> Json:
     return {
         "id": f"gid://gitlab/WorkItem/{issue.id}",
         "iid": str(issue.number),
-        "widgets": [{"type_name": "WorkItemWidgetLabels", "type": "LABELS"}, links, notes, development],
+        "widgets": [
+            {"type_name": "WorkItemWidgetStatus", "type": "STATUS", "status": _status(view, issue)},
+            {"type_name": "WorkItemWidgetLabels", "type": "LABELS"},
+            links,
+            notes,
+            development,
+        ],
+    }
+
+
+def _widgets(item: Json, info: Any) -> list[Json]:
+    """Return the widgets of a work item that this version and edition have."""
+    return [widget for widget in item["widgets"] if widget["type_name"] in info.schema.type_map]
+
+
+def _status(view: View, issue: Issue) -> Json:
+    """Return the status: a usual one, or one of the tracker's own (`Tracker.statuses`)."""
+    usual = {"To Do": "TO_DO", "In Progress": "IN_PROGRESS", "Done": "DONE"}
+    category = "CANCELED" if issue.resolution in ("moved", "duplicate") else usual.get(issue.status, "TO_DO")
+    category = view.tracker.statuses.get(issue.status, category).upper()
+    return {
+        "id": f"gid://gitlab/WorkItems::Statuses::Custom::Status/{category}",
+        "name": issue.status,
+        "category": category,
     }
 
 
