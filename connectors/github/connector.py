@@ -15,6 +15,7 @@ from connectors.github.observe import Observer
 from connectors.github.preflight import examine, losses
 from connectors.github.pull import Reader
 from connectors.github.session import Session
+from connectors.github.sub_issues.lists import ParentLists
 from connectors.github.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
@@ -53,6 +54,7 @@ class GitHubConnector:
         self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
         self._has_milestones = "milestones" in (setup.options.get("containers") or ["milestones"])
         self._boards = BoardLists(self._session, setup.options, setup.clock)
+        self._parents = ParentLists(self._session, setup.options)
         self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
         self._writer = Writer(self._session)
 
@@ -71,7 +73,8 @@ class GitHubConnector:
         pages: Iterator[Page] = self._reader.pull(projects, cursors)
         if not self._has_milestones:
             pages = map(_without_milestones, pages)
-        return self._boards.add_to(self._rules.add_label_milestones(pages), projects, cursors)
+        pages = self._boards.add_to(self._rules.add_label_milestones(pages), projects, cursors)
+        return self._parents.add_to(pages, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones with all our comments."""

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from connectors.github.schema import BOARD_FIELDS, SchemaMemory
+from connectors.github.schema import BOARD_FIELDS, DATE_FIELDS, SchemaMemory
 from connectors.shared.responses import parse
 
 __all__ = ["Cursor", "decode_cursors"]
@@ -69,10 +69,10 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
 
     @property
     def lacking(self) -> frozenset[str]:
-        """The optional fields without which the repository was read; those of boards are no part of it."""
+        """The optional fields without which the repository was read; those of boards and dates are no part of it."""
         if self.schema is None:
             return _FORMER_FIELDS.difference(self.optional_fields)
-        return frozenset(self.schema.lacking) - BOARD_FIELDS
+        return frozenset(self.schema.lacking) - BOARD_FIELDS - DATE_FIELDS
 
     def with_schema(self, schema: SchemaMemory) -> Cursor:
         """The cursor with this knowledge of the server's optional fields."""

@@ -34,6 +34,7 @@ __all__ = [
     "label_history",
     "milestone",
     "parse_key",
+    "person",
     "project",
     "pull_request",
     "unread_issue",
@@ -123,7 +124,7 @@ def issue(row: api_types.Issue, project: Project) -> Issue:
         closed_at=row.closed_at,
         resolution=(row.state_reason or "").lower() if closed else "",
         type=row.issue_type.name if row.issue_type else "",
-        assignees=tuple(_person(actor) for actor in row.assignees.visible),
+        assignees=tuple(person(actor) for actor in row.assignees.visible),
         labels=tuple(label.name for label in row.labels.visible) if row.labels else (),
         milestones=(row.milestone.id,) if row.milestone else (),
         blocked_by=tuple(
@@ -150,7 +151,7 @@ def pull_request(row: api_types.PullRequest, project: Project) -> Issue:
         updated_at=row.updated_at,
         closed_at=row.closed_at,
         resolution="" if is_open else "merged" if is_merged else "not merged",
-        assignees=tuple(_person(actor) for actor in row.assignees.visible),
+        assignees=tuple(person(actor) for actor in row.assignees.visible),
         labels=tuple(label.name for label in row.labels.visible) if row.labels else (),
         milestones=(row.milestone.id,) if row.milestone else (),
         is_pull_request=True,
@@ -176,7 +177,7 @@ def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...
             at=change.created_at,
             kind=_EVENTS[change.kind],
             milestone_title=change.milestone_title,
-            actor=_person(change.actor) if change.actor else None,
+            actor=person(change.actor) if change.actor else None,
         )
         for change in changes
         if change.kind in _EVENTS
@@ -186,7 +187,7 @@ def history(issue: str, changes: Iterable[api_types.Change]) -> tuple[Event, ...
 def label_history(row: api_types.Item, recorded: RecordedNames) -> Iterator[Event]:
     """Yield the events of the labels that decide when an issue or pull request was finished."""
     for change in row.label_events.visible if row.label_events else ():
-        actor = _person(change.actor) if change.actor else None
+        actor = person(change.actor) if change.actor else None
         is_added = change.kind == "LabeledEvent"
         yield from recorded.label_change(row.id, change.created_at, change.label.name, added=is_added, actor=actor)
 
@@ -218,7 +219,7 @@ def unread_milestone(row: Raw, reason: str, project: str = "") -> UnreadRow:
     )
 
 
-def _person(actor: api_types.Actor) -> Person:
+def person(actor: api_types.Actor) -> Person:
     """Convert an account. The node id of a bot, such as an app or Copilot, begins with ``BOT_``."""
     return Person(actor.id or actor.login, actor.login, is_bot=actor.id.startswith("BOT_"))
 

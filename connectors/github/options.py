@@ -19,7 +19,7 @@ class Options(ConnectorOptions):
 
     sweep_days: float = setting(DAYS, "days between two searches for deleted issues; 0: at each pull", ge=0)
     requests_a_minute: int = setting(READS_PER_MINUTE, "most requests that begin within a minute; 0: any number", ge=0)
-    containers: tuple[Literal["milestones", "iterations", "target dates"], ...] = setting(
+    containers: tuple[Literal["milestones", "iterations", "target dates", "parents"], ...] = setting(
         ("milestones",), "what is a milestone"
     )
     boards: tuple[str, ...] = setting(
@@ -32,4 +32,7 @@ class Options(ConnectorOptions):
         "`*`: the first one, public or not",
     )
     iteration_field: str = setting("", "name of the boards' iteration field; none: the only one of the board")
-    date_field: str = setting("Target date", "name of the boards' column with target dates")
+    date_field: str = setting("Target date", "name of the boards' column and the issues' field with target dates")
+    parents: tuple[str, ...] = setting(
+        (), "issues with sub-issues that are milestones also without a due date: `acme/app#45`"
+    )

@@ -22,6 +22,7 @@ from connectors.github.api_types import Failure, Reply
 
 __all__ = [
     "BOARD_FIELDS",
+    "DATE_FIELDS",
     "MAX_AGE",
     "OPTIONAL",
     "LackingFieldError",
@@ -37,19 +38,26 @@ MAX_AGE = timedelta(days=7)
 BOARD_FIELDS = frozenset(("archivedStates", "query", "ProjectV2ItemIssueFieldValue"))
 """Arguments of a board's items, and the type of an issue field's value on a board, that some servers lack."""
 
-OPTIONAL = BOARD_FIELDS | {
-    "parent",
-    "issueType",
-    "blockedBy",
-    "blocking",
-    "stateReason",
-    "enableDuplicate",
-    "visibility",
-    "reviewDecision",
-    "closingIssuesReferences",
-    "reviewRequests",
-    "latestOpinionatedReviews",
-}
+DATE_FIELDS = frozenset(("issueFieldValues", "IssueFieldDateValue", "IssueFieldDate"))
+"""Field and types of an issue's own dates, which the organisation defines and some servers lack."""
+
+OPTIONAL = (
+    BOARD_FIELDS
+    | DATE_FIELDS
+    | {
+        "parent",
+        "issueType",
+        "blockedBy",
+        "blocking",
+        "stateReason",
+        "enableDuplicate",
+        "visibility",
+        "reviewDecision",
+        "closingIssuesReferences",
+        "reviewRequests",
+        "latestOpinionatedReviews",
+    }
+)
 """Fields, arguments and types that some servers lack."""
 
 _UNKNOWN = re.compile(

@@ -691,6 +691,8 @@ class Tracker:
         key = parent.key if parent else ""
         if key != issue.parent:
             self.change(issue, "parent", issue.parent, key, actor, at, "")
+            if parent is not None and self.kind == "github":
+                parent.updated = max(parent.updated, issue.updated)
         issue.parent = key
 
     def redate(self, issue: Issue, due: date | None, actor: User, at: datetime | None = None) -> None:

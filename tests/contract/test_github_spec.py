@@ -61,12 +61,16 @@ pytestmark = [
 ]
 
 NEWER = {
+    "Issue.issueFieldValues",
     "Issue.issueType",
     "Issue.blockedBy",
     "Issue.blocking",
     "IssueType",
+    "IssueFieldDate",
     "IssueFieldDateValue",
     "IssueFieldValue",
+    "IssueFieldValueConnection",
+    "IssueFields",
     "ProjectV2.items.archivedStates",
     "ProjectV2.items.query",
     "ProjectV2FieldType.ISSUE_FIELD",
@@ -258,9 +262,15 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
     }  # fmt: skip
     newer = official(
         "extend type Issue { issueType: IssueType"
+        " issueFieldValues(first: Int): IssueFieldValueConnection"
         " blockedBy(after: String, before: String, first: Int, last: Int): IssueConnection!"
         " blocking(after: String, before: String, first: Int, last: Int): IssueConnection! }"
         " type IssueType { name: String! }"
+        " type IssueFieldDate { name: String! }"
+        " union IssueFields = IssueFieldDate"
+        " type IssueFieldDateValue { value: String! field: IssueFields }"
+        " union IssueFieldValue = IssueFieldDateValue"
+        " type IssueFieldValueConnection { nodes: [IssueFieldValue] }"
     )
     for text in documents:
         assert validate(newer, parse(text)) == [], text

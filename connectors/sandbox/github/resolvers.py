@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from graphql import GraphQLError, GraphQLResolveInfo
@@ -39,6 +39,13 @@ class Row(NamedTuple):
     it: Any
     project: Project
     issue: Issue | None = None
+
+
+class DateValue(NamedTuple):
+    """Value of an issue's own date field. `connectors.sandbox.github.board_items` resolves the value."""
+
+    type: str
+    value: date
 
 
 class Connection(NamedTuple):
@@ -179,8 +186,10 @@ def _issues(row: Row, _info: Info, **page: Any) -> Connection:
     return _in_order(row, "Issue", found, page)
 
 
-def _timeline(row: Row, _info: Info, **page: Any) -> Connection:
+def _timeline(row: Row, info: Info, **page: Any) -> Connection:
     wanted = {name.lower().removesuffix("_event") for name in page.get("itemTypes") or ()}
+    if wanted == {"sub_issue_added"}:
+        return connection(_added_sub_issues(row, info), page)
     events = [
         Row((_EVENTS | _REVIEWS)[kind], change, row.project, row.it)
         for kind, change in timeline(row.it, row.project.milestones)
@@ -249,6 +258,38 @@ def _milestones(row: Row, _info: Info, **page: Any) -> Connection:
 def _milestone(row: Row, _info: Info) -> Row | None:
     own = row.it.milestones
     return Row("Milestone", row.project.milestones[own[0]], row.project) if own else None
+
+
+def _parent(row: Row, info: Info) -> Row | None:
+    name, _, number = row.it.parent.rpartition("-")
+    project = _tracker(info).projects.get(name)
+    issue = project.issues.get(int(number)) if project and number.isdecimal() else None
+    return Row("Issue", issue, project) if issue and project and not project.hidden else None
+
+
+def _sub_issues(row: Row, info: Info) -> list[Row]:
+    """The sub-issues of an issue, in any repository; None for one that the token may not see."""
+    everywhere = ((project, issue) for project in _tracker(info).projects.values() for issue in project.issues.values())
+    return [Row("Issue", issue, project) for project, issue in everywhere if issue.parent == row.it.key]
+
+
+def _visible(rows: Iterable[Row]) -> list[Row | None]:
+    return [None if row.project.hidden else row for row in rows]
+
+
+def _added_sub_issues(row: Row, info: Info) -> list[Row]:
+    """The events of an issue by which it got its sub-issues, also those that left it since."""
+    return [
+        Row("SubIssueAddedEvent", change, project, issue)
+        for project in _tracker(info).projects.values()
+        for issue in project.issues.values()
+        for change in issue.changes
+        if change.field == "parent" and change.new == row.it.key
+    ]
+
+
+def _dates(row: Row, _info: Info, **page: Any) -> Connection:
+    return connection([DateValue("IssueFieldDateValue", row.it.due)] if row.it.due else [], page)
 
 
 def _blockers(row: Row, _info: Info, **page: Any) -> Connection:
@@ -423,7 +464,15 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Issue", "blockedBy"): _blockers,
     ("Issue", "blocking"): _blocked,
     ("Issue", "issueType"): lambda *_: None,
-    ("Issue", "parent"): lambda *_: None,
+    ("Issue", "parent"): _parent,
+    ("Issue", "subIssues"): lambda row, info, **page: connection(_visible(_sub_issues(row, info)), page),
+    ("Issue", "subIssuesSummary"): _sub_issues,
+    ("Issue", "issueFieldValues"): _dates,
+    ("SubIssuesSummary", "total"): lambda rows, _info: len(rows),
+    ("SubIssueAddedEvent", "createdAt"): _at("at"),
+    ("SubIssueAddedEvent", "subIssue"): lambda row, _info: Row("Issue", row.issue, row.project),
+    ("IssueFieldDateValue", "field"): lambda row, _info: row._replace(type="IssueFieldDate"),
+    ("IssueFieldDate", "name"): lambda *_: "Target date",
     ("Issue", "body"): lambda row, _info: row.it.body or "",
     ("PullRequest", "url"): _page("pull"),
     ("PullRequest", "state"): _pull_state,

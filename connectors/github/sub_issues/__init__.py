@@ -1,0 +1,1 @@
+"""Sub-issues: their reader, their trees, and the pages of the milestones that they make."""
