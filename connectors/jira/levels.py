@@ -10,53 +10,55 @@ from connectors.jira.search import Search
 from connectors.jira.session import Session
 from sync.tracker.errors import RefusedError
 
-__all__ = ["read_below"]
+__all__ = ["LevelReader"]
 
 _BATCH = 100
 """Parents in one query."""
 
 
-def read_below(session: Session, search: Search, parents: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Read what is below these issues (key -> id), down to the epics, each issue once.
+class LevelReader:
+    """Reader of all levels below some parents.
 
-    Return the ids of all issues by key, and the parents of those below by id.
+    ``ids`` are the ids of all issues by key, ``above`` the parents of those below by id. ``hidden`` are the issues
+    (ids) whose parent link a search left out.
     """
-    ids, above = dict(parents), dict[str, str]()
-    keys = list(parents)
-    while keys:
-        batches = [keys[n : n + _BATCH] for n in range(0, len(keys), _BATCH)]
-        children = [pair for batch in batches for pair in _children(search, batch)]
-        new = [(child, parent) for child, parent in children if child.id not in above]
-        for child, parent in new:
-            ids[child.key], above[child.id] = child.id, ids[parent]
-        keys = [child.key for child, _ in new if child.key not in parents and not _ends(session, child)]
-    return ids, above
 
+    def __init__(self, session: Session, search: Search) -> None:
+        self._session, self._search = session, search
+        self.ids: dict[str, str] = {}
+        self.above: dict[str, str] = {}
+        self.hidden: set[str] = set()
 
-def _ends(session: Session, child: api_types.Child) -> bool:
-    """Return whether an issue is an epic, whose issues name it themselves, or a sub-task."""
-    type_ = child.fields.issuetype
-    return session.types.get(type_.name if type_ else "", 0) in (1, -1)
+    def read_below(self, parents: Mapping[str, str]) -> None:
+        """Read what is below these issues (key -> id), down to the epics, each issue once."""
+        self.ids |= parents
+        keys = list(parents)
+        while keys:
+            batches = [keys[n : n + _BATCH] for n in range(0, len(keys), _BATCH)]
+            children = [pair for batch in batches for pair in self._children(batch)]
+            new = [(child, parent) for child, parent in children if child.id not in self.above]
+            for child, parent in new:
+                self.ids[child.key], self.above[child.id] = child.id, self.ids[parent]
+            keys = [child.key for child, _ in new if child.key not in parents and not self._is_last(child)]
 
+    def _is_last(self, child: api_types.Child) -> bool:
+        """Return whether an issue is an epic, whose issues name it themselves, or a sub-task."""
+        type_ = child.fields.issuetype
+        return self._session.types.get(type_.name if type_ else "", 0) in (1, -1)
 
-def _children(search: Search, keys: Sequence[str]) -> list[tuple[api_types.Child, str]]:
-    """The children of these issues, each with the key of its parent.
+    def _children(self, keys: Sequence[str]) -> list[tuple[api_types.Child, str]]:
+        """The children of these issues, each with the key of its parent.
 
-    A Data Center may leave parent links out of a search. Then the query is split until it has one parent.
-    """
-    try:
-        children = search.children(keys)
-    except RefusedError:  # one of them was deleted meanwhile
-        return [pair for half in _halves(keys) for pair in _children(search, half)]
-    if len(keys) == 1:
-        return [(child, keys[0]) for child in children]
-    pairs = [(child, child_parent(child)) for child in children]
-    if any(parent not in keys for _, parent in pairs):
-        return [pair for half in _halves(keys) for pair in _children(search, half)]
-    return pairs
-
-
-def _halves(keys: Sequence[str]) -> list[Sequence[str]]:
-    """Both halves of a list; nothing for a list of one."""
-    middle = len(keys) // 2
-    return [keys[:middle], keys[middle:]] if middle else []
+        A Data Center may leave parent links out of a search. Then the query is split until it has one parent.
+        """
+        halves = [keys[: len(keys) // 2], keys[len(keys) // 2 :]] if len(keys) > 1 else []
+        try:
+            children = self._search.children(keys)
+        except RefusedError:  # one of them was deleted meanwhile
+            return [pair for half in halves for pair in self._children(half)]
+        pairs = [(child, child_parent(child)) for child in children]
+        hidden = {child.id for child, parent in pairs if parent not in keys}
+        self.hidden |= hidden
+        if hidden and halves:
+            return [pair for half in halves for pair in self._children(half)]
+        return [(child, parent if child.id not in hidden else keys[0]) for child, parent in pairs]

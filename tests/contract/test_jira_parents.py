@@ -79,6 +79,7 @@ def test_an_initiative_has_everything_below_it_in_all_projects_once(served: Stan
     assert members(state, tree.id) == ALL
     assert all(issue.milestones.count(tree.id) <= 1 for issue in state.issues.values())
     assert not any(moves(state, issue) for issues in tree.leaves.values() for issue in issues), "members from the first"
+    assert members(tree.pull(history=False), tree.id) == ALL
 
 
 def test_sub_tasks_belong_to_their_issue(served: Stand) -> None:
@@ -194,6 +195,9 @@ def test_parent_links_that_a_search_leaves_out() -> None:
         state = tree.pull()
         assert members(state, tree.id) == ALL
         assert members(state, f"parent-{second.id}") == {"Other", "Other 0", "Other 1"}
+        examined = served.connector(containers=PARENTS).examine(["PAY", "WEB"])  # type: ignore[attr-defined]
+        [line] = examined.limitations
+        assert "leaves out the parent links of 3 issues" in line.words
 
 
 @pytest.mark.parametrize("validates", [True, False])

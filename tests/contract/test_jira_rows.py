@@ -237,6 +237,23 @@ def test_only_open_issues_on_the_blocked_side_block() -> None:
     assert read([], issuelinks=links)[0].blocked_by == ("A-1", "A-2")
 
 
+@pytest.mark.parametrize(
+    ("category", "resolved", "closed"),
+    [
+        pytest.param(8, 3, 8, id="reopened, and closed again with the old resolution"),
+        pytest.param(8, None, 8, id="without a resolution"),
+        pytest.param(None, 3, 3, id="Data Center"),
+        pytest.param(None, None, 30, id="Data Center without a resolution: the last update"),
+    ],
+)
+def test_without_a_changelog_the_change_of_category_comes_first(
+    category: int | None, resolved: int | None, closed: int
+) -> None:
+    changed = None if category is None else day(category).isoformat()
+    issue, events = read(None, now="5", resolved=resolved, statuscategorychangedate=changed)
+    assert (issue.closed_at, issue.state, events) == (day(closed), State.CLOSED, ())
+
+
 def test_a_sub_task_has_its_parent_and_a_story_its_epic() -> None:
     assert read([], parent={"key": "A-1"}, customfield_3="A-9")[0].parent == "A-1"
     assert read([], customfield_3="A-9")[0].parent == "A-9"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from connectors.jira import api_types
 from connectors.jira.containers.kind import IssueContainers
-from connectors.jira.levels import read_below
+from connectors.jira.levels import LevelReader
 from connectors.jira.normalize import person_of, to_utc
 from connectors.jira.parent_fields import is_parent_field, parent_key
 from connectors.jira.parent_history import ParentChange, ParentHistory
@@ -34,6 +34,7 @@ class Parents(IssueContainers):
     def __init__(self, session: Session, search: Search) -> None:
         super().__init__(session, search)
         self._tree = ParentHistory()
+        self._levels = LevelReader(session, search)
         self._keys: dict[str, str] = {}
         self._asked: set[str] = set()
 
@@ -53,9 +54,10 @@ class Parents(IssueContainers):
         """Read the parents of these projects, and the levels below them down to the epics."""
         rows = super().read(projects)
         try:
-            self._keys, self._tree.present = read_below(self._session, self._search, self.ids)
+            self._levels.read_below(self.ids)
         except PROJECT_ERRORS as error:
             return ContainerRows(failed={project.id: for_project(error, project.key) for project in projects})
+        self._keys, self._tree.present = self._levels.ids, self._levels.above
         below: dict[str, list[str]] = {}
         for issue in sorted(self._tree.present):
             for milestone in self._milestones(self._tree.ancestors(issue)):
@@ -126,13 +128,18 @@ class Parents(IssueContainers):
         return f"{super().affected(ids)} OR {self._search.children_query(ids, of_epics=True)}"
 
     def findings(self, projects: Sequence[api_types.Project]) -> list[Finding]:
-        """A line if this Jira has no such issue type, or no field for what is above an epic."""
-        del projects
+        """A line if this Jira has no such issue type or no field for what is above an epic, or hides that field."""
         session = self._session
         if not self.types(session):
             remedy = "levels above epics need Jira Premium or Data Center; parent_types can name other issue types"
             return [Limitation(words="this Jira has no issue type above epics", remedy=remedy)]
-        if not session.is_cloud and not session.custom_fields.parent_link:
+        if session.is_cloud:
+            return []
+        if not session.custom_fields.parent_link:
             remedy = "switch on Advanced Roadmaps, which is part of Jira Data Center"
             return [Limitation(words="this Jira has no parent links, so nothing is below a parent", remedy=remedy)]
+        self.read(projects)
+        if hidden := len(self._levels.hidden):
+            words = f"this Jira's search leaves out the parent links of {hidden} issues, so parents are read one by one"
+            return [Limitation(words=words)]
         return []

@@ -62,6 +62,11 @@ class Rules(JiraContainers):
             milestones.setdefault(project.id, []).append(milestone)
         return ContainerRows(milestones)
 
+    def events(self, row: api_types.Issue, history: Sequence[api_types.History]) -> tuple[()]:
+        """Nothing: no changelog says what a query would have found."""
+        del row, history
+        return ()
+
     def now(self, row: api_types.Issue) -> tuple[str, ...]:
         """The milestones whose query finds an issue."""
         return self._by_issue.get(row.id, ())
