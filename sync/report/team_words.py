@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sync.markup.document import Foreign, Inline, Line, Strong
 from sync.model.team_words import Decision
+from sync.report.figures import share_percent
 from sync.report.language import ENGLISH, Language
 from sync.report.verdict_facts import VerdictFacts
 from sync.tracker.team_words import MAX_TEXT_LENGTH
@@ -57,4 +58,4 @@ def risk_line(risks: Sequence[str], *, shown: int = SHOWN_RISKS, language: Langu
 
 def tolerance_sentence(tolerance: float) -> str:
     """Return that the description of a milestone sets its tolerance."""
-    return f"It counts as done with at most {round(tolerance * 100)}% of its issues open, as its description says."
+    return f"It counts as done with at most {share_percent(tolerance)}% of its issues open, as its description says."
