@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from connectors.gitlab.apply import Writer
-from connectors.gitlab.containers import GROUP_KINDS, MILESTONES, kinds_named
+from connectors.gitlab.containers import GROUP_KINDS, kinds_named
+from connectors.gitlab.containers.milestones import Milestones
 from connectors.gitlab.history_rest import HISTORY
 from connectors.gitlab.observe import Observer
 from connectors.gitlab.preflight import examine
@@ -58,7 +59,7 @@ class GitLabConnector:
         )
         self._rules = RuleMilestones(setup.options)
         self._containers = kinds_named(tuple(setup.options.get("containers", ())))
-        self._has_merge_requests = MILESTONES in self._containers and setup.options.get("count") != "issues"
+        self._has_merge_requests = Milestones.word in self._containers and setup.options.get("count") != "issues"
         self._reader = Reader(
             self._session,
             SweepSchedule(setup),
@@ -107,7 +108,7 @@ class GitLabConnector:
             projects,
             self._clock,
             kinds,
-            milestones=MILESTONES in self._containers,
+            milestones=Milestones.word in self._containers,
             merge_requests=self._has_merge_requests,
         )
 

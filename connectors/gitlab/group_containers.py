@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
 
-from connectors.gitlab import api_types
 from connectors.gitlab.containers.epics import Epics
-from connectors.gitlab.containers.kind import GitLabContainers, group_path
+from connectors.gitlab.containers.kind import LicensedContainers, group_path
 from connectors.gitlab.session import Session
 from connectors.shared.containers import ContainerRows
 from sync.model.tracker_data import Milestone, Project, UnreadKind, UnreadRow
@@ -45,7 +44,7 @@ Memories = Mapping[str, ContainerMemory]
 class GroupContainers:
     """The kinds of containers that belong to groups, in one pull. ``failed`` has the errors of projects (id)."""
 
-    def __init__(self, session: Session, kinds: Sequence[type[GitLabContainers]], now: datetime) -> None:
+    def __init__(self, session: Session, kinds: Sequence[type[LicensedContainers]], now: datetime) -> None:
         self._all, self._now = [kind(session) for kind in kinds], now
         self._rows: dict[str, ContainerRows] = {}
         self._before: dict[str, Memories] = {}
@@ -61,16 +60,16 @@ class GroupContainers:
             self._rows[kind.word] = kind.read([project for project in projects if self._is_asked(kind, project)])
             self.failed |= self._rows[kind.word].failed
 
-    def _is_asked(self, kind: GitLabContainers, project: Project) -> bool:
+    def _is_asked(self, kind: LicensedContainers, project: Project) -> bool:
         memory = self._memory(kind, project)
         if memory is None or memory.refused_at is None or memory.ids:
             return True
         return not timedelta(0) <= self._now - memory.refused_at < MAX_AGE
 
-    def _memory(self, kind: GitLabContainers, project: Project) -> ContainerMemory | None:
+    def _memory(self, kind: LicensedContainers, project: Project) -> ContainerMemory | None:
         return self._before.get(project.id, {}).get(kind.word)
 
-    def kinds(self, project: Project) -> list[GitLabContainers]:
+    def kinds(self, project: Project) -> list[LicensedContainers]:
         """The kinds that were read for a project."""
         group = group_path(project.key)
         return [kind for kind in self._all if group not in kind.refused and self._is_asked(kind, project)]
@@ -103,10 +102,6 @@ class GroupContainers:
         memories = [self._memory(kind, project) for kind in self._all if kind not in readable]
         return any(memory is not None and memory.ids for memory in memories)
 
-    def now(self, row: api_types.Issue) -> tuple[str, ...]:
-        """The containers that an issue is in."""
-        return tuple(dict.fromkeys(id_ for kind in self._all for id_ in kind.now(row)))
-
     def memories(self, project: Project, home: Iterable[Milestone]) -> dict[str, ContainerMemory]:
         """The memories for the cursor of a project; ``home`` are the containers that have their home there."""
         ids = [milestone.id for milestone in home]
@@ -132,7 +127,7 @@ class GroupContainers:
                 moved |= {epic for epic in {*now, *memory.parents} if now.get(epic) != memory.parents.get(epic)}
         return moved
 
-    def _parents(self, kind: GitLabContainers, project: Project) -> dict[str, str]:
+    def _parents(self, kind: LicensedContainers, project: Project) -> dict[str, str]:
         if not isinstance(kind, Epics):
             return {}
         known = {row.id for row in self._rows[kind.word].milestones.get(project.id, ())}

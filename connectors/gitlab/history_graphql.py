@@ -1,17 +1,15 @@
 """Read the histories of many issues in one request, from the activity in their threads (GitLab's GraphQL).
 
-GraphQL has no resource events, but the threads of work items hold them as system notes: ``changed milestone to
-/group/project%3``, ``removed milestone /group%"Title"``, ``closed``, ``reopened``. References in these texts are looked
-up among the milestones that were just read. An issue with anything unclear is read by REST instead
-(`connectors.gitlab.history_rest`). Times have no fractions of a second.
+GraphQL has no resource events, but the threads of work items hold them as system notes: ``closed``, ``reopened``, and
+the moves that each kind of container reads (`connectors.gitlab.containers`). An issue with anything unclear is read by
+REST instead (`connectors.gitlab.history_rest`). Times have no fractions of a second.
 
 Fifty issues with a hundred entries each have a complexity of about 115. GitLab allows 250 (200 without a token).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -30,7 +28,6 @@ __all__ = [
     "STATUSES",
     "Activity",
     "Answer",
-    "MilestoneIndex",
     "read_activities",
     "with_statuses",
 ]
@@ -78,9 +75,6 @@ QUERY, QUERY_WITH_LINKS, LINKS = _query(NOTES), _query(NOTES, _BLOCKED_BY), _que
 Only an instance with a licence for blocking links has the number of blockers.
 """
 
-_MOVED = re.compile(
-    r'(?P<action>changed milestone to|removed milestone) (?P<owner>[^%"]*)%(?:"(?P<title>.*)"|(?P<number>\d+))'
-)
 _REOPENED = ("opened", "reopened")
 
 
@@ -224,63 +218,29 @@ class Answer(Struct):
 
 
 class Activity(Struct, frozen=True):
-    """An issue's milestone and state events, each oldest first, and its other system notes."""
+    """An issue's state events, oldest first, and all its system notes."""
 
-    moves: list[api_types.MilestoneEvent]
     states: list[api_types.StateEvent]
-    notes: list[ActivityNote] = []
+    notes: Sequence[ActivityNote]
 
 
-class MilestoneIndex:
-    """Milestones by the references that system notes use."""
-
-    def __init__(self, project: str, milestones: Iterable[api_types.Milestone]) -> None:
-        self._project, self.group = project, project.rpartition("/")[0]
-        self._by_number: dict[str, api_types.EventMilestone] = {}
-        self._by_title: dict[tuple[str, str], api_types.EventMilestone] = {}
-        for milestone in milestones:
-            entry = api_types.EventMilestone(milestone.id, milestone.title)
-            if milestone.group_id is None:
-                self._by_number[milestone.web_url.rpartition("/")[2]] = entry
-            else:
-                group = milestone.web_url.partition("/groups/")[2].partition("/-/")[0]
-                self._by_title[group, milestone.title] = entry
-
-    def find(self, owner: str, title: str | None, number: str | None) -> api_types.EventMilestone | None:
-        """Find a milestone by its owner's path and its title or number; None if it is not certain."""
-        owner = owner.strip("/")
-        if title is not None:
-            return self._by_title.get((owner, title))
-        return self._by_number.get(number or "") if owner == self._project else None
-
-
-def read_activities(answer: Answer, milestones: MilestoneIndex) -> Mapping[int, Activity]:
-    """Read the activities by issue number in the project. Issues with anything unclear are left out."""
+def read_activities(answer: Answer, project: str) -> Mapping[int, Activity]:
+    """Read the activities by issue number in the project (path). Those that are not whole are left out."""
     activities = {}
     for item in answer.items():
-        activity = None if item.activity is None else _activity(item.activity, milestones)
-        if activity is not None:
-            activities[item.iid] = activity
+        if item.activity is not None:
+            activities[item.iid] = _activity([note.in_group(project.rpartition("/")[0]) for note in item.activity])
     return activities
 
 
-def _activity(notes: Sequence[Note], milestones: MilestoneIndex) -> Activity | None:
-    moves, states, others = [], [], []
-    for note in (note.in_group(milestones.group) for note in notes):
-        if note.action == "milestone":
-            match = _MOVED.fullmatch(note.body)
-            milestone = milestones.find(match["owner"], match["title"], match["number"]) if match else None
-            if match is None or milestone is None:
-                return None
-            kind = "remove" if match["action"].startswith("removed") else "add"
-            moves.append(api_types.MilestoneEvent(note.at, kind, milestone, note.user))
-        elif note.action == "closed":
+def _activity(notes: Sequence[ActivityNote]) -> Activity:
+    states = []
+    for note in notes:
+        if note.action == "closed":
             states.append(api_types.StateEvent(note.at, "closed", note.user))
         elif note.action in _REOPENED:
             states.append(api_types.StateEvent(note.at, "reopened", note.user))
-        else:
-            others.append(note)
-    return Activity(moves, states, others)
+    return Activity(states, notes)
 
 
 def _user(author: _User | None) -> api_types.User | None:

@@ -11,7 +11,7 @@ without that number, they are read for every open issue. Without a licence for b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, structs
@@ -26,19 +26,18 @@ from connectors.gitlab.history_graphql import (
     STATUSES,
     Activity,
     Answer,
-    MilestoneIndex,
     read_activities,
     with_statuses,
 )
 from connectors.gitlab.label_history import LabelHistory
-from connectors.gitlab.moves import Move
-from connectors.gitlab.normalize import events_of, unread_issue
+from connectors.gitlab.moves import Move, state_events
+from connectors.gitlab.normalize import unread_issue
 from connectors.gitlab.session import Session, TooHeavyError
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.paths import path_of
 from connectors.shared.responses import decode
 from connectors.shared.rows import Rows
-from sync.model.tracker_data import Event, EventKind, Issue, State, UnreadKind, UnreadRow
+from sync.model.tracker_data import Event, Issue, State, UnreadKind, UnreadRow
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
 from sync.tracker.marker import find_marker
 
@@ -69,7 +68,7 @@ _REFUSALS = (AuthError, GoneError, MalformedError, RefusedError)
 class IssueHistory(Struct, frozen=True):
     """An issue's events and the keys of its blockers. ``is_deleted``: the issue was deleted.
 
-    ``moves`` are its moves in iterations and epics. ``fault``: the reason for which its events or blockers cannot be
+    ``moves`` are its moves between containers. ``fault``: the reason for which its events or blockers cannot be
     read.
     """
 
@@ -120,20 +119,13 @@ def needs_history(
 class Histories:
     """Reader of the histories of one project's issues. After a refusal it reads by REST only.
 
-    ``kinds`` are the iterations and epics that are read for the project.
+    ``kinds`` are the kinds of containers that are read for the project.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        project: str,
-        milestones: Iterable[api_types.Milestone],
-        kinds: Sequence[GitLabContainers] = (),
-    ) -> None:
+    def __init__(self, session: Session, project: str, kinds: Sequence[GitLabContainers]) -> None:
         self._session, self._project, self._kinds = session, project, kinds
         self.faults: dict[int, str] = {}
         """Reason for each issue, by number, whose links to other issues cannot be read."""
-        self._milestones = MilestoneIndex(project, milestones)
         self.canceled: set[int] = set()
         """Numbers of the issues whose status is of the category Canceled."""
         self._batch = BatchSize(BATCH)
@@ -159,12 +151,12 @@ class Histories:
             self._with_links(history or next(by_rest), request.number, blockers)
             for request, history in zip(requests, histories, strict=True)
         ]
-        return self._with_containers(requests, complete) if self._kinds else complete
+        return self._with_containers(requests, complete)
 
     def _with_containers(
         self, requests: Sequence[HistoryRequest], histories: Sequence[IssueHistory]
     ) -> list[IssueHistory]:
-        """Add the joins and leaves of iterations and epics."""
+        """Add the joins and leaves of containers."""
         for kind in self._kinds:
             kind.prepare([request.row for request in requests], [history.moves for history in histories])
         return [
@@ -283,7 +275,7 @@ class Histories:
             return self._query_batch(requests, query)
         if answer.is_refused:
             self._session.has_activity = False
-        return read_activities(answer, self._milestones), answer.blocker_counts()
+        return read_activities(answer, self._project), answer.blocker_counts()
 
     def _fetch_by_rest(self, request: HistoryRequest) -> IssueHistory:
         path = path_of("/projects/{}/issues/{}", request.issue.project, request.number)
@@ -295,29 +287,20 @@ class Histories:
         An account that may not read notes gets empty threads.
         """
         issue, row = request.issue, request.row
-        others = tuple(move for kind in self._kinds for move in kind.moves(activity.notes))
-        events = events_of(issue, activity.moves, activity.states) if activity.moves or others else ()
-        current = None
-        for event in events:
-            if event.kind is EventKind.JOINED:
-                current = event.milestone
-            elif event.kind is EventKind.LEFT and event.milestone == current:
-                current = None
-        is_whole = current == (str(row.milestone.id) if row.milestone else None)
-        is_whole = is_whole and all(kind.explains(row, others) for kind in self._kinds)
-        if not is_whole:
+        moves = tuple(move for kind in self._kinds for move in kind.moves(activity.notes))
+        if not all(kind.explains(row, moves) for kind in self._kinds):
             return None
-        return IssueHistory(issue.id, (*events, *self._labels.events_of(issue, activity.notes)), others)
+        states = state_events(issue, activity.states) if moves else ()
+        return IssueHistory(issue.id, (*states, *self._labels.events_of(issue, activity.notes)), moves)
 
 
 def fetch_history(
-    session: Session, path: str, project: str, issue: Issue, kinds: Sequence[GitLabContainers] = ()
+    session: Session, path: str, project: str, issue: Issue, kinds: Sequence[GitLabContainers]
 ) -> IssueHistory:
-    """Fetch the events of an issue or merge request, whose path this is, by REST."""
+    """Fetch the moves and other events of an issue or merge request, whose path this is, by REST."""
     try:
-        others = tuple(move for kind in kinds for move in kind.fetch_moves(path, project))
-        moves = session.rows(api_types.MilestoneEvent, f"{path}/resource_milestone_events", project)
-        if not moves and not others and not issue.milestones:
+        moves = tuple(move for kind in kinds for move in kind.fetch_moves(path, project))
+        if not moves and not issue.milestones:
             return IssueHistory(issue.id)
         states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
         labels = tuple(LabelHistory(session, project).fetch(issue, path))
@@ -329,7 +312,7 @@ def fetch_history(
         return IssueHistory(issue.id)
     except MalformedError as error:
         return IssueHistory(issue.id, fault=f"its events: {error.detail}")
-    return IssueHistory(issue.id, (*events_of(issue, moves, states), *labels), others)
+    return IssueHistory(issue.id, (*state_events(issue, states), *labels), moves)
 
 
 def without_history(issue: Issue, reason: str) -> UnreadRow:

@@ -11,22 +11,24 @@ one by one, too, on the first reading from the issues' side, many at once (`conn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import structs
 
 from connectors.gitlab import api_types
 from connectors.gitlab.closing_links import fetch_closing
+from connectors.gitlab.containers.milestones import Milestones
 from connectors.gitlab.cursor import OVERLAP, MergeRequestCursor
 from connectors.gitlab.history_rest import IssueHistory, fetch_history, without_history
 from connectors.gitlab.issue_pages import ALL, IN_MILESTONES, MERGE_REQUESTS, Newest, newest_rows, walk
+from connectors.gitlab.moves import moves_between
 from connectors.gitlab.normalize import merge_request_of, number_of, unread_merge_request
 from connectors.gitlab.reviews import Review, fetch_reviews
 from connectors.gitlab.session import Session
 from connectors.shared.paths import path_of
 from connectors.shared.rows import RETRY, Rows
-from sync.model.tracker_data import Issue, Project
+from sync.model.tracker_data import Issue, Project, State
 from sync.tracker.errors import GoneError, MalformedError, RefusedError
 from sync.tracker.protocol import Page
 
@@ -63,7 +65,7 @@ class MergeRequestReader:
         self,
         session: Session,
         project: Project,
-        milestones: Iterable[api_types.Milestone],
+        milestones: Milestones,
         cursor: MergeRequestCursor | None,
         start: Newest[api_types.MergeRequest] | None,
         newest: datetime | None,
@@ -72,7 +74,9 @@ class MergeRequestReader:
         self._session, self._project, self._start, self._newest = session, project, start, newest
         self._before = cursor or MergeRequestCursor()
         self.cursor = None if start is None else self._before
-        self._begins = {row.id: row.created_at for row in milestones if row.state != "closed"}
+        self._milestones = milestones
+        known = milestones.rows.milestones.get(project.id, ())
+        self._begins = {row.id: row.created_at for row in known if row.state is State.OPEN}
         """Creation of each open milestone (id)."""
         self._has_details = history != "none"
         self._is_first = self._before.since is None
@@ -188,18 +192,24 @@ class MergeRequestReader:
         if not self._has_details:
             return issue, None
         issue = structs.replace(issue, reviewers=review.reviewers, review_since=review.since)
-        history = fetch_history(self._session, path, self._project.key, issue) if self._needs_history(row) else None
+        history = self._history(issue, path) if self._needs_history(row) else None
         try:
             issue = structs.replace(issue, closes=self._closes(row, path))
         except MalformedError as error:
             return issue, IssueHistory(issue.id, fault=f"the issues that it closes: {error.detail}")
         return issue, IssueHistory(issue.id, fault=review.fault) if review.fault else history
 
+    def _history(self, issue: Issue, path: str) -> IssueHistory:
+        history = fetch_history(self._session, path, self._project.key, issue, [self._milestones])
+        moves = moves_between(issue.id, issue.created_at, history.moves)
+        events = sorted((*moves, *history.events), key=lambda event: event.at)
+        return structs.replace(history, events=tuple(events))
+
     def _needs_history(self, row: api_types.MergeRequest) -> bool:
         """Return whether the events are read: on the first reading of those that joined an open milestone late."""
         if not self._is_first:
             return True
-        begin = self._begins.get(row.milestone.id) if row.milestone else None
+        begin = self._begins.get(str(row.milestone.id)) if row.milestone else None
         return begin is not None and row.created_at < begin
 
     def _closes(self, row: api_types.MergeRequest, path: str) -> tuple[str, ...]:

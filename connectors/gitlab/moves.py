@@ -1,4 +1,4 @@
-"""Moves of an item between the containers of one kind, and the events that follow from them. Pure.
+"""Moves of an item between containers and changes of its state, and the events that follow from them. Pure.
 
 A move from one container to another is a single ``add`` in GitLab, so the leaving is added here. Times are cut to
 seconds, as in GitLab's GraphQL, so that REST and GraphQL give the same history. No event is before the item.
@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from connectors.gitlab import api_types
 from connectors.gitlab.normalize import person_of
-from sync.model.tracker_data import Event, EventKind
+from sync.model.tracker_data import Event, EventKind, Issue
 
-__all__ = ["ActivityNote", "Move", "event_time", "moves_between"]
+__all__ = ["ActivityNote", "Move", "event_time", "moves_between", "state_events"]
 
 
 class ActivityNote(Struct, frozen=True):
@@ -75,3 +75,15 @@ def moves_between(issue: str, created: datetime, moves: Iterable[Move]) -> Itera
         if move.container:
             yield event(EventKind.JOINED, move)
         current = move if move.container else None
+
+
+def state_events(issue: Issue, states: Iterable[api_types.StateEvent]) -> Iterator[Event]:
+    """Yield the closings and reopenings of an issue or merge request."""
+    for state in states:
+        if state.state in ("closed", "merged", "reopened"):
+            yield Event(
+                issue=issue.id,
+                at=event_time(state.created_at, issue.created_at),
+                kind=EventKind.REOPENED if state.state == "reopened" else EventKind.CLOSED,
+                actor=person_of(state.user),
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from msgspec import Raw
@@ -11,8 +11,6 @@ from msgspec import Raw
 from connectors.gitlab import api_types
 from connectors.shared.rows import fields_of, word_at, words_at
 from sync.model.tracker_data import (
-    Event,
-    EventKind,
     Issue,
     Milestone,
     MilestoneKind,
@@ -26,7 +24,6 @@ from sync.model.tracker_data import (
 )
 
 __all__ = [
-    "events_of",
     "group_of",
     "issue_of",
     "merge_request_of",
@@ -197,55 +194,6 @@ def _resolution(row: api_types.Issue) -> str:
     if row.moved_to_id is not None:
         return "moved"
     return "duplicate" if row.links.closed_as_duplicate_of else ""
-
-
-def events_of(
-    issue: Issue, moves: Sequence[api_types.MilestoneEvent], states: Sequence[api_types.StateEvent]
-) -> tuple[Event, ...]:
-    """Convert the history of an issue or merge request, oldest event first.
-
-    A move from one milestone to another is a single ``add`` in GitLab, so the leaving is added here. Times are cut to
-    seconds, as in GitLab's GraphQL, so that REST and GraphQL give the same history. No event is before the issue.
-    """
-
-    def time_of(at: datetime) -> datetime:
-        return max(_utc(at).replace(microsecond=0), issue.created_at)
-
-    events: list[Event] = []
-    current: api_types.EventMilestone | None = None
-    for move in sorted(moves, key=lambda event: event.created_at):
-        at, actor, target = time_of(move.created_at), person_of(move.user), move.milestone
-        if move.action == "remove":
-            previous = target or current
-            if previous is not None:
-                events.append(_move_event(issue, at, EventKind.LEFT, previous, actor))
-            if target is None or current is None or target.id == current.id:
-                current = None
-            continue
-        if current is not None and (target is None or target.id != current.id):
-            events.append(_move_event(issue, at, EventKind.LEFT, current, actor))
-        if target is not None:
-            events.append(_move_event(issue, at, EventKind.JOINED, target, actor))
-        current = target
-    events += [
-        Event(
-            issue=issue.id,
-            at=time_of(state.created_at),
-            kind=EventKind.REOPENED if state.state == "reopened" else EventKind.CLOSED,
-            actor=person_of(state.user),
-        )
-        for state in states
-        if state.state in ("closed", "merged", "reopened")
-    ]
-    return tuple(sorted(events, key=lambda event: event.at))
-
-
-def _move_event(
-    issue: Issue, at: datetime, kind: EventKind, milestone: api_types.EventMilestone, actor: Person | None
-) -> Event:
-    return Event(
-        issue=issue.id, at=at, kind=kind, milestone=str(milestone.id), milestone_title=milestone.title, actor=actor
-    )
 
 
 def unread_issue(row: Raw, reason: str) -> UnreadRow:

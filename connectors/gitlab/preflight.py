@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from msgspec import Struct, field
 
-from connectors.gitlab.containers.kind import GitLabContainers
+from connectors.gitlab.containers.kind import LicensedContainers
 from connectors.gitlab.milestone_findings import find_unread_merge_requests, find_unread_projects
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.paths import path_of
@@ -111,7 +111,7 @@ def examine(
     session: Session,
     projects: Sequence[str],
     now: Callable[[], datetime],
-    kinds: Sequence[GitLabContainers] = (),
+    kinds: Sequence[LicensedContainers] = (),
     *,
     milestones: bool = True,
     merge_requests: bool = True,

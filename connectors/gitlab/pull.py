@@ -18,6 +18,8 @@ from msgspec import Raw, Struct, structs
 
 from connectors.gitlab import api_types
 from connectors.gitlab.containers import GROUP_KINDS, WORDS
+from connectors.gitlab.containers.kind import GitLabContainers
+from connectors.gitlab.containers.milestones import Milestones
 from connectors.gitlab.cursor import OVERLAP, Cursor, ListCursor, MergeRequestCursor
 from connectors.gitlab.group_containers import GroupContainers
 from connectors.gitlab.history_rest import (
@@ -33,13 +35,12 @@ from connectors.gitlab.merge_requests import MergeRequestReader, newest_merge_re
 from connectors.gitlab.normalize import (
     group_of,
     issue_of,
-    milestone_of,
     number_of,
     project_of,
     unread_issue,
-    unread_milestone,
 )
 from connectors.gitlab.session import PROJECT_ERRORS, Session
+from connectors.shared.containers import Containers
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.http import attempt
 from connectors.shared.paths import path_of
@@ -58,11 +59,6 @@ BATCH, BATCH_WITH_HISTORIES = 250, 100
 
 CANCELED = "canceled"
 """Resolution of an issue that was closed with a status of the category Canceled."""
-
-WITH_GROUPS = {"include_parent_milestones": "true"}
-"""Parameter that includes the milestones of groups. GitLab has called it ``include_ancestors`` since 16.7; it takes
-either name and refuses both. An older GitLab ignores the new name and leaves the milestones of groups out.
-"""
 
 
 class _ProjectGroup(Struct, frozen=True):
@@ -93,7 +89,7 @@ class _ProjectStart(Struct, frozen=True):
     ``newest_change`` that of the merge requests. ``merge_requests`` is None where they are not read.
     """
 
-    milestones: Rows[api_types.Milestone]
+    milestones: Milestones
     newest_issues: Newest[api_types.Issue]
     newest: datetime | None
     merge_requests: Newest[api_types.MergeRequest] | None = None
@@ -265,19 +261,18 @@ class Reader:
             newest = Newest()
         elif shared.issues is not None and shared.issues.is_complete and since is not None:
             newest = shared.issues.of_project(project, since)
-        describe = partial(unread_milestone, project=project)
+        milestones = Milestones(self._session)
+        own = [Project(id=project, key=key, name="", url="")] if Milestones.word in self._options.containers else []
         merge_requests = partial(self._newest_merge_requests, path, project, key, cursor.merge_requests, shared)
         calls: list[Callable[[], Any]] = [
-            lambda: self._session.readable_rows(
-                api_types.Milestone, f"{path}/milestones", key, describe, **WITH_GROUPS
-            ),
+            lambda: milestones.read(own),
             lambda: newest or newest_rows(self._session, ISSUES, path, key, since),
         ]
         if cursor.merge_requests is not None:
             calls.append(merge_requests)
         try:
-            milestones, issues, *changes = self._session.caller.map_all(lambda call: call(), calls)
-            if not changes and milestones.read:
+            found, issues, *changes = self._session.caller.map_all(lambda call: call(), calls)
+            if not changes and any(found.milestones.values()):
                 changes = [merge_requests()]
         except PROJECT_ERRORS as error:
             return error
@@ -377,14 +372,16 @@ class _ProjectReader:
         self._session, self._options, self._project, self._start = session, options, project, start
         self._containers = containers
         self._memories = cursor.containers
-        own = start.milestones.read if WORDS[0] in options.containers else ()
-        self._milestones = [*(milestone_of(row, project.id) for row in own), *containers.milestones(project)]
+        own_kinds = [start.milestones] if Milestones.word in options.containers else []
+        self._kinds: list[GitLabContainers] = [*own_kinds, *containers.kinds(project)]
+        own = start.milestones.rows.milestones.get(project.id, ())
+        self._milestones = [*own, *containers.milestones(project)]
         """All containers that an issue of the project can be in."""
-        self._histories = Histories(session, project.key, start.milestones.read, containers.kinds(project))
+        self._histories = Histories(session, project.key, self._kinds)
         self._merge_requests = MergeRequestReader(
             session,
             project,
-            start.milestones.read,
+            start.milestones,
             cursor.merge_requests,
             start.merge_requests,
             start.newest_change,
@@ -413,7 +410,7 @@ class _ProjectReader:
             projects=(self._project,),
             milestones=tuple(milestones),
             all_milestones=frozenset({project}),
-            unread=(*self._start.milestones.unread, *self._containers.unread(self._project)),
+            unread=(*self._start.milestones.rows.unread, *self._containers.unread(self._project)),
         )
         moved = self._containers.moved_epics(self._project)
         if moved:
@@ -523,14 +520,15 @@ class _ProjectReader:
     def _issue(self, row: api_types.Issue) -> Issue:
         """Convert an issue, with all containers that it is in."""
         issue = issue_of(row, self._project, self._session.base_url)
-        own = issue.milestones if WORDS[0] in self._options.containers else ()
-        return structs.replace(issue, milestones=(*own, *self._containers.now(row)))
+        return structs.replace(issue, milestones=Containers(self._kinds).now(row))
 
     def _in_epics(self, epics: Collection[str]) -> Rows[api_types.Issue]:
         """Fetch the issues that are in one of these epics, or in an epic below one: no update of theirs shows it."""
         path, parameters = path_of("/projects/{}/issues", self._project.id), {**ALL, "epic_id": "Any"}
         rows = self._session.readable_rows(api_types.Issue, path, self._project.key, unread_issue, **parameters)
-        return Rows([row for row in rows.read if not set(epics).isdisjoint(self._containers.now(row))], rows.unread)
+        return Rows(
+            [row for row in rows.read if not set(epics).isdisjoint(Containers(self._kinds).now(row))], rows.unread
+        )
 
     def _with_histories(self, rows: Rows[api_types.Issue], *, again: bool = False) -> _Batch:
         """Convert the rows that are new, and the issues that they block. Fetch the histories that are needed.

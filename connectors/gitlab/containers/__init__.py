@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from connectors.gitlab.containers.epics import Epics
 from connectors.gitlab.containers.iterations import Iterations
-from connectors.gitlab.containers.kind import GitLabContainers
+from connectors.gitlab.containers.kind import LicensedContainers
+from connectors.gitlab.containers.milestones import Milestones
 
-__all__ = ["GROUP_KINDS", "MILESTONES", "WORDS", "kinds_named"]
+__all__ = ["GROUP_KINDS", "WORDS", "kinds_named"]
 
-MILESTONES = "milestones"
-GROUP_KINDS: tuple[type[GitLabContainers], ...] = (Iterations, Epics)
+GROUP_KINDS: tuple[type[LicensedContainers], ...] = (Iterations, Epics)
 """The kinds whose containers belong to groups and need a licence."""
 
-WORDS = (MILESTONES, *(kind.word for kind in GROUP_KINDS))
+WORDS = (Milestones.word, *(kind.word for kind in GROUP_KINDS))
 """Values of the option ``containers``."""
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from msgspec import Raw, structs
 
 from connectors.gitlab import api_types
-from connectors.gitlab.containers.kind import GitLabContainers, group_path
+from connectors.gitlab.containers.kind import LicensedContainers, group_path
 from connectors.gitlab.epic_history import fetch_stays
 from connectors.gitlab.epic_rows import EPICS, EpicRow, epic_id, group_number
 from connectors.gitlab.epic_tree import EpicTree, Stay, stays_of
@@ -36,7 +36,7 @@ _MOVES = (
 )
 
 
-class Epics(GitLabContainers):
+class Epics(LicensedContainers):
     """The epics of groups. ``parents`` has the id of the epic above each nested epic, after `read`.
 
     ``had_parents``: there were nested epics at the last pull.
@@ -107,10 +107,10 @@ class Epics(GitLabContainers):
                 return is_join, epic_id(group, match[2]) if group else ""
         return None
 
-    def fetch_moves(self, issue_path: str, project: str) -> list[Move]:
+    def fetch_moves(self, item_path: str, project: str) -> list[Move]:
         """Fetch the moves of an issue from its system notes."""
         parameters = {"activity_filter": "only_activity", "sort": "asc", "order_by": "created_at"}
-        notes = self.session.rows(api_types.Note, f"{issue_path}/notes", project, **parameters)
+        notes = self.session.rows(api_types.Note, f"{item_path}/notes", project, **parameters)
         return self.moves(
             ActivityNote(note.body, "", note.created_at, group_path(project), note.author)
             for note in notes

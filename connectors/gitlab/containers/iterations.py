@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from msgspec import Raw, Struct
 
 from connectors.gitlab import api_types
-from connectors.gitlab.containers.kind import GitLabContainers
+from connectors.gitlab.containers.kind import LicensedContainers
 from connectors.gitlab.group_lists import Day, GroupQuery, day_at
 from connectors.gitlab.moves import ActivityNote, Move
 from connectors.gitlab.normalize import group_of
@@ -73,7 +73,7 @@ class _Event(Struct):
     user: api_types.User | None = None
 
 
-class Iterations(GitLabContainers):
+class Iterations(LicensedContainers):
     """The iterations of groups."""
 
     word = "iterations"
@@ -118,9 +118,9 @@ class Iterations(GitLabContainers):
             return None
         return changed["join"] is not None, f"{self.prefix}{changed['id']}" if changed["id"] else ""
 
-    def fetch_moves(self, issue_path: str, project: str) -> list[Move]:
+    def fetch_moves(self, item_path: str, project: str) -> list[Move]:
         """Fetch the iteration events of an issue."""
-        events = self.session.rows(_Event, f"{issue_path}/resource_iteration_events", project)
+        events = self.session.rows(_Event, f"{item_path}/resource_iteration_events", project)
         return [
             Move(
                 self.word,

@@ -1,9 +1,4 @@
-"""Base of GitLab's kinds of containers that belong to groups: read each group once in a pull, for all its projects.
-
-A project can use the containers of all groups above it. Iterations and epics need a licence. A server without it has no
-such list by REST (403 or 404); by GraphQL it does not know the fields, or lists nothing. So an empty list is an answer
-only if REST has the list, too.
-"""
+"""Bases of GitLab's kinds of containers: membership, and the lists of groups."""
 
 from __future__ import annotations
 
@@ -24,7 +19,7 @@ from sync.model.tracker_data import Event, Milestone, Project, UnreadKind, Unrea
 from sync.tracker.errors import BusyError, GoneError, MalformedError, RefusedError, TrackerError
 from sync.tracker.preflight import Unread
 
-__all__ = ["GitLabContainers", "group_path"]
+__all__ = ["GitLabContainers", "LicensedContainers", "group_path"]
 
 
 def group_path(project: str) -> str:
@@ -33,7 +28,57 @@ def group_path(project: str) -> str:
 
 
 class GitLabContainers(ContainerKind[Project, api_types.Issue, Move]):
-    """One kind. ``refused`` has the groups that have no such list, after `read`."""
+    """One kind: which containers an issue is in, by its row and by the system notes of its thread."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def move(self, note: ActivityNote) -> tuple[bool, str] | None:
+        """The join (True) or leave of a system note, with the container, empty if unknown; None for other notes."""
+        raise NotImplementedError
+
+    def moves(self, notes: Iterable[ActivityNote]) -> list[Move]:
+        """The moves in these system notes."""
+        moves = ((note, self.move(note)) for note in notes)
+        return [
+            Move(self.word, note.at, *move, title=self.title(move[1]), user=note.user)
+            for note, move in moves
+            if move is not None
+        ]
+
+    def title(self, container: str) -> str:
+        """The title of a container for its events, if they have titles by REST, too."""
+        del container
+        return ""
+
+    def fetch_moves(self, item_path: str, project: str) -> list[Move]:
+        """Fetch the moves of an issue (by its path) by REST: where GraphQL has no activity, or not the whole of it."""
+        raise NotImplementedError
+
+    def prepare(self, rows: Sequence[api_types.Issue], histories: Iterable[Sequence[Move]]) -> None:
+        """Fetch what `events` needs for these issues with these histories."""
+
+    def explains(self, row: api_types.Issue, history: Sequence[Move]) -> bool:
+        """Return whether this history ends where the issue is now."""
+        current = ""
+        for move in history:
+            if move.word == self.word:
+                current = move.container if move.is_join else ""
+        return tuple(self.now(row))[:1] == ((current,) if current else ())
+
+    def events(self, row: api_types.Issue, history: Sequence[Move]) -> Iterable[Event]:
+        """The joins and leaves of an issue."""
+        own = [move for move in history if move.word == self.word]
+        return moves_between(str(row.id), row.created_at, own)
+
+
+class LicensedContainers(GitLabContainers):
+    """One kind that belongs to groups and needs a licence. ``refused``: the groups without such a list, after `read`.
+
+    Each group is read once in a pull, for all its projects. A project can use the containers of all groups above it. A
+    server without a licence has no such list by REST (403 or 404); by GraphQL it does not know the fields, or lists
+    nothing. So an empty list is an answer only if REST has the list, too.
+    """
 
     prefix: ClassVar[str] = ""
     """Beginning of the native ids: GitLab numbers each kind separately."""
@@ -44,7 +89,7 @@ class GitLabContainers(ContainerKind[Project, api_types.Issue, Move]):
     licence: ClassVar[str] = "GitLab Premium"
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session)
         self.refused: dict[str, str] = {}
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -100,37 +145,6 @@ class GitLabContainers(ContainerKind[Project, api_types.Issue, Move]):
         number = word_at(fields_of(row), "id").rpartition("/")[2]
         key = f"{self.prefix}{number}" if number else ""
         return UnreadRow(project="", kind=UnreadKind.MILESTONE, reason=reason, id=key, key=key)
-
-    # --- membership --------------------------------------------------------------------------------------------------
-
-    def move(self, note: ActivityNote) -> tuple[bool, str] | None:
-        """The join (True) or leave of a system note, with the container, empty if unknown; None for other notes."""
-        raise NotImplementedError
-
-    def moves(self, notes: Iterable[ActivityNote]) -> list[Move]:
-        """The moves in these system notes."""
-        moves = ((note, self.move(note)) for note in notes)
-        return [Move(self.word, note.at, *move, user=note.user) for note, move in moves if move is not None]
-
-    def fetch_moves(self, issue_path: str, project: str) -> list[Move]:
-        """Fetch an issue's moves by REST: where GraphQL has no activity, or not the whole of it."""
-        raise NotImplementedError
-
-    def prepare(self, rows: Sequence[api_types.Issue], histories: Iterable[Sequence[Move]]) -> None:
-        """Fetch what `events` needs for these issues with these histories."""
-
-    def explains(self, row: api_types.Issue, history: Sequence[Move]) -> bool:
-        """Return whether this history ends where the issue is now."""
-        current = ""
-        for move in history:
-            if move.word == self.word:
-                current = move.container if move.is_join else ""
-        return tuple(self.now(row))[:1] == ((current,) if current else ())
-
-    def events(self, row: api_types.Issue, history: Sequence[Move]) -> Iterable[Event]:
-        """The joins and leaves of an issue."""
-        own = [move for move in history if move.word == self.word]
-        return moves_between(str(row.id), row.created_at, own)
 
     # --- doctor ------------------------------------------------------------------------------------------------------
 
