@@ -120,6 +120,7 @@ def milestone_rows(
             **_row(joint_verdict_facts(joint)),
             "reasons": joint_causes(joint),
             "findings": [],
+            **_said(joint_verdict_facts(joint)),
             "members": [member.written for member in joint.members],
             "missing": joint.missing,
         }
