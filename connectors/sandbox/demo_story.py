@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, ClassVar
 
-from connectors.sandbox.world import Issue, Milestone, Project, Tracker, User, World
+from connectors.sandbox.world import Issue, Iteration, Milestone, Project, Tracker, User, World
 
 __all__ = ["DAYS_LATER", "JOINT", "DemoStory"]
 
@@ -121,7 +121,7 @@ class DemoStory:
         self.mobile = self._mobile()
 
     settings: ClassVar[Mapping[str, str]] = {
-        "github": 'share = "aggregate"\n',
+        "github": 'share = "aggregate"\noptions = { containers = ["milestones", "iterations"], boards = ["acme/7"] }\n',
         "gitlab": 'share = "aggregate"\n',
         "jira": 'share = "aggregate"\nignored_types = ["Epic"]\n'
         'options = { containers = ["versions", "sprints", "epics"] }\n',
@@ -242,7 +242,19 @@ class DemoStory:
         ):
             at = start + timedelta(days=9 + 3 * n)
             team.add(title, at, milestone, pull=True, assignees=[team.people[n % 3]])
+        self._plan_iteration(team)
         return team
+
+    def _plan_iteration(self, team: _Team) -> None:
+        """Put the last issues of the shop team into an iteration of its board."""
+        team.tracker.scopes = ("repo", "read:project")
+        board = team.tracker.board("acme/7", public=True)
+        begun = self.now - timedelta(days=5)
+        iteration = Iteration("i8", "Iteration 8", begun.date(), 14)
+        column = team.tracker.column(board, "Iteration", "ITERATION", [iteration])
+        for title in _SHOP[6:]:
+            item = team.tracker.put_on_board(board, team.project, team.issues[title])
+            board.set_value(item, column, iteration.id, begun)
 
     def _mobile(self) -> _Team:
         """Sprints and an epic next to the version."""

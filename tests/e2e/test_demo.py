@@ -18,7 +18,9 @@ def test_the_demo_tells_the_story_of_a_commitment_in_one_screen(tmp_path: Path) 
     story = [
         "Checkout GA",
         r"gh:acme/shop#\d+ Shop 2.0",
+        "gh:acme/shop/iteration:Iteration 8",
         "gl:acme/payments%Payments 2.0",
+        "Decision overdue, was needed by",
         "jira:SHOP/Mobile 2.0",
         "jira:SHOP/sprint:Sprint 12",
         r"jira:SHOP/epic:SHOP-\d+ Vouchers",
