@@ -47,6 +47,7 @@ class DefinitionChecks:
             owners=milestone.owners,
             shared=[count for uid, count in shared.items() if can_read(milestone, self._milestones[uid])],
             circular=self._cycles.get(milestone.uid, 0),
+            contradicting=milestone.contradicting,
         )
         return findings(facts, self._rules.calendar)
 

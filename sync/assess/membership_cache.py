@@ -27,7 +27,7 @@ __all__ = ["ItemRules", "MembershipHistory", "load_memberships"]
 
 _USUAL = StateRules()
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
-_VERSION = "8"
+_VERSION = "9"
 """Version of this module and of `sync.history.memberships.memberships_of`; another one makes cache entries stale."""
 _BATCH = 100
 """Number of projects whose cache entries are in memory at once."""
@@ -66,13 +66,15 @@ class MembershipHistory(msgspec.Struct, frozen=True):
     """Memberships of one connection, and its changes of estimates: (issue uid, time), as they came.
 
     ``recorded``: the milestones into which the tracker recorded that an item joined. ``closes``: each change among the
-    items, with the issues that it closes. Names are uids.
+    items, with the issues that it closes. ``contradicting``: the items whose state contradicts their resolution or
+    labels now. Names are uids.
     """
 
     memberships: MembershipTable
     estimated: list[tuple[str, datetime]]
     recorded: frozenset[str] = frozenset()
     closes: dict[str, tuple[str, ...]] = {}
+    contradicting: frozenset[str] = frozenset()
 
 
 class _CacheBody(msgspec.Struct, array_like=True):
@@ -86,6 +88,7 @@ class _CacheBody(msgspec.Struct, array_like=True):
     estimated: list[tuple[str, datetime]]
     recorded: dict[str, datetime]
     closes: dict[str, tuple[str, ...]]
+    contradicting: list[str] = []
 
 
 def load_memberships(
@@ -107,6 +110,7 @@ def load_memberships(
     estimated: list[tuple[str, datetime]] = []
     recorded: set[str] = set()
     closes: dict[str, tuple[str, ...]] = {}
+    contradicting: set[str] = set()
     ordered = sorted(projects)
     for batch in (ordered[n : n + _BATCH] for n in range(0, len(ordered), _BATCH)):
         entries = store.cache_entries(source, {project: keys[project] for project in batch}) if editions else {}
@@ -123,6 +127,7 @@ def load_memberships(
             estimated += [(uid(source, "issue", issue), moment) for issue, moment in cached.estimated if moment <= at]
             recorded |= {uid(source, "milestone", key) for key, moment in cached.recorded.items() if moment <= at}
             closes |= cached.closes
+            contradicting |= {uid(source, "issue", issue) for issue in cached.contradicting}
         if new_entries and editions:
             with suppress(StoreError):  # a read-only database: build them again next time
                 store.save_cache_entries(source, keys, new_entries)
@@ -130,7 +135,7 @@ def load_memberships(
     prefix = uid(source, "issue", "")
     memberships = _concat(tables).with_prefixes(uid(source, "milestone", ""), prefix)
     named = {f"{prefix}{change}": tuple(f"{prefix}{issue}" for issue in issues) for change, issues in closes.items()}
-    return MembershipHistory(memberships, estimated, frozenset(recorded), named)
+    return MembershipHistory(memberships, estimated, frozenset(recorded), named, frozenset(contradicting))
 
 
 def _concat(tables: Sequence[MembershipTable]) -> MembershipTable:
@@ -163,6 +168,7 @@ def _build(store: Store, source: str, project: str, titles: history.Titles, rule
         return msgspec.structs.replace(membership, container=container, item=item), issues[membership.item].created_at
 
     table = MembershipTable.of(with_native_ids(membership) for membership in memberships)
-    members = set(table.items)
+    members, states = set(table.items), rules.states_of(project)
     closes = {issue.id: issue.closes for issue in issues.values() if issue.is_pull_request and issue.id in members}
-    return _CacheBody(table.encode(), estimated, recorded, closes)
+    contradicting = [issue.id for issue in issues.values() if states.contradicts(issue)]
+    return _CacheBody(table.encode(), estimated, recorded, closes, contradicting)

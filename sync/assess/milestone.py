@@ -69,7 +69,8 @@ class AssessedMilestone:
     complete pull of its project (UTC). ``missing_since``: its own data is missing since then (UTC). ``forecasts``:
     those of the last weeks; ``last_week``: those of about a week ago. ``estimated_at``: item uid -> time of its last
     new estimate. ``score``: that of the stream's published forecasts. ``history``: what its forecast may
-    learn from. ``work_time``: that of its tracker. ``inputs``: the projects whose data its health is made from, its own
+    learn from. ``work_time``: that of its tracker. ``contradicting``: its items (uids) whose state contradicts
+    their other names. ``inputs``: the projects whose data its health is made from, its own
     first. ``words``: the team's words in its description. ``tolerance``: the share of its items that may be open when
     it counts as done.
     ``listed``: the memberships of the work on the tracker's own page; None: the same as ``memberships``.
@@ -104,6 +105,7 @@ class AssessedMilestone:
     score: StreamScore | None = None
     history: HistorySize = field(default_factory=HistorySize)
     work_time: WorkTime | None = None
+    contradicting: tuple[str, ...] = ()
     commitments: tuple[Commitment, ...] = ()
     fellow_words: tuple[FellowWords, ...] = ()
     findings: tuple[Finding, ...] = ()

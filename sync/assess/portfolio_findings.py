@@ -11,6 +11,7 @@ from sync.assess.portfolio import Portfolio
 from sync.health.portfolio_findings import RECENT, OpenWork, RunningMilestone, portfolio_findings
 from sync.model.audience import OPERATOR, Audience
 from sync.model.dates import day_of
+from sync.model.item_state import StateRules
 from sync.model.portfolio_finding import PortfolioFinding
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -76,14 +77,17 @@ def _open_work(store: Store, milestones: list[AssessedMilestone]) -> Mapping[str
     """Count the work without a milestone in the projects of these milestones, by project as people write it."""
     projects: dict[str, dict[str, str]] = defaultdict(dict)
     connections: dict[str, Connection] = {}
+    rules: dict[str, dict[str, StateRules]] = defaultdict(dict)
     for milestone in milestones:
         connections[milestone.connection.name] = milestone.connection
         projects[milestone.connection.name][milestone.project.id] = _project(milestone)
+        own = milestone.connection.state_rules_of(milestone.project.key)
+        rules[milestone.connection.name][milestone.project.id] = own
     since = max(milestone.health.at for milestone in milestones) - RECENT
     return {
         projects[name][project]: OpenWork(*numbers)
         for name, connection in connections.items()
         for project, numbers in store.open_work(
-            connection.source, projects[name].keys(), since, connection.ignored
+            connection.source, projects[name].keys(), since, connection.ignored, rules[name]
         ).items()
     }

@@ -43,7 +43,8 @@ class ConnectionRows:
     ``removed``: the projects that no connection reads any more; their milestones are history only.
     ``recorded_joins``: the milestones (uid) into which the tracker recorded that an item joined.
     ``is_present``: ``at`` is the time of a run. The past has no numbers by the tracker's own counter.
-    ``work_time``: that of the tracker; None: it has none.
+    ``work_time``: that of the tracker; None: it has none. ``contradicting``: the items (uids) whose state contradicts
+    their resolution or labels now.
     ``work`` are the memberships of all work, issues and changes, counted or not. ``listed`` are those that the
     tracker's own page counts; the same object as ``memberships`` where these are the same.
     """
@@ -64,6 +65,7 @@ class ConnectionRows:
     removed: frozenset[str] = frozenset()
     is_present: bool = True
     work_time: WorkTime | None = None
+    contradicting: frozenset[str] = frozenset()
 
     @property
     def source(self) -> str:
@@ -131,6 +133,13 @@ class ConnectionRows:
         """Return the container with the work that counts in it."""
         counting = self.connection.counting(self.project_of(container.id).key)
         return container if counting is container.counting else msgspec.structs.replace(container, counting=counting)
+
+    def contradicting_in(self, milestone: str) -> tuple[str, ...]:
+        """Return the items (uids) of a milestone (uid) now whose state contradicts their resolution or labels."""
+        if not self.contradicting or not self.is_present:
+            return ()
+        own = (row for row in self.by_container.get(milestone, ()) if row.left is None and row.reopened is None)
+        return tuple(sorted(self.contradicting.intersection(row.item for row in own)))
 
     @cached_property
     def open_items(self) -> Mapping[str, Sequence[str]]:
@@ -285,6 +294,7 @@ def load_rows(
         recorded_joins=history.recorded,
         removed=removed,
         work_time=store.work_time(source),
+        contradicting=history.contradicting,
     )
     prefix = len(uid(source, "issue", ""))
     issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))

@@ -376,6 +376,7 @@ def _assessed(
             score=group.inputs.scores.get(container.stream),
             history=finished.size_for(uid),
             work_time=rows.work_time,
+            contradicting=rows.contradicting_in(uid),
             words=rows.words.get(uid, NO_WORDS),
             tolerance=group.tolerance,
         )

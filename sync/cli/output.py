@@ -24,6 +24,7 @@ from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import StreamScore, has_track_record
 from sync.markup.document import clean
 from sync.model.counting import counting_of
+from sync.model.definition import Finding
 from sync.model.health import Status, UnknownCause
 from sync.model.membership import Counts
 from sync.plan.desired import CommandCounts, Plan
@@ -67,6 +68,9 @@ __all__ = [
     "written_rows",
 ]
 
+MAX_KEYS = 5
+"""Maximum number of items that a finding names."""
+
 STATUS_STYLE = {
     Status.ON_TRACK: "green",
     Status.AT_RISK: "yellow",
@@ -106,7 +110,12 @@ def milestone_rows(
             **_row(verdict_facts(milestone)),
             "reasons": reason_sentences(milestone),
             "findings": [
-                {"kind": finding.kind, **finding.values, "words": finding_sentence(finding)}
+                {
+                    "kind": finding.kind,
+                    **finding.values,
+                    **_item_keys(milestone, finding),
+                    "words": finding_sentence(finding),
+                }
                 for finding in milestone.findings
             ],
             "exit_criteria": milestone.criteria,
@@ -226,7 +235,7 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
     if isinstance(milestone, AssessedJointMilestone):
         facts = joint_verdict_facts(milestone)
         return [words for words in (data_sentence(facts) if facts.is_kept else "", joint_why(milestone)) if words]
-    findings = [finding_sentence(finding) for finding in milestone.findings] if lint else []
+    findings = [_finding_words(milestone, finding) for finding in milestone.findings] if lint else []
     outlook = [*(phrases.promise_sentences(milestone.health) or ()), *outlook_sentences(milestone.health)]
     facts = verdict_facts(milestone)
     kept = [data_sentence(facts)] if facts.is_kept else []
@@ -243,6 +252,20 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
         findings,
     )
     return [words for sentences in paragraphs if (words := " ".join(filter(None, sentences)))]
+
+
+def _item_keys(milestone: AssessedMilestone, finding: Finding) -> dict[str, list[str]]:
+    """The keys of the items that a finding is about, for those that name any."""
+    keys = [milestone.issues[item].key for item in finding.items if item in milestone.issues]
+    return {"items": keys} if keys else {}
+
+
+def _finding_words(milestone: AssessedMilestone, finding: Finding) -> str:
+    """The finding as a sentence, with the first items that it is about."""
+    keys = _item_keys(milestone, finding).get("items", [])
+    more = f" and {len(keys) - MAX_KEYS} more" if len(keys) > MAX_KEYS else ""
+    named = f" ({', '.join(keys[:MAX_KEYS])}{more})" if keys else ""
+    return f"{finding_sentence(finding).removesuffix('.')}{named}."
 
 
 def _cause(facts: VerdictFacts) -> list[str]:

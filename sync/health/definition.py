@@ -11,6 +11,7 @@ unestimated           some open items have an estimate or points, and a fifth or
 due on a day off      a weekend, a holiday or a team's day off
 same people           half or more of the assignees have open items in another milestone of the same weeks
 circular              issues of the milestone and of another milestone block each other
+contradiction         items whose state contradicts their resolution or labels; the state counts
 ====================  ===============================================================================================
 
 The description is foreign text: a finding has the key of a line and its number. People are counted, never named or
@@ -48,6 +49,7 @@ class DefinitionFacts(Struct, frozen=True, kw_only=True):
 
     ``counts`` are those of its items; ``open_items`` are known and open. ``shared``: for each milestone that shares
     people (`shared_people`), how many. ``circular``: number of milestones that block it and are blocked by it.
+    ``contradicting``: the items (uids) whose state contradicts their other names (`sync.model.item_state`).
     """
 
     words: TeamWords
@@ -57,6 +59,7 @@ class DefinitionFacts(Struct, frozen=True, kw_only=True):
     owners: Owners
     shared: Sequence[int] = ()
     circular: int = 0
+    contradicting: Sequence[str] = ()
 
 
 def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
@@ -93,6 +96,9 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
     note(FindingKind.DUE_DAY_OFF, due is not None and not calendar.is_working_day(due), due=due)
     note(FindingKind.SAME_PEOPLE, bool(shared), count=max(shared, default=0), of=people, others=len(shared))
     note(FindingKind.CIRCULAR, facts.circular > 0, count=facts.circular)
+    if facts.contradicting:
+        values: dict[str, Value] = {"count": len(facts.contradicting)}
+        findings.append(Finding(kind=FindingKind.CONTRADICTION, values=values, items=tuple(facts.contradicting)))
     return tuple(findings)
 
 

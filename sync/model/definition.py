@@ -24,13 +24,18 @@ class FindingKind(StrEnum):
     DUE_DAY_OFF = "due_day_off"
     SAME_PEOPLE = "same_people"
     CIRCULAR = "circular"
+    CONTRADICTION = "contradiction"
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One finding. ``values`` are the numbers, dates and own words of its sentence, never names."""
+    """One finding. ``values`` are the numbers, dates and own words of its sentence, never names.
+
+    ``items``: the items (uids) that it is about, if it names them.
+    """
 
     kind: FindingKind
     values: dict[str, Value] = {}
+    items: tuple[str, ...] = ()
 
 
 class Criteria(Struct, frozen=True):

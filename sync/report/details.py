@@ -24,8 +24,10 @@ from sync.markup.document import (
     Table,
     join_parts,
 )
+from sync.model.definition import FindingKind
 from sync.model.health import Reason, Status
 from sync.model.joint import Commitment, FellowWords, OtherMember
+from sync.model.tracker_data import Issue
 from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.counting import counted_in
 from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point
@@ -50,6 +52,7 @@ def detail_sections(facts: Facts) -> tuple[Section, ...]:
         _people(facts),
         *(_commitment(facts, commitment) for commitment in facts.commitments),
         _team_words(facts),
+        _contradictions(facts),
         _definition(facts),
         _burn_up(facts),
         _confidence(facts),
@@ -223,10 +226,31 @@ def _other_member(other: OtherMember) -> Inline:
 
 def _definition(facts: Facts) -> Section | None:
     """Return the gaps in the definition; None without findings and for a milestone that is over."""
-    if not facts.findings or facts.health.status.is_over:
+    gaps = [finding for finding in facts.findings if finding.kind is not FindingKind.CONTRADICTION]
+    if not gaps or facts.health.status.is_over:
         return None
-    lines: tuple[Line, ...] = tuple((finding_sentence(finding),) for finding in facts.findings)
+    lines: tuple[Line, ...] = tuple((finding_sentence(finding),) for finding in gaps)
     return _folded(f"Missing from its definition: {len(lines)}", Bullets(lines), weight=45)
+
+
+def _contradictions(facts: Facts) -> Section | None:
+    """Return the items whose state contradicts their resolution or labels; None without any."""
+    found = next((finding for finding in facts.findings if finding.kind is FindingKind.CONTRADICTION), None)
+    issues = [facts.items[uid] for uid in found.items if uid in facts.items] if found is not None else []
+    if found is None or not issues:
+        return None
+    lines: list[Line] = [(issue_item(facts.project, issue), ": ", *_names(issue)) for issue in issues[:FOLDED]]
+    lines += [(f"and {len(issues) - FOLDED} more",)] if len(issues) > FOLDED else []
+    count = plural(len(issues), "issue")
+    heading = (finding_sentence(found),)
+    return _folded(f"States that contradict themselves: {count}", Lines((heading,)), Bullets(tuple(lines)), weight=50)
+
+
+def _names(issue: Issue) -> Line:
+    """Return the state of an issue with its resolution and labels, as they are called in the tracker."""
+    resolution: Line = (", resolution ", Foreign(issue.resolution)) if issue.resolution else ()
+    labels: Line = (", labels ", *join_parts(map(Foreign, sorted(issue.labels)))) if issue.labels else ()
+    return (Foreign(issue.raw_state), *resolution, *labels)
 
 
 def _burn_up(facts: Facts) -> Section | None:

@@ -375,6 +375,11 @@ _FINDINGS: Mapping[FindingKind, Callable[[Finding, Language], str]] = {
     FindingKind.UNESTIMATED: _unestimated,
     FindingKind.DUE_DAY_OFF: _day_off,
     FindingKind.SAME_PEOPLE: _same_people,
+    FindingKind.CONTRADICTION: lambda finding, language: language.many(
+        "The state of {n} issue contradicts its resolution or labels; the state counts.",
+        "The states of {n} issues contradict their resolutions or labels; the states count.",
+        _number(finding, "count"),
+    ),
     FindingKind.CIRCULAR: lambda _, language: language.say(
         "Issues in it and in another milestone form a circular dependency."
     ),

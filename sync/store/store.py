@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
-from sync.model.item_state import StateNames
+from sync.model.item_state import StateNames, StateRules
 from sync.model.settings import Retention
 from sync.store.assessments import AssessmentRepository
 from sync.store.closing_records import ClosingRecordRepository
@@ -57,11 +57,16 @@ class Store(
         return cls.open("sqlite://", create=True, clock=clock)
 
     def open_work(
-        self, source: str, projects: Collection[str], since: datetime, ignored: Collection[str] = ()
+        self,
+        source: str,
+        projects: Collection[str],
+        since: datetime,
+        ignored: Collection[str] = (),
+        rules: Mapping[str, StateRules] = MappingProxyType({}),
     ) -> Mapping[str, tuple[int, int]]:
         """Return the number of open issues without a milestone, and of the recent ones; see `sync.store.open_work`."""
         ours = self.status_issue_ids(source)
-        return open_work(self._engine, source, projects, since, ignored=ignored, status_issues=ours)
+        return open_work(self._engine, source, projects, since, ignored=ignored, status_issues=ours, rules=rules)
 
     def names_in_use(self, source: str) -> StateNames:
         """Return the names of states, labels and resolutions of a tracker; see `sync.store.names_in_use`."""

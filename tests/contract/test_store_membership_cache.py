@@ -102,3 +102,14 @@ def test_each_project_has_its_own_rules(store: Store) -> None:
     for _ in range(2):  # the second time from the cache
         table = load_memberships(store, SOURCE, {"p", "q"}, T0 + DAY, rules).memberships
         assert table.open_items(T0 + DAY) == {f"{SOURCE}/milestone/m": [f"{SOURCE}/issue/q"]}
+
+
+def test_contradictions_are_found_in_the_rows_as_the_tracker_has_them(store: Store) -> None:
+    stale = issue("1", milestones=("m",), raw_state="In Progress", resolution="Done")
+    both = issue("2", milestones=("m",), labels=("shipped",), raw_state="Merged")
+    store.save(SOURCE, Page(issues=(stale, both, issue("3", milestones=("m",))), milestones=(milestone(),)), T0)
+    rules = StateRules(done=StateNames(labels=frozenset({"shipped"})), started=StateNames(states=frozenset({"merged"})))
+    for expected, own in (({"1"}, StateRules()), ({"1", "2"}, rules)):
+        for _ in range(2):  # the second time from the cache
+            found = load_memberships(store, SOURCE, {"p"}, T0 + DAY, ItemRules(states={"p": own})).contradicting
+            assert found == {f"{SOURCE}/issue/{key}" for key in expected}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sync.model.item_state import StateNames, StateRules
 from sync.model.tracker_data import MilestoneKind, State, Visibility
 from sync.store.store import Store
 from sync.tracker.protocol import Page
@@ -28,3 +29,18 @@ def test_only_open_work_that_every_reader_may_see_counts(store: Store) -> None:
     assert store.open_work(SOURCE, [], since) == {}
     store.save(SOURCE, Page(gone=frozenset({"old", "recent"})), T0)
     assert store.open_work(SOURCE, ["p"], since, {"epic"}) == {}
+
+
+def test_open_work_is_open_by_the_rules_of_its_project(store: Store) -> None:
+    rules = StateRules(done=StateNames(labels=frozenset({"shipped"})), started=StateNames(states=frozenset({"merged"})))
+    own = [
+        issue("1", labels=("Shipped",)),
+        issue("2"),
+        issue("3", state=State.CLOSED, raw_state="Merged"),
+        issue("4", state=State.CLOSED, raw_state="Done"),
+        issue("6", labels=("shipped!",)),
+        issue("5", project="q", labels=("Shipped",)),
+    ]
+    store.save(SOURCE, Page(issues=tuple(own)), T0)
+    assert store.open_work(SOURCE, ["p", "q"], T0, (), {"p": rules}) == {"p": (2, 2), "q": (1, 1)}
+    assert store.open_work(SOURCE, ["p", "q"], T0) == {"p": (3, 3), "q": (1, 1)}

@@ -51,6 +51,7 @@ def test_a_well_defined_milestone_has_no_findings() -> None:
         ({"due": FRIDAY, "calendar": Calendar(off=[FRIDAY])}, FindingKind.DUE_DAY_OFF),
         ({"shared": [2]}, FindingKind.SAME_PEOPLE),
         ({"circular": 1}, FindingKind.CIRCULAR),
+        ({"contradicting": ["i1", "i2"]}, FindingKind.CONTRADICTION),
     ],
 )
 def test_each_finding_alone(changes: dict[str, object], kind: FindingKind) -> None:
