@@ -115,11 +115,19 @@ _WIKI_PERSON = re.compile(r"\[~(?:accountid:)?([^\]]{1,128})\]")
 _LINK = re.compile(r"\[([^\]]{1,200})\](?:\([^)]{0,500}\))?")
 
 
-@lru_cache(maxsize=4096)
 def team_words(description: str) -> TeamWords:
     """Read a description, in Markdown, wiki text or plain text. Never raises; takes linear time."""
     if not _has_any(description, (*_STEMS, *_BOXES)):
         return NO_WORDS
+    return _read_short(description) if len(description) <= _SHORT else _Reader().read(description)
+
+
+_SHORT = 10_000
+"""Number of characters up to which the words of a description are cached: a run reads it for each audience."""
+
+
+@lru_cache(maxsize=4096)
+def _read_short(description: str) -> TeamWords:
     return _Reader().read(description)
 
 
@@ -193,13 +201,14 @@ class _Reader:
     def _begin(self, statement: re.Match[str], number: int) -> None:
         key, value = _key_of(statement), _value(statement)
         self._list = None if value else _OpenList(key)
-        is_settled = statement["struck"] or (statement["box"] or " ") != " "
+        box, is_text = statement["box"], key in (RISK, DECISION)
+        is_settled = statement["struck"] or (is_text and box not in (None, " "))
         entry = _Entry(key, value, number)
-        self._current = entry if key in (RISK, DECISION) and value else None
+        self._current = entry if is_text and value else None
         if not is_settled:
             self.entries.append(entry)
-        if statement["box"] is not None and key not in (RISK, DECISION):
-            self.tasks.append(statement["box"])
+        if box is not None and not is_text:
+            self.tasks.append(box)
 
     def _read_item(self, item: re.Match[str], line: str, number: int) -> None:
         """Read an item of the open list, or a task. Items of a list within the list are ignored."""
@@ -313,7 +322,7 @@ def _owners(text: str) -> list[str]:
         return []
     text = _WIKI_PERSON.sub(r"@\1", text)
     parts = re.split(r"\s*[,;&]\s*|\s+(?:and|und)\s+", _LINK.sub(r"\1", text))
-    names = (_cut(part.strip(f"{_MARKS}<>() "), MAX_OWNER_LENGTH) for part in parts)
+    names = (_cut(part.strip(f"{_MARKS}<> "), MAX_OWNER_LENGTH) for part in parts)
     return [name for name in names if name and not _NOTHING.fullmatch(name)]
 
 

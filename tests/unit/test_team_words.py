@@ -44,6 +44,7 @@ DAY = date(2026, 11, 2)
         '"Owner: @ada"',
         "„Owner: @ada“",
         "- [ ] Owner: @ada",
+        "- [x] Owner: @ada",
         "\u200fOwner: @ada\u200e",
         "Owner： @ada",
         "Verantwortlich: @ada",
@@ -59,6 +60,7 @@ def test_marks_around_a_line_do_not_matter(line: str) -> None:
 
 
 def test_several_owners_are_in_one_line_or_in_several() -> None:
+    assert team_words("Owner: Ada Fox (PM)").owners == ("Ada Fox (PM)",)
     assert team_words("Owner: @ada, Noor & Lin\nOwner: @ada and Max Berg").owners == ("@ada", "Noor", "Lin", "Max Berg")
 
 
