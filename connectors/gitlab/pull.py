@@ -476,14 +476,15 @@ class _ProjectReader:
                 yield Page(issues=tuple(self._with_blockers(old)))
             if len(ids) < MAX_COUNTED:
                 break
-        ids |= yield from self._merge_requests.sweep()
-        if "" in ids:
+        changes = yield from self._merge_requests.sweep()
+        if "" in ids | changes:
             reason = "an issue or merge request without a readable id"
             yield Page(unread=(UnreadRow(project=self._project.id, kind=UnreadKind.LIST, reason=reason),))
             return
         swept = cursor.after_sweep(self._options.sweeps.now())
         yield Page(
             all_issues={self._project.id: frozenset(ids)},
+            all_pull_requests={self._project.id: frozenset(changes)} if self._options.merge_requests else {},
             cursors={self._project.id: self._encode(swept)},
         )
 

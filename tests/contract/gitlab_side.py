@@ -106,8 +106,10 @@ class Mirror:
         } | {row.id: row for row in page.milestones}
         self.issues |= {row.id: row for row in page.issues}
         self.histories |= page.histories
-        swept = [i for i in self.issues.values() if i.id not in page.all_issues.get(i.project, (i.id,))]
-        for key in {*page.gone, *(row.id for row in swept)}:
+        swept = [issue for issue in self.issues.values() if issue.milestones or not issue.is_pull_request]
+        lists = {False: page.all_issues, True: page.all_pull_requests}
+        missing = [i.id for i in swept if i.id not in lists[i.is_pull_request].get(i.project, (i.id,))]
+        for key in {*page.gone, *missing}:
             self.issues.pop(key, None)
             self.histories.pop(key, None)
         self.cursors |= page.cursors

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from connectors.gitlab import api_types
 from connectors.gitlab import issue_pages as walk
 from connectors.gitlab.cursor import Cursor, MergeRequestCursor
 from connectors.gitlab.reviews import review_of
-from connectors.sandbox.world import MergeRequest, Milestone, Project, Tracker
+from connectors.sandbox.world import Label, MergeRequest, Milestone, Project, Tracker
 from sync.model.tracker_data import Issue, Person, State, StatusCategory
 from tests.contract.gitlab_side import Mirror, Side, failing, kinds, requests_of, served
 
@@ -455,6 +456,48 @@ class TestNotReadable:
         for _ in range(2):
             assert changes_of(got.pull(connector, "acme/*")).keys() == {"acme/p0!1", "acme/p2!1"}
             assert got.failed == {}
+
+
+@pytest.mark.parametrize("version", ["15.0", "15.4", "16.3", "17.4", "18.1", "19.4", ""])
+def test_every_version_gives_the_same(side: Side, version: str) -> None:
+    """But for the reviews, which a GitLab older than 15.3 does not have."""
+    tracker, project, milestone = team(side)
+    ada, ben = tracker.user("ada"), tracker.user("ben")
+    shared = tracker.group_milestone("acme", "Launch")
+    side.filled(KEY, 12)
+    for n in range(1, 13):
+        made = tracker.merge_request(project, f"Change {n}", ada, milestones=[milestone.id], closing=[n])
+        if n % 3:
+            tracker.ask_for_review(made, ben, ada, side.clock.forward(hours=1))
+        if n % 4 == 0:
+            tracker.merge(made, ada, side.clock.forward(hours=1))
+    newest, old = side.connect(), side.connect()
+    for number in (0, 1):
+        expected = Mirror().pull(newest, KEY)
+        tracker.version = version
+        got = Mirror().pull(old, KEY)
+        tracker.version = ""
+        if version == "15.0":
+            blank = {"reviewers": (), "review_since": None}
+            expected.issues = {key: structs.replace(row, **blank) for key, row in expected.issues.items()}
+        assert got.issues == expected.issues
+        assert got.failed == {}
+        tracker.move(project, project.merge_requests[5 + number], [shared.id], ada, side.clock.forward(hours=1))
+
+
+def test_recorded_labels_have_their_past(side: Side) -> None:
+    tracker, project, milestone = team(side)
+    ada = tracker.user("ada")
+    project.labels["shipped"] = Label(tracker.world.next_id(), "shipped")
+    made = tracker.merge_request(project, "Change", ada, milestones=[milestone.id])
+    connector = side.connect(recorded_labels=["shipped"])
+    got = Mirror().pull(connector, KEY)
+    tracker.label(made, ["shipped"], [], ada, side.clock.forward(hours=1))
+    got.pull(connector, KEY)
+    assert [(event.kind.value, event.value) for event in got.histories[f"mr-{made.id}"]] == [
+        ("joined", ""),
+        ("labeled", "shipped"),
+    ]
 
 
 class TestSweep:

@@ -312,6 +312,15 @@ class TestHistory:
         assert list(got.issues) == [str(kept.id)]
         assert got.failed == {}
 
+    def test_an_issue_whose_events_could_not_be_read_is_read_with_the_next_pull(self, side: Side) -> None:
+        tracker, project, milestone = team(side)
+        made = tracker.issue(project, "Fault", tracker.user("ada"), milestones=[milestone.id])
+        events = failing("resource_milestone_events", 200, times=1, body='[{"created_at": "x"}]')
+        tracker.faults += [failing("/api/graphql", 404), events]
+        got, connector = Mirror(), side.connect()
+        assert got.pull(connector, "acme/web/shop").issues == {}
+        assert list(got.pull(connector, "acme/web/shop").issues) == [str(made.id)]
+
     def test_an_instance_without_these_events_still_gives_its_issues(self, side: Side) -> None:
         tracker, project, milestone = team(side)
         made = tracker.issue(project, "Old", tracker.user("ada"), milestones=[milestone.id])

@@ -38,6 +38,7 @@ class MergeRequests:
             ("GET", f"{one}/closes_issues", self.closes_issues),
             ("GET", f"{one}/resource_milestone_events", self.milestone_events),
             ("GET", f"{one}/resource_state_events", self.state_events),
+            ("GET", f"{one}/resource_label_events", self.label_events),
         ]
 
     # --- lists -----------------------------------------------------------------------------------------------------
@@ -96,6 +97,11 @@ class MergeRequests:
     def state_events(self, request: Request) -> Response:
         """Return its closures, merges and reopenings."""
         return paged(request, self.view.state_events(self._found(request)[1]), lambda event: event)
+
+    def label_events(self, request: Request) -> Response:
+        """Return the changes of its labels."""
+        project, change = self._found(request)
+        return paged(request, self.view.label_events(change, project), lambda event: event)
 
     # --- entities --------------------------------------------------------------------------------------------------
 
