@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
-from connectors.gitlab.epic_rows import epic_id, group_number
+from connectors.gitlab.container_ids import epic_id, group_number
 from connectors.gitlab.epic_tree import Stay, stays_of
 from connectors.gitlab.group_lists import GroupQuery, group_rows
 from connectors.gitlab.history_graphql import BATCH, NOTES, Item

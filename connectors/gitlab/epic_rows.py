@@ -10,12 +10,13 @@ from datetime import UTC
 
 from msgspec import Struct
 
+from connectors.gitlab.container_ids import epic_id
 from connectors.gitlab.group_lists import Day, GroupQuery, day_at
 from connectors.gitlab.normalize import group_of
 from connectors.shared.responses import Number, Time
 from sync.model.tracker_data import Milestone, MilestoneKind, Person, State
 
-__all__ = ["EPICS", "EpicRow", "epic_id", "group_number"]
+__all__ = ["EPICS", "EpicRow"]
 
 EPICS = GroupQuery(
     """
@@ -39,16 +40,6 @@ listed: workItems(types: [EPIC], includeAncestors: true, first: $first, after: $
     },
 )
 """The epics of a group and of the groups above it. The names are those of REST."""
-
-
-def epic_id(group: int | str | None, number: int | str) -> str:
-    """The native id of an epic of a group, ``epic-12.7``, by the group's number or GraphQL's id."""
-    return f"epic-{str(group).rpartition('/')[2]}.{number}"
-
-
-def group_number(epic: str) -> str:
-    """The number of the group in the native id of an epic."""
-    return epic.partition("-")[2].partition(".")[0]
 
 
 class _Group(Struct):

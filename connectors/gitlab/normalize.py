@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec import Raw
 
 from connectors.gitlab import api_types
+from connectors.gitlab.container_ids import ITERATION, epic_id
 from connectors.shared.rows import fields_of, word_at, words_at
 from sync.model.tracker_data import (
     Issue,
@@ -215,8 +217,17 @@ def _unread(row: Raw, reason: str, sign: str, prefix: str) -> UnreadRow:
         reason=reason,
         id=f"{prefix}{native}" if native else "",
         key=reference if _REFERENCE.search(reference) else f"{sign}{number}" if number.isdecimal() else "",
-        milestones=words_at(fields, "milestone", "id"),
+        milestones=(*words_at(fields, "milestone", "id"), *_containers_of(fields)),
     )
+
+
+def _containers_of(fields: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the iteration and the epic that an issue's row names."""
+    if iteration := word_at(fields, "iteration", "id"):
+        yield f"{ITERATION}{iteration}"
+    group, number = word_at(fields, "epic", "group_id"), word_at(fields, "epic", "iid")
+    if group and number:
+        yield epic_id(group, number)
 
 
 def number_of(row: UnreadRow) -> int | None:

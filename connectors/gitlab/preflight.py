@@ -42,6 +42,7 @@ VERSIONS = ServerLine(
         Loss(TOKENS_SINCE, "a token's scopes and expiry are not known"),
         Loss("15.8", "histories take one or two requests for each issue instead of one for 50 issues"),
         Loss("16.3", "blocking links take one request for each open issue"),
+        Loss("17.4", "epics have no owners, and what is below a nested epic counts as if it had always been there"),
         Loss(
             "17.5",
             "a merge request in a milestone needs one request on the first pull, and two more when it waits for review",

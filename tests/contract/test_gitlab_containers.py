@@ -389,6 +389,17 @@ class TestBadRows:
         assert unread == {epic_key(bad), iteration_key(first)}
         assert {row.id for page in pages for row in page.milestones} == {epic_key(good), iteration_key(second)}
 
+    def test_an_unreadable_issue_makes_its_iteration_and_epic_incomplete(self, side: Side) -> None:
+        tracker, project, ada = side.tracker, side.filled("acme/shop", 2), side.tracker.user("ada")
+        epic, (first, _) = add_epic(tracker, "acme", "Payments"), two_iterations(side)
+        plan_epic(tracker, project.issues[1], epic, ada)
+        plan_iteration(tracker, project.issues[1], first, ada)
+        impossible: Any = ["no title"]
+        project.issues[1].title = impossible
+        pages = list(connected(side).pull([project.key], {}))
+        [row] = [row for page in pages for row in page.unread]
+        assert row.milestones == (iteration_key(first), epic_key(epic))
+
     def test_a_field_that_graphql_does_not_know_costs_that_field(self, side: Side, monkeypatch: Any) -> None:
         text = group_graphql.SCHEMA.replace("isFixed: Boolean!", "").replace("closedAt: String ", "")
         monkeypatch.setattr(group_graphql, "SCHEMA", text)

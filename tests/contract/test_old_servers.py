@@ -108,6 +108,10 @@ def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Trac
                 "on GitLab 15.0.0 histories take one or two requests for each issue instead of one for 50 issues",
                 "on GitLab 15.0.0 blocking links take one request for each open issue",
                 (
+                    "on GitLab 15.0.0 epics have no owners, and what is below a nested epic counts as if it had always "
+                    "been there"
+                ),
+                (
                     "on GitLab 15.0.0 a merge request in a milestone needs one request on the first pull, and two more "
                     "when it waits for review"
                 ),

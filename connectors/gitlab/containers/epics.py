@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 from msgspec import Raw, structs
 
 from connectors.gitlab import api_types
+from connectors.gitlab.container_ids import EPIC, epic_id, group_number
 from connectors.gitlab.containers.kind import LicensedContainers, group_path
 from connectors.gitlab.epic_history import fetch_stays
-from connectors.gitlab.epic_rows import EPICS, EpicRow, epic_id, group_number
+from connectors.gitlab.epic_rows import EPICS, EpicRow
 from connectors.gitlab.epic_tree import EpicTree, Stay, stays_of
 from connectors.gitlab.moves import ActivityNote, Move, moves_between
 from connectors.gitlab.normalize import group_of
@@ -43,7 +44,7 @@ class Epics(LicensedContainers):
     """
 
     word = "epics"
-    prefix = "epic-"
+    prefix = EPIC
     query = EPICS
     path = "/groups/{}/epics"
     parameters: ClassVar[Mapping[str, Any]] = {"include_ancestor_groups": "true", "include_descendant_groups": "false"}

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from msgspec import Raw, Struct
 
 from connectors.gitlab import api_types
+from connectors.gitlab.container_ids import ITERATION
 from connectors.gitlab.containers.kind import LicensedContainers
 from connectors.gitlab.group_lists import Day, GroupQuery, day_at
 from connectors.gitlab.moves import ActivityNote, Move
@@ -77,7 +78,7 @@ class Iterations(LicensedContainers):
     """The iterations of groups."""
 
     word = "iterations"
-    prefix = "iteration-"
+    prefix = ITERATION
     query = GroupQuery(_QUERY, {"iterationCadence": " cadence: iterationCadence { title }"})
     path = "/groups/{}/iterations"
 
