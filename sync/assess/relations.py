@@ -35,7 +35,6 @@ from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
-from sync.model.counting import method_number
 from sync.model.dates import day_of, end_of_day, week_until
 from sync.model.health import Health, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
@@ -251,8 +250,7 @@ class _PortfolioBuilder:
             week_until(snapshot.at, calendar.zone),
         )
         previous = snapshot.previous.get(f"joint:{joint.name}")
-        number = method_number(self.rules.parameters.method, snapshot.joint_counting(uids))
-        rules = replace(self.rules.parameters, method=number)
+        rules = replace(self.rules.parameters, method=snapshot.joint_method(uids))
         return joint_health(
             joint,
             [member.health for member in members],

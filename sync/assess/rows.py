@@ -130,9 +130,17 @@ class ConnectionRows:
         return msgspec.structs.replace(container, clock=clock, clock_due=end_of_day(clock.due, zone))
 
     def _with_counting(self, container: Container) -> Container:
-        """Return the container with the work that counts in it."""
-        counting = self.connection.counting(self.project_of(container.id).key)
-        return container if counting is container.counting else msgspec.structs.replace(container, counting=counting)
+        """Return the container with the work that counts in it, and the rules for the state of its items."""
+        project = self.project_of(container.id)
+        counting, states = self.connection.counting(project.key), self._state_rules[project.id]
+        if (counting, states) == (container.counting, container.states):
+            return container
+        return msgspec.structs.replace(container, counting=counting, states=states)
+
+    @cached_property
+    def _state_rules(self) -> Mapping[str, int]:
+        """The number of the rules for the state of an item, by native project id."""
+        return {project.id: self.connection.state_rules_of(project.key).number for project in self.projects.values()}
 
     def contradicting_in(self, milestone: str) -> tuple[str, ...]:
         """Return the items (uids) of a milestone (uid) now whose state contradicts their resolution or labels."""

@@ -29,7 +29,7 @@ from sync.health.missing_input import Outage, health_without_data, worst_outage
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
-from sync.model.counting import Counting, comparable_methods, joint_counting, method_number
+from sync.model.counting import comparable_methods, joint_counting, joint_states, method_number
 from sync.model.dates import day_of
 from sync.model.health import Health
 from sync.model.membership import Container
@@ -117,14 +117,18 @@ class Snapshot:
             kinds = own.work.kinds()
             for uid, container in own.containers.items():
                 has_issues, has_changes = kinds.get(uid, (False, False))
-                number = method_number(method, container.counting)
+                number = method_number(method, container.counting, container.states)
                 yield uid, comparable_methods(number, has_issues=has_issues, has_changes=has_changes)
         for name, (uids, _) in self.members.items():
-            yield f"joint:{name}", frozenset({method_number(method, self.joint_counting(uids))})
+            yield f"joint:{name}", frozenset({self.joint_method(uids)})
 
-    def joint_counting(self, members: Collection[str]) -> Counting:
-        """Return the work that counts in a joint milestone of these milestones (uids)."""
-        return joint_counting([self.container(uid).counting for uid in members])
+    def joint_method(self, members: Collection[str]) -> int:
+        """Return the number of the method of a joint milestone of these milestones (uids)."""
+        own = [self.container(uid) for uid in members]
+        counting = joint_counting([container.counting for container in own])
+        return method_number(
+            self.rules.parameters.method, counting, joint_states([container.states for container in own])
+        )
 
     def _unread(self) -> Iterator[str]:
         """Yield the milestones (uid) from which nothing is learnt.

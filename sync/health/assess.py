@@ -161,7 +161,7 @@ def _without_advice(
     health = Health(
         container=container.id,
         at=at,
-        method=method_number(rules.method, container.counting),
+        method=method_number(rules.method, container.counting, container.states),
         status=band,
         band=band,
         since=at,

@@ -46,7 +46,7 @@ from msgspec.structs import replace
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast
 from sync.forecast.track_record import StreamScore, under_calibration
-from sync.model.counting import counting_of
+from sync.model.counting import counts_alike
 from sync.model.health import Basis, Confidence, Health, Replan, Status, UnknownCause
 from sync.model.membership import Counts
 
@@ -275,7 +275,7 @@ def replan_of(previous: Health | None, health: Health) -> Replan | None:
         first = previous.replan.due if previous.replan else previous.due
         return Replan(at=health.at, due=first, done=counts.done, open=counts.open)
     last = previous.replan
-    if last is not None and counting_of(previous.method) is not counting_of(health.method):
+    if last is not None and not counts_alike(previous.method, health.method):
         last = replace(last, done=counts.done, open=counts.open)  # work that was not counted before is no recovery
     if last is None or (health.due is not None and health.due <= last.due):
         return None

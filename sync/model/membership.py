@@ -123,7 +123,8 @@ class Container(Struct, frozen=True, kw_only=True):
     ``is_end_estimated``: the moment at which it was closed is not known, or only its day.
     ``known_from``: the tracker has no history of its members, and milesync saw them first at this time, after the
     agreed scope. None: they are known from the start.
-    ``counting``: the work that counts in it.
+    ``counting``: the work that counts in it. ``states``: the number of the rules for the state of its items
+    (`sync.model.item_state`).
     """
 
     id: str
@@ -139,3 +140,4 @@ class Container(Struct, frozen=True, kw_only=True):
     is_end_estimated: bool = False
     known_from: datetime | None = None
     counting: Counting = Counting.ISSUES
+    states: int = 0

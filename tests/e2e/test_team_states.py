@@ -103,10 +103,14 @@ def test_a_label_says_done_while_the_tracker_says_open(team: tuple[Team, Path]) 
     side, config = team
     side.ship(side.items[:6], NOW - 2 * DAY)
     run(config, "--first-run")
-    before = running(config)
+    before, comments = running(config), ours(side.tracker)
     named(config, BY_LABEL, side)
     run(config)
     after = running(config)
+    assert len(ours(side.tracker)) == len(comments), "new names are no news: an edit in place, no notification"
+    assert ours(side.tracker) != comments
+    run(config)
+    assert len(ours(side.tracker)) == len(comments)
     assert (counts(before), counts(after)) == ((0, 10, 0), (6, 10, 0))
     assert after["probability"] > before["probability"]
 

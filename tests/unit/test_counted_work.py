@@ -13,9 +13,12 @@ from sync.model.counting import (
     Counting,
     comparable_methods,
     counting_of,
+    counts_alike,
     joint_counting,
+    joint_states,
     method_number,
 )
+from sync.model.item_state import StateNames, StateRules
 from sync.model.membership import Container, Counts, Membership
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,3 +155,25 @@ def test_a_joint_milestone_counts_as_its_members_do() -> None:
 )
 def test_the_word_for_one_item_follows_from_what_is_counted(counts: Counts, noun: str) -> None:
     assert counts.noun == noun
+
+
+def test_the_method_number_carries_the_rules_for_the_state_of_an_item() -> None:
+    usual, own = StateRules(), StateRules(done=StateNames(labels=frozenset({"shipped"})))
+    other = StateRules(done=StateNames(states=frozenset({"shipped"})))
+    assert usual.number == StateRules.named().number == 0
+    assert len({usual.number, own.number, other.number}) == 3
+    for counting in Counting:
+        number = method_number(7, counting, own.number)
+        assert counting_of(number) is counting
+        assert number < 2**31
+        assert counts_alike(number, method_number(8, counting, own.number))
+        assert not counts_alike(number, method_number(7, counting, other.number))
+        assert comparable_methods(number, has_issues=False, has_changes=False) == {
+            method_number(7, way, own.number) for way in Counting
+        }
+
+
+def test_a_joint_milestone_has_the_rules_of_all_its_members() -> None:
+    assert [joint_states(members) for members in ([], [0, 0], [5, 5])] == [0, 0, 5]
+    assert joint_states([0, 5]) == joint_states([5, 0]) not in (0, 5)
+    assert joint_states([0, 5]) != joint_states([0, 6])
