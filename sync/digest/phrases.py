@@ -67,7 +67,7 @@ class Speaker:
     def decisions(self, entry: ChangeEntry) -> Iterator[Line]:
         """Yield the decisions that are overdue or due soon, then the risks, as lines with foreign text."""
         state = entry.state
-        if state.ended is not None or state.health.status.is_over:
+        if state.ended is not None:
             return
         yield from due_decision_lines(state, self.language)
         if state.words.risks:

@@ -201,7 +201,7 @@ def _team_words(facts: Facts) -> Section | None:
     """Return all decisions and risks of the description, where the open part has not all of them."""
     decisions, risks = facts.words.decisions, facts.words.risks
     is_all_shown = len(decisions) == len(facts.due_decisions) <= SHOWN_DECISIONS and len(risks) <= SHOWN_RISKS
-    if is_all_shown or facts.health.status.is_over:
+    if is_all_shown:
         return None
     lines = [decision_line(decision, is_overdue=decision.is_overdue(facts.today)) for decision in decisions]
     lines += [risk_line((risk,)) for risk in risks]

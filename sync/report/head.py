@@ -314,7 +314,7 @@ def _decisions(facts: Facts) -> Section | None:
 
 def _risks(facts: Facts) -> Section | None:
     """Return the first risks of the description in one line."""
-    if not facts.words.risks or facts.health.status.is_over:
+    if not facts.words.risks:
         return None
     return Section(title="", blocks=(Lines((risk_line(facts.words.risks),)),), weight=84)
 

@@ -81,9 +81,9 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
 
     ``written`` is its id as people write it, ``project`` the key of its project (empty for a joint milestone).
     ``owners`` are responsible for it, ``owner_origin`` is the source of their names. ``words`` are the team's in its
-    description, ``tolerance`` is set there and in force (None: another is). ``now`` is the time of the run (UTC); None:
-    that of the assessment, which is earlier while a verdict is kept. ``zone`` is that of the connection, in which days
-    begin and end.
+    description, none once it is over. ``tolerance`` is set there and in force (None: another is). ``now``: the time of
+    the run (UTC); None: that of the assessment, which is earlier while a verdict is kept. ``zone`` is that of the
+    connection, in which days begin and end.
     ``finished_on``: day on which the last item of a done milestone was closed; people often close the milestone itself
     later.
     """
@@ -121,13 +121,13 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
 
     @property
     def overdue_decisions(self) -> tuple[Decision, ...]:
-        """The decisions whose day has passed, oldest first; none once the milestone is over."""
-        return () if self.health.status.is_over else overdue_decisions(self.words.decisions, self.today)
+        """The decisions whose day has passed, oldest first."""
+        return overdue_decisions(self.words.decisions, self.today)
 
     @property
     def due_decisions(self) -> tuple[Decision, ...]:
-        """The decisions that are overdue or due soon, by their days; none once the milestone is over."""
-        return () if self.health.status.is_over else due_decisions(self.words.decisions, self.today)
+        """The decisions that are overdue or due soon, by their days."""
+        return due_decisions(self.words.decisions, self.today)
 
     @property
     def slip(self) -> int | None:
@@ -172,7 +172,7 @@ def verdict_facts(milestone: AssessedMilestone, *, now: datetime | None = None) 
         written=milestone.written,
         owners=milestone.owners.names,
         owner_origin=milestone.owners.origin,
-        words=milestone.words,
+        words=NO_WORDS if milestone.health.status.is_over else milestone.words,
         tolerance=None if milestone.overrides.tolerance is not None else milestone.words.tolerance,
         now=now,
         zone=milestone.connection.zone,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,8 +15,8 @@ from sync.markup import render
 from sync.model.definition import FindingKind
 from sync.model.health import Health
 from sync.model.joint import JointMilestone
-from sync.model.team_words import OwnerOrigin
-from sync.model.tracker_data import Markup, Person, Visibility
+from sync.model.team_words import NO_WORDS, OwnerOrigin
+from sync.model.tracker_data import Markup, Person, State, Visibility
 from sync.report.facts import build_facts
 from sync.report.summary import summary
 from sync.report.verdict_facts import verdict_facts
@@ -142,6 +142,15 @@ def test_an_overdue_decision_comes_before_the_best_option() -> None:
     shown = comment(assessed(described(page("app", still_open=10, late=True), text)))
     assert 0 < shown.index("Decision overdue") < shown.index("Best option") < shown.index("**Risk**: `the audit`")
     assert "Line 3 of its description: Start has no readable date" in shown
+
+
+def test_a_milestone_that_is_over_shows_no_decision_and_no_risk() -> None:
+    text = "Decision needed: which vendor? by 2026-03-01\nRisk: the audit\nOwner: @lin"
+    ended = {"state": State.CLOSED, "closed_at": NOW - timedelta(hours=1)}
+    milestone = assessed(described(page("app"), text, **ended))
+    facts = verdict_facts(milestone)
+    assert (facts.words, facts.overdue_decisions, facts.owners) == (NO_WORDS, (), ("@lin",))
+    assert "vendor" not in comment(milestone)
 
 
 def test_words_of_a_private_member_are_not_shown_to_others() -> None:
