@@ -8,6 +8,7 @@ from connectors.jira import api_types
 from connectors.jira.parent_fields import child_parent
 from connectors.jira.search import Search
 from connectors.jira.session import Session
+from connectors.shared.rows import MANY
 from sync.tracker.errors import RefusedError
 
 __all__ = ["LevelReader"]
@@ -20,7 +21,7 @@ class LevelReader:
     """Reader of all levels below some parents.
 
     ``ids`` are the ids of all issues by key, ``above`` the parents of those below by id. ``hidden`` are the issues
-    (ids) whose parent link a search left out.
+    (ids) whose parent link a search left out. ``is_refused``: Jira refuses every such search, as without a licence.
     """
 
     def __init__(self, session: Session, search: Search) -> None:
@@ -28,6 +29,7 @@ class LevelReader:
         self.ids: dict[str, str] = {}
         self.above: dict[str, str] = {}
         self.hidden: set[str] = set()
+        self._refusals, self._has_answer = 0, False
 
     def read_below(self, parents: Mapping[str, str]) -> None:
         """Read what is below these issues (key -> id), down to the epics, each issue once."""
@@ -41,6 +43,11 @@ class LevelReader:
                 self.ids[child.key], self.above[child.id] = child.id, self.ids[parent]
             keys = [child.key for child, _ in new if child.key not in parents and not self._is_last(child)]
 
+    @property
+    def is_refused(self) -> bool:
+        """Return whether `MANY` single parents were refused and none was answered."""
+        return self._refusals >= MANY and not self._has_answer
+
     def _is_last(self, child: api_types.Child) -> bool:
         """Return whether an issue is an epic, whose issues name it themselves, or a sub-task."""
         type_ = child.fields.issuetype
@@ -51,11 +58,15 @@ class LevelReader:
 
         A Data Center may leave parent links out of a search. Then the query is split until it has one parent.
         """
+        if self.is_refused:
+            return []
         halves = [keys[: len(keys) // 2], keys[len(keys) // 2 :]] if len(keys) > 1 else []
         try:
             children = self._search.children(keys)
         except RefusedError:  # one of them was deleted meanwhile
+            self._refusals += not halves
             return [pair for half in halves for pair in self._children(half)]
+        self._has_answer = True
         pairs = [(child, child_parent(child)) for child in children]
         hidden = {child.id for child, parent in pairs if parent not in keys}
         self.hidden |= hidden

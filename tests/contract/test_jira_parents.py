@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from connectors.jira.levels import LevelReader
 from connectors.jira.parent_history import ParentChange, ParentHistory
 from connectors.sandbox.versions import OLDEST
 from connectors.sandbox.world import Fault, Issue, Project
 from sync.model.tracker_data import DueDate, EventKind, MilestoneKind, State
-from sync.tracker.errors import BusyError
+from sync.tracker.errors import BusyError, RefusedError
 from tests.contract.jira_side import DIALECTS, Pulled, Stand, pulled, stand
 
 PARENTS = ["versions", "parents"]
@@ -283,6 +285,38 @@ def test_an_old_data_center_has_parents_too() -> None:
         served.tracker.version = OLDEST["jira"]
         tree = Tree(served)
         assert members(tree.pull(), tree.id) == ALL
+
+
+class Refusing:
+    """A search that refuses these parents, or all."""
+
+    def __init__(self, refused: set[str] | None = None) -> None:
+        self.refused, self.asked = refused, 0
+
+    def children(self, parents: Sequence[str]) -> list[Any]:
+        self.asked += 1
+        if self.refused is None or self.refused & set(parents):
+            raise RefusedError("jj", "", "HTTP 400")
+        return []
+
+
+def levels(search: Any) -> LevelReader:
+    session: Any = SimpleNamespace(types={})
+    reader = LevelReader(session, search)
+    reader.read_below({f"PAY-{n}": str(n) for n in range(300)})
+    return reader
+
+
+def test_a_jira_that_refuses_every_search_is_not_asked_for_each_parent() -> None:
+    search = Refusing()
+    assert levels(search).is_refused
+    assert search.asked < 40
+
+
+def test_a_parent_that_was_deleted_is_found_by_halves() -> None:
+    search = Refusing({"PAY-7", "PAY-150"})
+    assert not levels(search).is_refused
+    assert search.asked < 3 + 2 * 2 * 8
 
 
 # --- ancestors over time ----------------------------------------------------------------------------------------------

@@ -139,6 +139,9 @@ class Parents(IssueContainers):
             remedy = "switch on Advanced Roadmaps, which is part of Jira Data Center"
             return [Limitation(words="this Jira has no parent links, so nothing is below a parent", remedy=remedy)]
         self.read(projects)
+        if self._levels.is_refused:
+            remedy = "Advanced Roadmaps needs a licence"
+            return [Limitation(words="this Jira refuses to search by parent link", remedy=remedy)]
         if hidden := len(self._levels.hidden):
             words = f"this Jira's search leaves out the parent links of {hidden} issues, so parents are read one by one"
             return [Limitation(words=words)]
