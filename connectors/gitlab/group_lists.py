@@ -19,7 +19,7 @@ from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedErr
 
 __all__ = ["Day", "GroupQuery", "day_at", "group_rows"]
 
-PAGE, SMALLEST = 50, 5
+PAGE, SMALLEST = 100, 5
 """Rows in one request, and the number below which a request that is too heavy is not made smaller."""
 
 _MONTH, _DAY_OF_MONTH = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
@@ -84,7 +84,7 @@ class _Answer(Struct):
 def group_rows(session: Session, query: GroupQuery, group: str, **variables: Any) -> list[Raw] | None:
     """Fetch all rows of a list of a group (path); None where GraphQL does not answer."""
     rows: list[Raw] = []
-    after, size, guard = None, PAGE, session.caller.guard(group)
+    after, size, guard = None, session.group_page or PAGE, session.caller.guard(group)
     lacking = session.lacking_names
     while session.graphql:
         values = {"group": group, "first": size, "after": after, **variables}
@@ -94,13 +94,14 @@ def group_rows(session: Session, query: GroupQuery, group: str, **variables: Any
         except TooHeavyError:
             if (size := size // 2) < SMALLEST:
                 return None
+            session.group_page = size
             continue
         except (AuthError, GoneError, MalformedError, RefusedError):
             return None
         found = answer.data.group.listed if answer.data and answer.data.group else None
         if found is None:
             if "complexity" in str(answer.errors) and size // 2 >= SMALLEST:
-                size //= 2
+                size = session.group_page = size // 2
                 continue
             new = (_unknown_names(answer.errors) & query.optional.keys()) - lacking
             if not new:

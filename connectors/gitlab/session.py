@@ -127,6 +127,8 @@ class Session:
         self.lacking_names = set[str]()
         """Optional fields, arguments and types that GraphQL does not know here."""
         self.recorded = RecordedNames.of(setup.options)
+        self.group_page = 0
+        """Rows of a group's list that GraphQL can answer in one request; 0: no list was too heavy."""
         self._note_times = deque[datetime](maxlen=max(1, int(setup.options.get("notes_a_minute", NOTES_PER_MINUTE))))
 
     def get(self, path: str, project: str = "", **params: Any) -> Response:

@@ -266,9 +266,13 @@ class TestEpics:
         assert state.issues[str(issue.id)].milestones == (epic_key(shown),)
 
     def test_a_confidential_epic_is_no_milestone(self, side: Side) -> None:
-        project = side.tracker.project("acme/shop")
-        self.epic(side, confidential=True)
-        assert Mirror().pull(connected(side), project.key).milestones == {}
+        tracker, project, ada = side.tracker, side.tracker.project("acme/shop"), side.tracker.user("ada")
+        secret, shown, issue = self.epic(side, confidential=True), self.epic(side), issue_in(side, project)
+        nest(tracker, shown, secret, ada)
+        plan_epic(tracker, issue, secret, ada)
+        state = Mirror().pull(connected(side), project.key)
+        assert set(state.milestones) == {epic_key(shown)}
+        assert state.issues[str(issue.id)].milestones == ()
 
 
 class TestLicences:
@@ -418,6 +422,15 @@ class TestBadRows:
             add_epic(side.tracker, "acme", f"Epic {n}")
         side.tracker.faults.append(failing("/api/graphql", 502, times=2))
         assert len(Mirror().pull(connected(side, "epics"), project.key).milestones) == 30
+
+    def test_a_query_that_is_too_complex_is_sent_for_fewer_rows(self, side: Side) -> None:
+        project = side.tracker.project("acme/shop")
+        for n in range(120):
+            add_epic(side.tracker, "acme", f"Epic {n}")
+        body = '{"errors": [{"message": "Query has complexity of 330, which exceeds max complexity of 250"}]}'
+        side.tracker.faults.append(failing("/api/graphql", 200, times=1, body=body))
+        assert len(Mirror().pull(connected(side, "epics"), project.key).milestones) == 120
+        assert [path for _, path, _ in side.tracker.log if "/epics" in path] == [], "GraphQL answered"
 
     def test_an_outage_of_the_list_fails_the_project_and_deletes_nothing(self, side: Side) -> None:
         project = side.filled("acme/shop", 1)

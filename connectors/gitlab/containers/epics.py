@@ -57,6 +57,7 @@ class Epics(LicensedContainers):
         self._ids: dict[int | None, str] = {}
         self._groups: dict[str, str] = {}
         self._stays: dict[str, list[Stay]] = {}
+        self._confidential: set[str] = set()
         self._lock = threading.Lock()
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -80,6 +81,8 @@ class Epics(LicensedContainers):
                 self._numbers_of_parents[milestone.id] = epic.parent_id
             if epic.parent:
                 self.parents[milestone.id] = epic.parent
+            if epic.confidential:
+                self._confidential.add(milestone.id)
         return None if epic.confidential else milestone
 
     def unread_row(self, row: Raw, reason: str) -> UnreadRow:
@@ -98,7 +101,8 @@ class Epics(LicensedContainers):
     def now(self, row: api_types.Issue) -> Iterator[str]:
         """The epic of an issue, and the epics above it."""
         if row.epic is not None and row.epic.group_id is not None:
-            yield from self._tree.with_ancestors(epic_id(row.epic.group_id, row.epic.iid))
+            chain = self._tree.with_ancestors(epic_id(row.epic.group_id, row.epic.iid))
+            yield from (epic for epic in chain if epic not in self._confidential)
 
     def move(self, note: ActivityNote) -> tuple[bool, str] | None:
         """Read the text of a join or leave."""

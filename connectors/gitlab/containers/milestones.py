@@ -40,6 +40,7 @@ class Milestones(GitLabContainers):
         super().__init__(session)
         self.rows = ContainerRows()
         self._by_reference: dict[tuple[str, str], Milestone] = {}
+        self._titles: dict[str, str] = {}
 
     def read(self, projects: Sequence[Project]) -> ContainerRows:
         """Read the milestones that each of these projects can use. Raises an error of a project."""
@@ -49,6 +50,7 @@ class Milestones(GitLabContainers):
                 group = group_of(milestone.url)
                 end = f'"{milestone.title}"' if group else milestone.url.rpartition("/")[2]
                 self._by_reference[group or project.key, end] = milestone
+                self._titles[milestone.id] = milestone.title
         return self.rows
 
     def _read_project(self, project: Project) -> ContainerRows:
@@ -75,7 +77,7 @@ class Milestones(GitLabContainers):
 
     def title(self, container: str) -> str:
         """The present title of a milestone."""
-        return next((m.title for m in self._by_reference.values() if m.id == container), "")
+        return self._titles.get(container, "")
 
     def explains(self, row: api_types.Issue, history: Sequence[Move]) -> bool:
         """Return whether each move is certain, and the last one leads to the present milestone."""
