@@ -21,8 +21,10 @@ __all__ = [
     "Comment",
     "Created",
     "Failure",
+    "FieldName",
     "Issue",
     "IssueBody",
+    "IssueFieldValue",
     "IssueId",
     "Item",
     "Label",
@@ -166,6 +168,20 @@ class LabelChange(Wire, frozen=True):
     actor: Actor | None = None
 
 
+class FieldName(Wire, frozen=True):
+    """Issue field of an organisation; the name is empty for a type that is not read."""
+
+    name: str = ""
+
+
+class IssueFieldValue(Wire, frozen=True):
+    """Value of an issue field: a date or a number; neither for other types."""
+
+    field: FieldName | None = None
+    date: str | None = None
+    number: float | None = None
+
+
 class Item(Wire, frozen=True, kw_only=True):
     """Issue or pull request with its history."""
 
@@ -184,7 +200,7 @@ class Item(Wire, frozen=True, kw_only=True):
 
 
 class Issue(Item, frozen=True, kw_only=True, tag_field="__typename", tag="Issue"):
-    """Issue. Only some servers have the last four fields and ``state_reason``."""
+    """Issue. Only some servers have the last five fields and ``state_reason``."""
 
     state: str
     state_reason: str | None = None
@@ -192,6 +208,7 @@ class Issue(Item, frozen=True, kw_only=True, tag_field="__typename", tag="Issue"
     issue_type: Named | None = None
     blocked_by: Nodes[Reference] | None = None
     blocking: Nodes[Reference] | None = None
+    item_fields: Nodes[IssueFieldValue] | None = None
 
 
 class Reviewer(Wire, frozen=True):

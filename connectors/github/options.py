@@ -36,3 +36,7 @@ class Options(ConnectorOptions):
     parents: tuple[str, ...] = setting(
         (), "issues with sub-issues that are milestones also without a due date: `acme/app#45`"
     )
+    issue_fields: bool = setting(
+        False, "read an organisation's issue fields: an issue's due date from `date_field`, points from `effort_field`"
+    )
+    effort_field: str = setting("Effort", "name of the issue field with the effort")

@@ -47,6 +47,7 @@ _LIMITATIONS: Mapping[str, tuple[str, str]] = {
     "blockedBy": (_DEPENDENCIES, "3.19"),
     "blocking": (_DEPENDENCIES, "3.19"),
     "enableDuplicate": ("this server knows no duplicates: an issue that is closed as one counts as done", "3.18"),
+    "issueFieldValues": ("this server has no issue fields: issues have no target date and no effort", "3.23"),
     "stateReason": ("this server gives no reason for a closing: an issue closed as not planned counts as done", "3.6"),
 }
 """The loss without each optional field, and the version of Enterprise Server that has the field."""

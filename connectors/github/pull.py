@@ -489,7 +489,7 @@ class _RepositoryReader:
         cursor = msgspec.structs.replace(cursor, unread=tuple(sorted(still)))
         page = Page(
             projects=(project,),
-            issues=tuple(normalize.item(item, project) for item in items),
+            issues=tuple(self._session.issue_fields.fill(normalize.item(item, project), item) for item in items),
             histories={item.id: self._history(item, events[item.number]) for item in items},
             cursors={project.id: cursor.with_schema(self._session.schema.memory).encode()},
             unread=tuple(unread),

@@ -1,6 +1,7 @@
 """GraphQL documents of a pull. A function of ``lacking`` leaves out the optional fields that the server lacks.
 
-``labelEvents`` counts as lacking unless labels decide when an issue was finished.
+``labelEvents`` counts as lacking unless labels decide when an issue was finished, and ``itemFields`` unless the
+option ``issue_fields`` is set.
 
 Numbers and cursors are variables, so the same text is sent again and again and both sides can cache it parsed.
 A hundred issues or pull requests with their histories cost about ten points of the hourly 5,000.
@@ -31,6 +32,10 @@ _EXTRAS: Mapping[str, str] = {
     __typename
     ... on LabeledEvent { createdAt label { name } actor { login ... on Node { id } } }
     ... on UnlabeledEvent { createdAt label { name } actor { login ... on Node { id } } }
+  } }""",
+    "itemFields": """itemFields: issueFieldValues(first: 30) { nodes {
+    ... on IssueFieldDateValue { date: value field { ... on IssueFieldDate { name } } }
+    ... on IssueFieldNumberValue { number: value field { ... on IssueFieldNumber { name } } }
   } }""",
     "blocking": "blocking(first: 50) { nodes { number url repository { nameWithOwner } } }",
 }
@@ -172,6 +177,7 @@ def _repository(lacking: frozenset[str]) -> str:
 
 def _item(lacking: frozenset[str]) -> str:
     reason = "stateReason" if "enableDuplicate" in lacking else "stateReason(enableDuplicate: true)"
+    lacking |= {"itemFields"} if "issueFieldValues" in lacking else set()
     optional = "\n  ".join(text for name, text in _EXTRAS.items() if name not in lacking)
     return f"""fragment Item on Issue {{
   __typename id number title url state {"" if "stateReason" in lacking else reason} createdAt updatedAt closedAt

@@ -23,6 +23,7 @@ from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectio
 from jwt import PyJWTError
 
 from connectors.github.api_types import Failure, Pages, Reply
+from connectors.github.issue_fields import IssueFields
 from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fields, unknown_field
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.pagination import PageGuard
@@ -184,7 +185,13 @@ class Session:
         self.caller = Caller(setup, write_gap=WRITE_GAP, per_minute=per_minute)
         self.schema = ServerSchema(setup.clock)
         self.recorded = RecordedNames.of(setup.options)
-        self._unused = frozenset(() if self.recorded.labels else ("labelEvents",))
+        self.issue_fields = IssueFields.of(setup.options)
+        self._unused = frozenset(
+            (
+                *(() if self.recorded.labels else ("labelEvents",)),
+                *(() if self.issue_fields.date else ("itemFields",)),
+            )
+        )
         self._setup = setup
         self._credentials = _Credentials(setup)
         self._idle: deque[_Client] = deque()

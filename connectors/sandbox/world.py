@@ -169,6 +169,8 @@ class Issue:
     comments: list[Comment] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     properties: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, date | float | str] = field(default_factory=dict)
+    """GitHub: the values of its organisation's issue fields, by name."""
     blocked_by: list[int] = field(default_factory=list)
     sprints: list[int] = field(default_factory=list)
     """Jira: the sprints it is and was in, the last one last."""

@@ -112,8 +112,11 @@ def _due_dates_at(milestone: Milestone, due_dates: Sequence[DueDate], at: dateti
 
 
 def _known_from(m: Milestone, due_dates: Sequence[DueDate], agreed_at: datetime | None) -> datetime | None:
-    """Return when milesync first saw a listed milestone, if that was after ``agreed_at``; None for all others."""
-    if not m.id.startswith(LISTED_ID_PREFIX) or not due_dates:
+    """Return when milesync first saw a listed milestone, if that was after ``agreed_at``; None for all others.
+
+    The list of a parent's sub-issues has the time at which each was added.
+    """
+    if not m.id.startswith(LISTED_ID_PREFIX) or m.kind is MilestoneKind.PARENT or not due_dates:
         return None
     seen = due_dates[0].seen
     return seen if agreed_at is None or seen > agreed_at else None

@@ -493,3 +493,32 @@ def test_a_board_as_a_project_means_the_repositories_with_items_on_it(place: Pla
     place.board.hidden = True
     place.cursors.clear()
     assert [list(page.failed) for page in place.pull().pages if page.failed] == [["acme/projects/7"]]
+
+
+# --- issue fields ----------------------------------------------------------------------------------------------------
+
+
+def test_an_issue_has_the_target_date_and_the_effort_of_its_organisation(place: Place) -> None:
+    issue, plain = place.card().issue, place.card().issue
+    assert issue is not None
+    assert plain is not None
+    issue.fields = {"Target date": date(2026, 3, 20), "Start date": date(2026, 3, 2), "Effort": 3.5, "Team": "web"}
+    rows = {row.key: row for page in place.pull(issue_fields=True).pages for row in page.issues}
+    assert (rows["#1"].due, rows["#1"].points) == (date(2026, 3, 20), 3.5)
+    assert (rows["#2"].due, rows["#2"].points) == (None, None)
+    place.cursors.clear()
+    assert {row.due for page in place.pull().pages for row in page.issues} == {None}, "they are asked for by the option"
+
+
+def test_a_server_without_issue_fields_is_asked_for_them_once(place: Place) -> None:
+    place.hub.version = "3.22"
+    issue = place.card().issue
+    assert issue is not None
+    issue.fields = {"Target date": date(2026, 3, 20)}
+    seen = place.pull(issue_fields=True)
+    assert [row.due for page in seen.pages for row in page.issues] == [None]
+    first = len(place.requests())
+    place.cursors = {key: text for key, text in place.cursors.items() if not key.startswith("board-")}
+    place.hub.issue(place.app, "another", place.hub.user("ada"))
+    place.pull(issue_fields=True)
+    assert len(place.requests()) < first

@@ -68,6 +68,10 @@ NEWER = {
     "IssueType",
     "IssueFieldDate",
     "IssueFieldDateValue",
+    "IssueFieldNumber",
+    "IssueFieldNumberValue",
+    "IssueFieldText",
+    "IssueFieldTextValue",
     "IssueFieldValue",
     "IssueFieldValueConnection",
     "IssueFields",
@@ -289,11 +293,26 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
     ],
 )
 def test_without_optional_fields_they_are_valid_too(more: tuple[str, ...]) -> None:
-    lacking = frozenset({"issueType", "blockedBy", "blocking", *more})
+    lacking = frozenset({"issueType", "blockedBy", "blocking", "issueFieldValues", *more})
     documents = (queries.numbered, 100), (queries.changed,), (queries.changed_pull_requests,), (queries.opening,)
     for text in (document(*count, lacking) for document, *count in documents):
         assert validate(official(), parse(text)) == []
         assert not any(f" {name}" in text for name in lacking)
+
+
+def test_issue_fields_are_asked_for_as_github_names_them() -> None:
+    newest = official(
+        "type IssueFieldDate { name: String! } type IssueFieldNumber { name: String! }"
+        " union IssueFields = IssueFieldDate | IssueFieldNumber"
+        " type IssueFieldDateValue { value: String! field: IssueFields }"
+        " type IssueFieldNumberValue { value: Float! field: IssueFields }"
+        " union IssueFieldValue = IssueFieldDateValue | IssueFieldNumberValue"
+        " type IssueFieldValueConnection { nodes: [IssueFieldValue] }"
+        " extend type Issue { issueFieldValues(first: Int): IssueFieldValueConnection }"
+    )
+    text = queries.changed(frozenset({"issueType", "blockedBy", "blocking"}))
+    assert "issueFieldValues" in text
+    assert validate(newest, parse(text)) == []
 
 
 @pytest.mark.parametrize("lacking", [frozenset(), BOARD_FIELDS], ids=["newest", "oldest"])

@@ -37,6 +37,12 @@ class _Value(NamedTuple):
     board: Board
 
 
+class _FieldValue(NamedTuple):
+    type: str
+    name: str
+    value: Any
+
+
 class _Draft(NamedTuple):
     type: str
     item: BoardItem
@@ -68,6 +74,20 @@ def _items(
         since = date.fromisoformat(query.removeprefix(_FILTER))
         items = [item for item in items if item.updated.date() >= since]
     return connection([_Item("ProjectV2Item", item, row.board) for item in items], page)
+
+
+def _field_values(row: Any, _info: Info, **page: Any) -> Connection:
+    """Return the values of an issue's fields; its due date is the field Target date."""
+    values = ({"Target date": row.it.due} if row.it.due else {}) | row.it.fields
+    return connection([_FieldValue(_field_type(value, "Value"), name, value) for name, value in values.items()], page)
+
+
+def _field_type(value: Any, suffix: str = "") -> str:
+    return f"IssueField{'Date' if isinstance(value, date) else 'Text' if isinstance(value, str) else 'Number'}{suffix}"
+
+
+def _plain(row: _FieldValue | _Value, _info: Info) -> Any:
+    return row.value.isoformat() if isinstance(row.value, date) else row.value
 
 
 def _is_hidden(item: BoardItem) -> bool:
@@ -183,6 +203,15 @@ BOARD_ITEMS: dict[tuple[str, str], Callable[..., Any]] = {
     ("ProjectV2ItemFieldIterationValue", "startDate"): lambda row, _info: _iteration(row).start.isoformat(),
     ("ProjectV2ItemFieldIterationValue", "duration"): lambda row, _info: _iteration(row).days,
     ("ProjectV2ItemIssueFieldValue", "issueFieldValue"): lambda row, _info: row._replace(type="IssueFieldDateValue"),
-    ("IssueFieldDateValue", "value"): lambda row, _info: row.value.isoformat(),
+    ("Issue", "issueFieldValues"): _field_values,
+    **{
+        (f"IssueField{type_}Value", name): value
+        for type_ in ("Date", "Number", "Text")
+        for name, value in {
+            "value": _plain,
+            "field": lambda row, _info: _FieldValue(_field_type(row.value), row.name, row.value),
+        }.items()
+    },
+    **{(f"IssueField{type_}", "name"): lambda row, _info: row.name for type_ in ("Date", "Number", "Text")},
 }
 """Resolvers by type and field, in addition to those of `connectors.sandbox.github.project_boards`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from graphql import GraphQLError, GraphQLResolveInfo
@@ -39,13 +39,6 @@ class Row(NamedTuple):
     it: Any
     project: Project
     issue: Issue | None = None
-
-
-class DateValue(NamedTuple):
-    """Value of an issue's own date field. `connectors.sandbox.github.board_items` resolves the value."""
-
-    type: str
-    value: date
 
 
 class Connection(NamedTuple):
@@ -288,10 +281,6 @@ def _added_sub_issues(row: Row, info: Info) -> list[Row]:
     ]
 
 
-def _dates(row: Row, _info: Info, **page: Any) -> Connection:
-    return connection([DateValue("IssueFieldDateValue", row.it.due)] if row.it.due else [], page)
-
-
 def _blockers(row: Row, _info: Info, **page: Any) -> Connection:
     there = [issue for n in row.it.blocked_by if (issue := row.project.issues.get(n)) and not issue.pull]
     return connection([Row("Issue", issue, row.project) for issue in there], page)
@@ -467,12 +456,9 @@ FIELDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Issue", "parent"): _parent,
     ("Issue", "subIssues"): lambda row, info, **page: connection(_visible(_sub_issues(row, info)), page),
     ("Issue", "subIssuesSummary"): _sub_issues,
-    ("Issue", "issueFieldValues"): _dates,
     ("SubIssuesSummary", "total"): lambda rows, _info: len(rows),
     ("SubIssueAddedEvent", "createdAt"): _at("at"),
     ("SubIssueAddedEvent", "subIssue"): lambda row, _info: Row("Issue", row.issue, row.project),
-    ("IssueFieldDateValue", "field"): lambda row, _info: row._replace(type="IssueFieldDate"),
-    ("IssueFieldDate", "name"): lambda *_: "Target date",
     ("Issue", "body"): lambda row, _info: row.it.body or "",
     ("PullRequest", "url"): _page("pull"),
     ("PullRequest", "state"): _pull_state,
