@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sync.model.definition import Criteria
+from sync.model.robots import is_robot
 from sync.model.tracker_data import Person
 
 __all__ = [
@@ -117,11 +118,12 @@ NO_OWNERS = Owners()
 def find_owners(configured: str, words: TeamWords, people: Sequence[Person]) -> Owners:
     """Return the owners of a milestone: of the configuration, else of its description, else of the tracker's fields.
 
-    ``configured`` is empty without an owner in the configuration. ``people``: `Milestone.owners`.
+    ``configured`` is empty without an owner in the configuration. ``people``: `Milestone.owners`; a program that is
+    assigned to a parent issue owns nothing.
     """
     if configured:
         return Owners((configured,), OwnerOrigin.CONFIGURATION)
     if words.owners:
         return Owners(words.owners, OwnerOrigin.DESCRIPTION)
-    names = tuple(dict.fromkeys(person.name or person.login for person in people))
+    names = tuple(dict.fromkeys(person.name or person.login for person in people if not is_robot(person)))
     return Owners(names, OwnerOrigin.TRACKER) if names else NO_OWNERS

@@ -235,6 +235,10 @@ def test_the_configuration_outranks_the_description_and_that_the_tracker() -> No
     assert find_owners("", NO_WORDS, ()) == Owners()
 
 
+def test_a_program_is_no_owner() -> None:
+    assert find_owners("", NO_WORDS, (Person("1", "Copilot", is_bot=True), Person("2", "dependabot"))) == Owners()
+
+
 def test_a_decision_is_overdue_after_its_day() -> None:
     first, second, third = (Decision(text=str(day), by=day) for day in (DAY, date(2026, 11, 16), date(2026, 11, 18)))
     decisions = (first, second, third, Decision(text="open"))
