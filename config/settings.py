@@ -170,6 +170,12 @@ class Settings(BaseSettings):
         rules = self._project_rules(table, project)
         return (rules.count if rules else None) or table.count
 
+    def counts_changes(self, connection: str) -> bool:
+        """Return False if every project of a connection is set to count issues only."""
+        table = self.connections[connection]
+        named = [table.count, *(rules.count for rules in table.project.values() if rules.count is not None)]
+        return any(count is not Counting.ISSUES for count in named)
+
     def optional_output_names(self, connection: str) -> set[str]:
         """The names of the optional outputs that any project of a connection has switched on."""
         table = self.connections[connection]

@@ -18,6 +18,7 @@ from config.errors import ConfigurationError
 from config.settings import Settings
 from config.tables import ConnectionSettings, Joint, Milestone
 from sync.cli.options import missing_extra
+from sync.model.counting import Counting
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller
 from sync.store.store import Store
@@ -140,6 +141,8 @@ def _options(settings: Settings, name: str, connection: ConnectionSettings) -> d
         "close_transition": status.close_transition or None,
         "reopen_transition": status.reopen_transition or None,
     }
+    if not settings.counts_changes(name):
+        options["count"] = Counting.ISSUES.value
     options |= {key: values for key, values in lists.items() if values}
     options |= {key: str(value) for key, value in texts.items() if value is not None}
     return options | connection.options

@@ -189,7 +189,8 @@ class TestWhichAreRead:
         assert len(changes_of(got)) == 1
         without = side.connect(count="issues")
         assert requests_of(without, Mirror(), KEY) == 3
-        got.pull(without, KEY)
+        side.clock.forward(days=8)
+        assert len(changes_of(got.pull(without, KEY))) == 1, "a sweep leaves alone what is not read"
         tracker.label(project.merge_requests[1], ["late"], [], tracker.user("ada"), side.clock.forward(hours=1))
         assert changes_of(got.pull(side.connect(), KEY))["acme/app!1"].labels == ("late",), "read again from the start"
 

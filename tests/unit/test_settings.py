@@ -579,6 +579,27 @@ def test_declared_options_are_taken_as_written(write: Write) -> None:
     assert settings.connections["jr"].options == options
 
 
+@pytest.mark.parametrize(
+    ("connection", "project", "counts"),
+    [
+        ("", "", True),
+        ('count = "issues"', "", False),
+        ('count = "changes"', "", True),
+        ("", 'count = "issues"', True),
+        ('count = "issues"', 'count = "issues and changes"', True),
+        ('count = "issues"', 'count = "issues"', False),
+    ],
+)
+def test_changes_are_not_needed_where_every_project_counts_issues(
+    write: Write, connection: str, project: str, counts: bool
+) -> None:
+    table = (
+        f'[connections.gl]\ntype = "gitlab"\nurl = "https://g.example.org"\nprojects = ["a/b", "a/c"]\n{connection}\n'
+    )
+    settings = load(write(f'instance = "acme"\n{table}[connections.gl.project."a/b"]\n{project}\n'), {})
+    assert settings.counts_changes("gl") is counts
+
+
 SET_ELSEWHERE = {
     *("rules", "optional_outputs", "count", "ca_file", "app_id", "installation_id"),
     *("status_labels", "status_type", "status_fields", "status_close", "close_transition", "reopen_transition"),
