@@ -53,8 +53,8 @@ class Epics(LicensedContainers):
         super().__init__(session)
         self.parents: dict[str, str] = {}
         self.had_parents = False
-        self._numbers_of_parents: dict[str, int] = {}
-        self._ids: dict[int | None, str] = {}
+        self._parents: dict[str, int | str] = {}
+        self._ids: dict[int | str | None, str] = {}
         self._groups: dict[str, str] = {}
         self._stays: dict[str, list[Stay]] = {}
         self._confidential: set[str] = set()
@@ -66,7 +66,7 @@ class Epics(LicensedContainers):
         """Read the epics that each of these projects can use, and how they are nested."""
         rows = super().read(projects)
         known = {row.id for found in rows.milestones.values() for row in found}
-        parents = self.parents | {epic: self._ids.get(parent, "") for epic, parent in self._numbers_of_parents.items()}
+        parents = {epic: self._ids.get(parent, str(parent)) for epic, parent in self._parents.items()}
         self.parents = {epic: parent for epic, parent in parents.items() if {epic, parent} <= known}
         return rows
 
@@ -77,10 +77,8 @@ class Epics(LicensedContainers):
         with self._lock:
             self._groups[group_of(epic.web_url)] = group_number(milestone.id)
             self._ids[epic.id] = milestone.id
-            if epic.parent_id is not None:
-                self._numbers_of_parents[milestone.id] = epic.parent_id
-            if epic.parent:
-                self.parents[milestone.id] = epic.parent
+            if parent := epic.parent_id or epic.parent:
+                self._parents[milestone.id] = parent
             if epic.confidential:
                 self._confidential.add(milestone.id)
         return None if epic.confidential else milestone
