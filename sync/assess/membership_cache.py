@@ -16,7 +16,7 @@ import msgspec
 from sync.history import memberships as history
 from sync.history.membership_table import MembershipTable
 from sync.model.item_label import ItemLabel, undo_own_touches
-from sync.model.item_state import StateRules
+from sync.model.item_state import ItemState, StateRules
 from sync.model.membership import Membership
 from sync.model.tracker_data import Event, EventKind, Issue, Visibility, uid
 from sync.store.database import StoreError
@@ -27,7 +27,7 @@ __all__ = ["ItemRules", "MembershipHistory", "load_memberships"]
 
 _USUAL = StateRules()
 _NARROW = (Visibility.CONFIDENTIAL, Visibility.UNKNOWN)
-_VERSION = "9"
+_VERSION = "10"
 """Version of this module and of `sync.history.memberships.memberships_of`; another one makes cache entries stale."""
 _BATCH = 100
 """Number of projects whose cache entries are in memory at once."""
@@ -67,7 +67,8 @@ class MembershipHistory(msgspec.Struct, frozen=True):
 
     ``recorded``: the milestones into which the tracker recorded that an item joined. ``closes``: each change among the
     items, with the issues that it closes. ``contradicting``: the items whose state contradicts their resolution or
-    labels now. Names are uids.
+    labels now. ``unlike``: the state of the items that are finished by the rules and open in their tracker now, or the
+    other way round. Names are uids.
     """
 
     memberships: MembershipTable
@@ -75,6 +76,7 @@ class MembershipHistory(msgspec.Struct, frozen=True):
     recorded: frozenset[str] = frozenset()
     closes: dict[str, tuple[str, ...]] = {}
     contradicting: frozenset[str] = frozenset()
+    unlike: dict[str, ItemState] = {}
 
 
 class _CacheBody(msgspec.Struct, array_like=True):
@@ -89,6 +91,7 @@ class _CacheBody(msgspec.Struct, array_like=True):
     recorded: dict[str, datetime]
     closes: dict[str, tuple[str, ...]]
     contradicting: list[str] = []
+    unlike: dict[str, ItemState] = {}
 
 
 def load_memberships(
@@ -111,6 +114,7 @@ def load_memberships(
     recorded: set[str] = set()
     closes: dict[str, tuple[str, ...]] = {}
     contradicting: set[str] = set()
+    unlike: dict[str, ItemState] = {}
     ordered = sorted(projects)
     for batch in (ordered[n : n + _BATCH] for n in range(0, len(ordered), _BATCH)):
         entries = store.cache_entries(source, {project: keys[project] for project in batch}) if editions else {}
@@ -128,6 +132,7 @@ def load_memberships(
             recorded |= {uid(source, "milestone", key) for key, moment in cached.recorded.items() if moment <= at}
             closes |= cached.closes
             contradicting |= {uid(source, "issue", issue) for issue in cached.contradicting}
+            unlike |= {uid(source, "issue", issue): state for issue, state in cached.unlike.items()}
         if new_entries and editions:
             with suppress(StoreError):  # a read-only database: build them again next time
                 store.save_cache_entries(source, keys, new_entries)
@@ -135,7 +140,7 @@ def load_memberships(
     prefix = uid(source, "issue", "")
     memberships = _concat(tables).with_prefixes(uid(source, "milestone", ""), prefix)
     named = {f"{prefix}{change}": tuple(f"{prefix}{issue}" for issue in issues) for change, issues in closes.items()}
-    return MembershipHistory(memberships, estimated, frozenset(recorded), named, frozenset(contradicting))
+    return MembershipHistory(memberships, estimated, frozenset(recorded), named, frozenset(contradicting), unlike)
 
 
 def _concat(tables: Sequence[MembershipTable]) -> MembershipTable:
@@ -171,4 +176,5 @@ def _build(store: Store, source: str, project: str, titles: history.Titles, rule
     members, states = set(table.items), rules.states_of(project)
     closes = {issue.id: issue.closes for issue in issues.values() if issue.is_pull_request and issue.id in members}
     contradicting = [issue.id for issue in issues.values() if states.contradicts(issue)]
-    return _CacheBody(table.encode(), estimated, recorded, closes, contradicting)
+    unlike = {issue.id: states.state_of(issue) for issue in issues.values() if states.is_unlike_tracker(issue)}
+    return _CacheBody(table.encode(), estimated, recorded, closes, contradicting, unlike)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from sync.model.counting import TrackerChanges
 from sync.model.dates import week_until
+from sync.model.item_state import ItemState
 from sync.model.membership import CounterDifference, Counts
 from sync.model.tracker_data import Milestone
 
@@ -31,6 +33,8 @@ def milestone_counts(rows: ConnectionRows) -> Mapping[str, Counts]:
         items = _with_changes(rows, items, count)
     if not rows.is_present:
         return items
+    if rows.unlike:
+        items = {uid: _with_names(rows, uid, counts) for uid, counts in items.items()}
     return {uid: _with_counter(counts, rows.milestones[uid], rows.connection.changes) for uid, counts in items.items()}
 
 
@@ -58,6 +62,13 @@ def _with_changes(
         )
 
     return {uid: with_changes(uid, counts) for uid, counts in items.items()}
+
+
+def _with_names(rows: ConnectionRows, uid: str, counts: Counts) -> Counts:
+    """Return the counts with the numbers of items whose state by a team's names is not the tracker's."""
+    states = Counter(rows.unlike[item] for item in rows.present_items(uid) if item in rows.unlike)
+    done, removed = states[ItemState.DONE], states[ItemState.REMOVED]
+    return replace(counts, done_by_name=done, removed_by_name=removed, open_by_name=states.total() - done - removed)
 
 
 def _with_counter(counts: Counts, milestone: Milestone, changes: TrackerChanges) -> Counts:

@@ -19,6 +19,7 @@ from sync.model.audience import OPERATOR, Audience
 from sync.model.counting import Counting
 from sync.model.dates import end_of_day
 from sync.model.item_label import undo_own_touches
+from sync.model.item_state import ItemState
 from sync.model.membership import Container, Counts, Membership
 from sync.model.milestone_ids import MilestoneId, MilestoneIds, milestone_ids
 from sync.model.team_words import NO_WORDS, TeamWords
@@ -44,7 +45,8 @@ class ConnectionRows:
     ``recorded_joins``: the milestones (uid) into which the tracker recorded that an item joined.
     ``is_present``: ``at`` is the time of a run. The past has no numbers by the tracker's own counter.
     ``work_time``: that of the tracker; None: it has none. ``contradicting``: the items (uids) whose state contradicts
-    their resolution or labels now.
+    their resolution or labels now. ``unlike``: the items (uids) that are finished by the rules of their project and
+    open in their tracker now, or the other way round, with their state.
     ``work`` are the memberships of all work, issues and changes, counted or not. ``listed`` are those that the
     tracker's own page counts; the same object as ``memberships`` where these are the same.
     """
@@ -66,6 +68,7 @@ class ConnectionRows:
     is_present: bool = True
     work_time: WorkTime | None = None
     contradicting: frozenset[str] = frozenset()
+    unlike: Mapping[str, ItemState] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -146,8 +149,12 @@ class ConnectionRows:
         """Return the items (uids) of a milestone (uid) now whose state contradicts their resolution or labels."""
         if not self.contradicting or not self.is_present:
             return ()
-        own = (row for row in self.by_container.get(milestone, ()) if row.left is None and row.reopened is None)
-        return tuple(sorted(self.contradicting.intersection(row.item for row in own)))
+        return tuple(sorted(self.contradicting.intersection(self.present_items(milestone))))
+
+    def present_items(self, milestone: str) -> set[str]:
+        """Return the items (uids) that are in a milestone (uid) now."""
+        own = self.by_container.get(milestone, ())
+        return {row.item for row in own if row.left is None and row.reopened is None}
 
     @cached_property
     def open_items(self) -> Mapping[str, Sequence[str]]:
@@ -303,6 +310,7 @@ def load_rows(
         removed=removed,
         work_time=store.work_time(source),
         contradicting=history.contradicting,
+        unlike=history.unlike,
     )
     prefix = len(uid(source, "issue", ""))
     issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))

@@ -213,6 +213,10 @@ class StateRules(Struct, frozen=True, kw_only=True):
         is_cancelled = state is ItemState.DONE and fold_name(issue.resolution) in self.removed.resolutions
         return is_cancelled or (is_called_done and is_called_removed)
 
+    def is_unlike_tracker(self, issue: Issue) -> bool:
+        """Return whether the issue is finished by these rules and open in its tracker, or the other way round."""
+        return self.have_names and self.state_of(issue).is_finished is not (issue.state is State.CLOSED)
+
     def with_state(self, issue: Issue) -> Issue:
         """Return the issue with the state and the category that it has by these rules; its names stay."""
         item_state = self.state_of(issue)

@@ -53,6 +53,8 @@ class Counts(Struct, frozen=True, kw_only=True):
     ``pull_requests`` are all open changes in the milestone and ``closed_pull_requests`` all closed ones, counted or
     not. ``paired`` changes count with the issue that they close (`sync.history.counted_work`). ``counter``: the
     tracker's own counter, if it differs from its list.
+    ``done_by_name`` and ``removed_by_name`` items are open on the tracker's page and finished by the names of the team
+    (`sync.model.item_state`), ``open_by_name`` items are closed there and open by these names.
     """
 
     open: int = 0
@@ -67,6 +69,9 @@ class Counts(Struct, frozen=True, kw_only=True):
     pull_requests: int = 0
     closed_pull_requests: int = 0
     paired: int = 0
+    done_by_name: int = 0
+    removed_by_name: int = 0
+    open_by_name: int = 0
     counter: CounterDifference | None = None
 
     @property
@@ -98,6 +103,11 @@ class Counts(Struct, frozen=True, kw_only=True):
     def shown(self) -> Counts:
         """The numbers to show: those of the tracker's own page."""
         return self.listed or self
+
+    @property
+    def closed_on_page(self) -> int:
+        """Work that is closed on the tracker's own page."""
+        return self.shown.closed - self.done_by_name - self.removed_by_name + self.open_by_name
 
     @property
     def uncounted_open(self) -> int:

@@ -101,6 +101,9 @@ def counting_sentences(counts: Counts, language: Language = ENGLISH) -> list[str
     if not has_only_uncounted(counts) and (parts := list(_differences(counts, language))):
         listed = language.say("{n} in the milestone", n=counts.shown.members) if counts.listed is not None else ""
         sentences.append(f"{'; '.join(filter(None, (listed, *parts)))}.")
+    if by_name := list(_named(counts, language)):
+        closed = language.say("{n} closed on the tracker's page", n=counts.closed_on_page)
+        sentences.append(f"{'; '.join((closed, *by_name))}.")
     if counts.counter is not None:
         sentences.append(_counter_sentence(counts.counter, language))
     return sentences
@@ -135,6 +138,19 @@ def _differences(counts: Counts, language: Language) -> Iterator[str]:
     if not page.changes and (more := changes - counts.paired) and counts.changes:
         words = changes_words(more, counts.word, language)
         yield many("{changes} is counted as well", "{changes} are counted as well", more, changes=words)
+
+
+def _named(counts: Counts, language: Language) -> Iterator[str]:
+    """Yield the items whose state by a team's names is not that of the tracker's page."""
+    many = language.many
+    if n := counts.done_by_name:
+        yield many("{n} more counts as done by its label or state", "{n} more count as done by label or state", n)
+    if n := counts.removed_by_name:
+        yield many(
+            "{n} open one is out of scope by its label or state", "{n} open ones are out of scope by label or state", n
+        )
+    if n := counts.open_by_name:
+        yield many("{n} of them counts as open by its state", "{n} of them count as open by their state", n)
 
 
 def _open_changes_words(n: int, word: ChangeWord, language: Language) -> str:

@@ -109,6 +109,9 @@ def test_a_label_says_done_while_the_tracker_says_open(team: tuple[Team, Path]) 
     after = running(config)
     assert len(ours(side.tracker)) == len(comments), "new names are no news: an edit in place, no notification"
     assert ours(side.tracker) != comments
+    words = "0 closed on the tracker's page; 6 more count as done by label or state."
+    assert words in str(ours(side.tracker)).replace("\\'", "'")
+    assert words in " ".join(milesync("status", config=config).out.split())
     run(config)
     assert len(ours(side.tracker)) == len(comments)
     assert (counts(before), counts(after)) == ((0, 10, 0), (6, 10, 0))

@@ -20,6 +20,7 @@ from sync.model.counting import (
 )
 from sync.model.item_state import StateNames, StateRules
 from sync.model.membership import Container, Counts, Membership
+from sync.report.counting import counting_sentences
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 LATE = T0 + timedelta(days=100)
@@ -177,3 +178,28 @@ def test_a_joint_milestone_has_the_rules_of_all_its_members() -> None:
     assert [joint_states(members) for members in ([], [0, 0], [5, 5])] == [0, 0, 5]
     assert joint_states([0, 5]) == joint_states([5, 0]) not in (0, 5)
     assert joint_states([0, 5]) != joint_states([0, 6])
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (
+            Counts(open=1, closed=15, done_by_name=3),
+            "12 closed on the tracker's page; 3 more count as done by label or state.",
+        ),
+        (
+            Counts(open=4, closed=9, removed=1, done_by_name=1, removed_by_name=1),
+            (
+                "7 closed on the tracker's page; 1 more counts as done by its label or state; "
+                "1 open one is out of scope by its label or state."
+            ),
+        ),
+        (
+            Counts(open=4, closed=2, open_by_name=2),
+            "4 closed on the tracker's page; 2 of them count as open by their state.",
+        ),
+    ],
+)
+def test_one_line_says_where_the_names_of_a_team_differ_from_the_page(counts: Counts, words: str) -> None:
+    assert counting_sentences(counts) == [words]
+    assert counting_sentences(Counts(open=4, closed=2)) == []
