@@ -60,8 +60,6 @@ class Epics(LicensedContainers):
         self._confidential: set[str] = set()
         self._lock = threading.Lock()
 
-    # --- reading -----------------------------------------------------------------------------------------------------
-
     def read(self, projects: Sequence[Project]) -> ContainerRows:
         """Read the epics that each of these projects can use, and how they are nested."""
         rows = super().read(projects)
@@ -89,8 +87,6 @@ class Epics(LicensedContainers):
         group, number = word_at(fields, "group", "id") or word_at(fields, "group_id"), word_at(fields, "iid")
         key = epic_id(group, number) if group and number else ""
         return structs.replace(super().unread_row(row, reason), id=key, key=key)
-
-    # --- membership --------------------------------------------------------------------------------------------------
 
     @property
     def _tree(self) -> EpicTree:
