@@ -78,8 +78,8 @@ NEIGHBOUR_FIELDS = frozenset(
 FEW_REPOSITORIES = 3
 """Up to this many repositories, two conditional requests each are better than a batch probe: they cost no points."""
 
-MAX_NUMBERS_PER_ISSUE = 2.0
-"""Everything is read by number while the repository has at most this many numbers per issue."""
+MAX_NUMBERS_PER_ITEM = 2.0
+"""Everything is read by number while the repository has at most this many numbers per issue and item of a milestone."""
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -265,7 +265,8 @@ class _RepositoryReader:
         yield Page(projects=(project,))
         lists = (repository.newest, repository.newest_pull_request)
         highest = max((item.number for newest_items in lists for item in newest_items.nodes), default=0)
-        if highest > MAX_NUMBERS_PER_ISSUE * repository.newest.total_count + CHUNK:
+        in_milestones = sum((row.open_issues or 0) + (row.closed_issues or 0) for row in self._probe.milestones or ())
+        if highest > MAX_NUMBERS_PER_ITEM * (repository.newest.total_count + in_milestones) + CHUNK:
             fresh = msgspec.structs.replace(cursor, since=None, pull_requests_since=None, next_number=0)
             yield from self._changed(fresh, project.id)
             return

@@ -8,6 +8,7 @@ itself is neutral. Every change goes through a method here, which records it in 
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -483,6 +484,9 @@ class Tracker:
         """Rename a project; the old key redirects to it."""
         del self.projects[project.key]
         self.moved = {old: key if new == project.key else new for old, new in self.moved.items()} | {project.key: key}
+        if self.kind == "github":
+            for issue in (issue for known in self.projects.values() for issue in known.issues.values()):
+                issue.parent = re.sub(rf"^{re.escape(project.key)}(?=-\d+$)", key, issue.parent)
         project.key = key
         self.projects[key] = project
         for issue in project.issues.values():

@@ -313,7 +313,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
-    parser.add_argument("--changes", type=int, default=0, help="issues that are merge requests instead (GitLab)")
+    parser.add_argument("--changes", type=int, default=0, help="issues that are pull or merge requests instead")
     for name, count in (("--bare", 2), ("--record", 5), ("--naive", 3)):
         parser.add_argument(name, nargs=count, help=argparse.SUPPRESS)
     given = parser.parse_args()

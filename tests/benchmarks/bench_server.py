@@ -2,7 +2,7 @@
 
 ``python bench_server.py KIND ISSUES LATENCY CHANGES`` prints its URL as JSON, then obeys lines: ``count`` (requests and
 bytes since the last time), ``change N`` (N issues are edited). It remembers its answers to reads until something
-changes. CHANGES of the issues are merge requests (GitLab).
+changes. CHANGES of the issues are pull or merge requests (GitHub, GitLab).
 """
 
 from __future__ import annotations
@@ -100,9 +100,21 @@ def filled(tracker: Tracker, count: int, changes: int = 0) -> Project:
             tracker.close(issue, rng.choice(people), done)
     if tracker.kind == "gitlab":
         _make_merge_requests(tracker, project, changes, rng)
+    if tracker.kind == "github":
+        _make_pull_requests(tracker, project, changes, rng)
     for n, past in enumerate(goals[: MILESTONES - RUNNING]):
         tracker.close_milestone(project, past, began + (n + 2) * span)
     return project
+
+
+def _make_pull_requests(tracker: Tracker, project: Project, count: int, rng: Random) -> None:
+    """Turn a part of the issues into pull requests, each of which closes an issue; every open one waits for review."""
+    for number in rng.sample(sorted(project.issues), count):
+        pull = project.issues[number]
+        pull.pull, pull.closing = True, [max(1, number - 1)]
+        tracker.ask(pull, pull.assignees[0], pull.author, pull.created)
+        if pull.closed is not None:
+            tracker.review(pull, pull.assignees[0], "APPROVED", pull.closed)
 
 
 def _make_merge_requests(tracker: Tracker, project: Project, count: int, rng: Random) -> None:

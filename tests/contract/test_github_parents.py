@@ -176,6 +176,21 @@ def test_nothing_changed_costs_no_request(team: Team) -> None:
     assert team.members("Parent") == {"item", "another"}
 
 
+def test_a_pull_that_ends_before_the_trees_are_read_loses_nothing(team: Team) -> None:
+    parent = team.issue("Parent", due=date(2026, 12, 15))
+    team.issue("item", parent)
+    team.pull()
+    team.issue("another", parent)
+    team.clock.pass_(hours=1)
+    with closing(connected(team.hub, team.clock, options=team.options)) as connector:
+        for page in connector.pull(team.names, team.store.cursors(team.source)):
+            if not page.all_listed:
+                team.store.save(team.source, page, team.clock.now)
+    assert team.members("Parent") == {"item"}
+    team.pull()
+    assert team.members("Parent") == {"item", "another"}
+
+
 def test_switched_on_later_and_off_again(team: Team) -> None:
     team.issue("item", team.issue("Parent", due=date(2026, 12, 15)))
     team.options = {}

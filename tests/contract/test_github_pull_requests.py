@@ -190,6 +190,14 @@ def test_of_mostly_pull_requests_those_in_milestones_are_read(there: Small, cloc
     assert connector.requests == 2 + 1 + 1 + 1 + 1, "one lists forty pull requests, and one reads them"
 
 
+def test_pull_requests_that_are_mostly_in_milestones_are_read_by_number(there: Small, clock: Clock) -> None:
+    for n in range(396):
+        change(there, f"change {n}", in_milestone=n % 3 > 0)
+    connector = connected(there.tracker, clock)
+    assert len(pulled(connector).issues) == 400
+    assert connector.requests == 2 + 1 + 4
+
+
 def test_an_earlier_database_reads_the_pull_requests_of_milestones_once(there: Small, clock: Clock) -> None:
     joined = change(there, "in a milestone")
     there.tracker.move(there.place, joined, [there.two.id], there.tracker.bot, clock.pass_(days=3))

@@ -2,9 +2,10 @@
 
 Over HTTP, with each connector and the real store. What was deleted in the tracker shows with the sweep, which each
 connector makes from time to time; until then it stays. There is something that only incremental pulls know: who was
-in a milestone that has since been deleted, and the former titles by which GitHub's events name a renamed one. So stays
-are compared in milestones that still exist, and on GitHub in those that were never renamed. Of GitLab's merge requests
-a full pull reads those that are in a milestone now, and few of their events: their rows are compared.
+in a milestone that has since been deleted, the former titles by which GitHub's events name a renamed one, and who left
+a listed milestone. So stays are compared in milestones that still exist and are not listed, and on GitHub in those that
+were never renamed. Of GitLab's merge requests a full pull reads those that are in a milestone now, and few of their
+events: their rows are compared.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from connectors.sandbox.world import Issue, User
 from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.history import memberships as history
 from sync.model.membership import Membership
-from sync.model.tracker_data import Visibility, uid
+from sync.model.tracker_data import LISTED_ID_PREFIX, Visibility, uid
 from sync.store.store import Store
 from tests.contract.sandbox_side import SandboxSide
 from tests.proof import TIMEOUT, Record, full
@@ -43,6 +44,8 @@ class Team:
         self.side, self.rng, self.hub, self.place = side, rng, side.tracker, side.place
         self.people = [self.hub.user(name) for name in ("ada", "ben", "eve")]
         self.renamed = False
+        if self.hub.kind == "github":
+            side.options["containers"] = ["milestones", "parents"]
         if side.several:
             side.options["containers"] = ["versions", "sprints", "epics"]
             for n in range(3):
@@ -136,7 +139,13 @@ class Team:
             self.hub.transfer(self.place, issue, self.side.elsewhere, who)
 
     def plan(self, issue: Issue, who: User) -> None:
-        """Into a sprint, an epic, or neither; a sprint may end. On GitLab merge requests change at the same time."""
+        """Into a sprint, an epic, or neither; a sprint may end. On GitHub below another issue, also in a circle.
+
+        On GitLab merge requests change at the same time.
+        """
+        if self.hub.kind == "github" and not issue.pull:
+            others = [item for item in self.place.issues.values() if item is not issue and not item.pull]
+            self.hub.adopt(issue, self.rng.choice([None, *others]), who)
         if self.hub.kind == "gitlab":
             self.plan_in_group(issue, who)
             self.merge_request(who)
@@ -248,7 +257,8 @@ def compare(side: SandboxSide, store: Store, *, renamed: bool) -> None:
         assert store.milestones(source) == whole.milestones(source)
         if renamed and side.tracker.kind == "github":
             return
-        still = {uid(source, "milestone", milestone.id) for _, milestone in whole.milestones(source)}
+        native = (milestone.id for _, milestone in whole.milestones(source))
+        still = {uid(source, "milestone", key) for key in native if not key.startswith(LISTED_ID_PREFIX)}
         kept, full = (
             [s for s in memberships(pulled_store, source, side, there.keys() - apart) if s.container in still]
             for pulled_store in (store, whole)

@@ -49,6 +49,10 @@ class ParentState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unread: tuple[UnreadRow, ...] = ()
     is_stale: bool = True
 
+    def encode(self) -> str:
+        """The state as one line of JSON."""
+        return msgspec_json.encode(self).decode()
+
 
 class _Forest(Struct):
     """Result of a walk. ``rows``: name of the repository, project id and row of each parent, by id.
@@ -81,24 +85,27 @@ class ParentLists:
     def add_to(self, pages: Iterable[Page], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield the pages, and last a page of all listed milestones: those of the pages and the parents.
 
-        The parents are read again if anything changed in any repository.
+        The parents are read again if anything changed in any repository. A page that changes something also stores
+        that, for a pull that ends too early.
         """
         before = parse(cursors.get(CURSOR_KEY, ""), ParentState)
         if not self._is_on and before is None:
             yield from pages
             return
         latest, complete, listed = dict(cursors), set[str](), Page()
-        state = before or ParentState()
+        saved, state = before, before or ParentState()
         has_changed = state.is_stale or state.named != self._kind.named
         for page in pages:
             latest |= page.cursors
             complete |= page.complete
             has_changed = has_changed or bool(page.issues or page.all_milestones or page.gone or page.all_issues)
-            state = replace(state, parents=_with_parents(state.parents, page))
             if page.all_listed or page.members:
                 listed = page
-            else:
-                yield page
+                continue
+            state = replace(state, parents=_with_parents(state.parents, page), is_stale=has_changed)
+            if state not in (saved, ParentState()):
+                saved, page = state, replace(page, cursors={**page.cursors, CURSOR_KEY: state.encode()})
+            yield page
         stored = {project: cursor.name for project, cursor in decode_cursors(latest)}
         read = frozenset(stored) & complete
         members: Members = {}
@@ -109,7 +116,10 @@ class ParentLists:
             state, members = self._walk(state, stored)
         else:
             state = replace(state, is_stale=has_changed)
-        yield _merged(listed, before, state if self._is_on else None, members, read)
+        page = _merged(listed, before.milestones if before else (), state, members, read)
+        if state != saved:
+            page = replace(page, cursors={**page.cursors, CURSOR_KEY: state.encode() if self._is_on else ""})
+        yield page
 
     def _search(self, state: ParentState, read: Mapping[str, str], cursors: Mapping[str, str]) -> ParentState:
         """Search the repositories that are new here for parents, unless all their issues came with this pull."""
@@ -122,7 +132,7 @@ class ParentLists:
                 continue  # the next pull searches it
             parents = _add(parents, read[project], found)
             searched.append(project)
-        return replace(state, parents=parents, repositories=tuple(searched), is_stale=len(searched) < len(read))
+        return replace(state, parents=parents, repositories=tuple(searched), is_stale=not read.keys() <= {*searched})
 
     # --- walking -----------------------------------------------------------------------------------------------------
 
@@ -206,24 +216,20 @@ def _key(milestone: Milestone, stored: Mapping[str, str]) -> str:
 
 
 def _merged(
-    listed: Page, before: ParentState | None, state: ParentState | None, members: Members, read: frozenset[str]
+    listed: Page, former: Iterable[Milestone], state: ParentState, members: Members, read: frozenset[str]
 ) -> Page:
     """Add the parents to a page of other listed milestones. Only those of repositories that were ``read`` count.
 
-    A milestone that is no parent any more is listed without members: these have left it. ``state`` is None when
-    parents are switched off.
+    A ``former`` milestone that is no parent any more is listed without members: these have left it.
     """
-    milestones = [row for row in (state.milestones if state else ()) if row.project in read]
+    milestones = [row for row in state.milestones if row.project in read]
     present = {row.id for row in milestones}
-    gone = [row for row in (before.milestones if before else ()) if row.project in read and row.id not in present]
+    gone = [row for row in former if row.project in read and row.id not in present]
     own = {key: found for key, found in members.items() if key in present} | {row.id: {} for row in gone}
     return replace(
         listed,
         milestones=(*listed.milestones, *milestones),
         members={**listed.members, **own},
         all_listed=listed.all_listed | {row.project for row in (*milestones, *gone)},
-        unread=(*listed.unread, *(state.unread if state else ())),
-        cursors=dict(listed.cursors)
-        if state == before
-        else {**listed.cursors, CURSOR_KEY: msgspec_json.encode(state).decode() if state else ""},
+        unread=(*listed.unread, *state.unread),
     )
