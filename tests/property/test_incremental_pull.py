@@ -66,7 +66,8 @@ class Team:
         """Some milestones: one at most where an issue has no more."""
         return self.rng.sample(list(self.place.milestones), self.rng.randint(0, 2 if self.side.several else 1))
 
-    def __call__(self) -> None:
+    def __call__(self, longest: float = 90_000) -> None:
+        """Change something; then up to ``longest`` seconds pass."""
         who, issue = self.rng.choice(self.people), self.rng.choice(list(self.place.issues.values()))
         match self.rng.randrange(19):
             case 0:
@@ -97,7 +98,7 @@ class Team:
                 self.plan(issue, who)
             case _:
                 self.milestone()
-        self.side.pass_time(self.rng.choice((0.01, 1, 30, 4000, 90_000)))
+        self.side.pass_time(min(longest, self.rng.choice((0.01, 1, 30, 4000, 90_000))))
 
     def merge_request(self, who: User) -> None:
         """Open, plan, review, merge or delete one."""
@@ -123,7 +124,14 @@ class Team:
     def delete(self, issue: Issue) -> None:
         """Unless it is the newest, whose number a tracker never gives again."""
         if issue.number != max(self.place.issues):
+            self.leave_children(issue)
             del self.place.issues[issue.number]
+
+    def leave_children(self, issue: Issue) -> None:
+        """Take the sub-issues of an issue of GitHub out of it, before it is deleted or moved."""
+        for child in self.place.issues.values():
+            if self.hub.kind == "github" and child.parent == issue.key:
+                self.hub.adopt(child, None, self.people[0])
 
     def block(self, issue: Issue) -> None:
         """Let up to two others block it, or none."""
@@ -136,6 +144,7 @@ class Team:
             name = f"N{self.hub.world.next_id()}"
             self.hub.rename(self.place, name if self.side.several else f"acme/{name}")
         elif issue.number != max(self.place.issues):
+            self.leave_children(issue)
             self.hub.transfer(self.place, issue, self.side.elsewhere, who)
 
     def plan(self, issue: Issue, who: User) -> None:
@@ -207,7 +216,7 @@ def pulled(side: SandboxSide, store: Store, rng: Random | None = None, team: Tea
             if not rng or rng.random() < 0.5:
                 remembered(side, store, connector.base_url)
             if rng and team and rng.random() < 0.3:
-                team()
+                team(600)  # a list that takes more than hours to read ends the pull
             if rng and rng.random() < 0.2:
                 return
 
