@@ -77,6 +77,18 @@ class DefinitionChecks:
             uid for uid in sorted(self._open_items[milestone.uid]) if unreviewed(milestone.issues[uid], review)
         )
 
+    def waiting_changes(self, milestone: AssessedMilestone) -> tuple[str, ...]:
+        """Return the uids of a milestone's open changes that wait too long for their reviewers, the longest first."""
+        zone, limit = milestone.connection.zone, self._rules.reminder_rules.review_days
+        today = day_of(milestone.health.at, zone)
+        asked = {
+            uid: since
+            for uid in milestone.open_changes
+            if uid in milestone.issues and (since := milestone.issues[uid].review_since) is not None
+        }
+        late = [uid for uid, since in asked.items() if (today - day_of(since, zone)).days > limit]
+        return tuple(sorted(late, key=lambda uid: (asked[uid], uid)))
+
     def _find_shared_people(self) -> dict[str, dict[str, int]]:
         people: dict[str, frozenset[str]] = {}
         planned: dict[str, tuple[date, date]] = {}

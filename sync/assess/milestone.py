@@ -77,8 +77,8 @@ class AssessedMilestone:
     ``open_changes``: the uids of all open changes in it, counted or not.
 
     `sync.assess.relations` adds ``commitments`` and ``fellow_words`` (joint milestones), ``findings`` (definition),
-    ``loads`` and ``unreviewed`` (people and uids), and ``is_aggregate``: its health depends on milestones that its
-    readers may not read.
+    ``loads``, ``unreviewed`` and ``waiting_changes`` (people and uids), and ``is_aggregate``: its health depends on
+    milestones that its readers may not read.
     """
 
     connection: Connection
@@ -112,6 +112,7 @@ class AssessedMilestone:
     is_aggregate: bool = False
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
+    waiting_changes: tuple[str, ...] = ()
     inputs: tuple[Input, ...] = ()
     words: TeamWords = NO_WORDS
     tolerance: float = 0.0

@@ -143,6 +143,7 @@ class _PortfolioBuilder:
                 is_aggregate=aggregate.get(uid, False),
                 loads=checks.loads(milestone),
                 unreviewed=checks.unreviewed(milestone),
+                waiting_changes=checks.waiting_changes(milestone),
                 inputs=self.inputs.of_milestone(uid),
             )
 

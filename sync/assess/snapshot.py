@@ -190,7 +190,7 @@ class Snapshot:
         k, group = next((k, group) for k, group in enumerate(self._groups) if uid in group.milestones)
         if k not in self._advisors:
             history, _ = self._histories.tables(group.tolerance, public=group.public)
-            self._advisors[k] = Advisor(history, group.inputs.issues, group.inputs.members)
+            self._advisors[k] = Advisor(history, group.inputs.issues, group.inputs.members, group.inputs.changes)
         return self._advisors[k]
 
     def finished_by_project(self) -> dict[str, int]:
@@ -334,6 +334,7 @@ def _visibility_groups(
             previous=runs.healths,
             issues=rows.issues,
             members={uid: items for uid, items in rows.open_items.items() if uid in own},
+            changes={uid: changes for uid, changes in rows.open_changes.items() if uid in own},
             counts=rows.counts,
             scores=scores,
         )

@@ -70,7 +70,7 @@ def _pages(settings: Settings) -> Pages | None:
 def assessment_rules(settings: Settings) -> AssessmentRules:
     """The configured rules: thresholds, calendar, joint milestones, dependencies, reminders."""
     return AssessmentRules(
-        Rules(**asdict(settings.rules)),
+        Rules(**asdict(settings.rules), review_days=settings.people.review_days),
         Calendar.of(settings.calendar),
         keep_quiet=settings.calendar.quiet,
         joints=tuple(

@@ -74,6 +74,7 @@ class Rules(Thresholds):
     confirm_margin: float = 0.05
     # reasons
     idle_days: float = 14.0
+    review_days: float = 3.0
     straggler_quantile: float = 0.85
     silence_factor: float = 2.0
     # levers

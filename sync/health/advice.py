@@ -24,14 +24,18 @@ __all__ = ["Advisor"]
 class Advisor:
     """Reasons and levers of batches.
 
-    ``issues``: uid -> issue, and ``members``: container id -> uids of its open items. Both may be empty; then reasons
-    and levers name no items.
+    ``issues``: uid -> issue, ``members``: container id -> uids of its open items, ``changes``: container id -> uids of
+    all open changes in it. All may be empty; then reasons and levers name no items.
     """
 
     def __init__(
-        self, history: HistoryTables, issues: Mapping[str, Issue], members: Mapping[str, Sequence[str]]
+        self,
+        history: HistoryTables,
+        issues: Mapping[str, Issue],
+        members: Mapping[str, Sequence[str]],
+        changes: Mapping[str, Sequence[str]],
     ) -> None:
-        self._history, self._issues, self._members = history, issues, members
+        self._history, self._issues, self._members, self._changes = history, issues, members, changes
         self._age_by_stream: dict[int, float] = {}
 
     def advise(
@@ -82,8 +86,9 @@ class Advisor:
             stream = int(ledger.stream[i])
             if stream not in self._age_by_stream:
                 self._age_by_stream[stream] = straggler_age(self._history, stream, float(batch.at[k]))
-            open_items = self._members.get(ledger.containers[i].id, ())
-            attentions.append(attention(batch, k, self._issues, open_items, self._age_by_stream[stream]))
+            container = ledger.containers[i].id
+            open_items, changes = self._members.get(container, ()), self._changes.get(container, ())
+            attentions.append(attention(batch, k, self._issues, open_items, self._age_by_stream[stream], changes))
         return attentions
 
     def _pace_changes(self, batch: ForecastBatch) -> list[PaceChange | None]:

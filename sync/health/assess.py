@@ -53,13 +53,15 @@ class AssessmentInputs(Struct, frozen=True, kw_only=True):
     """Inputs of an assessment besides the history. All may be empty.
 
     ``previous``: container id -> its last health, for hysteresis. ``issues``: uid -> issue, and ``members``: container
-    id -> uids of its open items; without them reasons and levers name no items. ``scores``: stream -> score of its
-    published forecasts. ``counts``: container id -> the counts to show instead of those of the history.
+    id -> uids of its open items; without them reasons and levers name no items. ``changes``: container id -> uids of
+    all open pull and merge requests in it, counted or not. ``scores``: stream -> score of its published forecasts.
+    ``counts``: container id -> the counts to show instead of those of the history.
     """
 
     previous: Mapping[str, Health] = {}
     issues: Mapping[str, Issue] = {}
     members: Mapping[str, Sequence[str]] = {}
+    changes: Mapping[str, Sequence[str]] = {}
     scores: Mapping[str, StreamScore] = {}
     counts: Mapping[str, Counts] = {}
 
@@ -103,7 +105,7 @@ def _batches(
     # containers that ended come in batches of their own: reasons and levers are computed only where items are open
     ledger = history.ledger
     indices = sorted((ledger.index[target] for target in targets), key=lambda i: ledger.ended[i] <= days(at))
-    advisor = Advisor(history, inputs.issues, inputs.members)
+    advisor = Advisor(history, inputs.issues, inputs.members, inputs.changes)
     for batch in daily_batches(history, indices, at, calendar):
         forecasts = forecasts_of(batch)
         yield batch, _healths(batch, forecasts, at, advisor, inputs), forecasts

@@ -1,5 +1,7 @@
 """Open items of a container that need attention: added after the start, old or idle, unassigned, blocked.
 
+Changes (pull and merge requests) that wait for a review need it as well, whether they are items or not.
+
 Names come from the history, details from the issues. An item without name or details is not listed.
 """
 
@@ -33,6 +35,7 @@ class Attention(Struct, frozen=True, kw_only=True):
     """Open items (uids, sorted) of one container that joined after its start, or that need attention.
 
     ``known``: number of open items whose details are known; shares of ``unassigned`` and ``blocked`` refer to these.
+    ``unreviewed``: changes that wait for a review for more than `Rules.review_days`.
     ``old_count``: number of all stragglers; ``stragglers`` has those with names.
     """
 
@@ -41,15 +44,22 @@ class Attention(Struct, frozen=True, kw_only=True):
     old_count: int = 0
     unassigned: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    unreviewed: tuple[str, ...] = ()
     known: int = 0
 
 
 def attention(
-    batch: ForecastBatch, k: int, issues: Mapping[str, Issue], members: Sequence[str], oldest: float
+    batch: ForecastBatch,
+    k: int,
+    issues: Mapping[str, Issue],
+    members: Sequence[str],
+    oldest: float,
+    changes: Sequence[str] = (),
 ) -> Attention:
     """Return the open items of the batch's k-th container that need attention. Ages are those at the batch's clock.
 
-    ``members`` are the uids of its open items; ``oldest`` is the age in days beyond which an item is a straggler.
+    ``members`` are the uids of its open items, ``changes`` those of all open changes in it; ``oldest`` is the age in
+    days beyond which an item is a straggler.
     """
     history, ledger, i = batch.tables, batch.tables.ledger, int(batch.index[k])
     now, clock, rows = float(batch.counted_at[k]), float(batch.at[k]), ledger.rows(i)
@@ -58,14 +68,17 @@ def attention(
     known = {uid: issues[uid] for uid in members if uid in issues}
     idle = {uid for uid, issue in known.items() if clock - days(issue.updated_at) > history.rules.idle_days}
     stragglers = _names(history, rows, is_old) | idle
+    asked = {uid: issues[uid].review_since for uid in changes if uid in issues}
+    unreviewed = (uid for uid, since in asked.items() if since and clock - days(since) > history.rules.review_days)
     agreed_at = float(np.fmax(ledger.agreed_at[i], history.start[i]))
     added = _names(history, rows, history.newcomers(rows, is_open, agreed_at))
     return Attention(
         added=tuple(sorted(added)),
         stragglers=tuple(sorted(stragglers)),
         old_count=min(max(int(np.count_nonzero(is_old)), len(stragglers)), int(np.count_nonzero(is_open))),
-        unassigned=tuple(sorted(uid for uid, issue in known.items() if not issue.assignees)),
+        unassigned=tuple(sorted(uid for uid, issue in known.items() if issue.needs_owner)),
         blocked=tuple(sorted(uid for uid, issue in known.items() if issue.blocked_by)),
+        unreviewed=tuple(sorted(unreviewed)),
         known=sum(uid in issues for uid in members),
     )
 
@@ -97,7 +110,7 @@ def usual_shares(issues: Mapping[str, Issue], members: Mapping[str, Sequence[str
     open_items = {uid for uids in members.values() for uid in uids if uid in issues}
     if not open_items:
         return 0.0, 0.0
-    unassigned = sum(not issues[uid].assignees for uid in open_items)
+    unassigned = sum(issues[uid].needs_owner for uid in open_items)
     blocked = sum(bool(issues[uid].blocked_by) for uid in open_items)
     return unassigned / len(open_items), blocked / len(open_items)
 

@@ -7,7 +7,7 @@ no exit criteria      the description has no task list
 description line      a line of the description has a key of `sync.tracker.team_words` and no readable value
 no items              the milestone has no items
 only pull requests    the milestone has no items, but pull or merge requests, which are not counted as items
-unestimated           some open items have an estimate or points, and a fifth or more have none
+unestimated           some open issues have an estimate or points, and a fifth or more have none
 due on a day off      a weekend, a holiday or a team's day off
 same people           half or more of the assignees have open items in another milestone of the same weeks
 circular              issues of the milestone and of another milestone block each other
@@ -71,10 +71,11 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
             findings.append(Finding(kind=kind, values=values))
 
     due, counts, open_items, shared = facts.due, facts.counts, facts.open_items, facts.shared
-    unestimated = [item for item in open_items if item.estimate is None and item.points is None]
+    issues = [item for item in open_items if not item.is_pull_request]
+    unestimated = [issue for issue in issues if issue.estimate is None and issue.points is None]
     people = len({person.id for item in open_items for person in item.assignees})
     has_only_changes = counts.total == 0 and counts.pull_requests + counts.closed_pull_requests > 0
-    is_estimated_in_part = 0 < len(unestimated) < len(open_items)
+    is_estimated_in_part = 0 < len(unestimated) < len(issues)
     note(FindingKind.NO_OWNER, not facts.owners.names)
     note(FindingKind.NO_DUE_DATE, due is None)
     note(FindingKind.NO_EXIT_CRITERIA, facts.words.criteria.of == 0)
@@ -89,9 +90,9 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
     )
     note(
         FindingKind.UNESTIMATED,
-        is_estimated_in_part and len(unestimated) >= UNESTIMATED_LEAST * len(open_items),
+        is_estimated_in_part and len(unestimated) >= UNESTIMATED_LEAST * len(issues),
         count=len(unestimated),
-        of=len(open_items),
+        of=len(issues),
     )
     note(FindingKind.DUE_DAY_OFF, due is not None and not calendar.is_working_day(due), due=due)
     note(FindingKind.SAME_PEOPLE, bool(shared), count=max(shared, default=0), of=people, others=len(shared))

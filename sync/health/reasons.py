@@ -12,6 +12,7 @@ holidays        the working days ahead, by as many days without holidays and qui
 due date moved  the due date, by the first one
 unassigned      open items without owner, by the share among everything open
 blocked         open items that wait for others, by the share among everything open
+review          pull and merge requests that wait for a review for more than `people.review_days`, by none
 silence         no closure for more than twice the usual gap: one closure for each usual gap
 pace change     open items, by as many as the former pace needs the same time for
 ==============  ==================================================================================================
@@ -20,8 +21,8 @@ A reason is published only where its effect has the sign that a reader expects o
 their date" never speaks for a milestone. Where the two differ, the effect comes from something that is not shown.
 
 Here the components are clipped less than for publishing, so that a milestone with a very low P has reasons, too.
-The forecast does not know owners, blocks, idle items and silence, so they are expressed in items: P is computed as if
-the items above the normal number were not open.
+The forecast does not know owners, blocks, reviews, idle items and silence, so they are expressed in items: P is
+computed as if the items above the normal number were not open.
 """
 
 from __future__ import annotations
@@ -109,6 +110,14 @@ def _cases(batch: ForecastBatch, attentions: Sequence[Attention], shares: tuple[
         _against(stragglers > usual),
         {"count": _whole(stragglers), "of": _whole(remaining), "usual": _rounded(usual)},
         [attention.stragglers for attention in attentions],
+    )
+    waiting = np.array([len(attention.unreviewed) for attention in attentions], dtype=np.float64)
+    yield _NormalCase(
+        ReasonKind.REVIEW,
+        without(waiting),
+        _against(waiting > 0),
+        {"count": _whole(waiting), "days": [round(batch.rules.review_days)] * len(attentions)},
+        [attention.unreviewed for attention in attentions],
     )
     owners = (ReasonKind.UNASSIGNED, shares[0], [attention.unassigned for attention in attentions])
     blocks = (ReasonKind.BLOCKED, shares[1], [attention.blocked for attention in attentions])

@@ -2,7 +2,8 @@
 
 =============  ========================================================================================
 overdue        the issue has a due date of its own, and it has passed
-unreviewed     the issue is in a review state, or has a review label, and has no assignee
+unreviewed     the issue is in a review state, or has a review label, and has no assignee; a pull or merge request has
+               a review label and no reviewer, or waits for its reviewers
 unowned        the issue has no assignee
 untouched      the issue has an assignee, and no activity for 14 days
 =============  ========================================================================================
@@ -58,6 +59,12 @@ class DueReminder(Struct, frozen=True, kw_only=True):
     since: date
     late: bool = False
 
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """The people to remind: the reviewers who were asked, or else the assignees."""
+        is_asked = self.trouble is Trouble.UNREVIEWED and self.issue.is_pull_request
+        return self.issue.reviewers if is_asked else self.issue.assignees
+
 
 def due_reminders(
     items: Iterable[tuple[Issue, datetime]], at: datetime, rules: ReminderRules, zone: ZoneInfo = _UTC
@@ -81,24 +88,26 @@ def due_reminders(
 
 def _troubles(issue: Issue, joined: datetime, now: datetime, rules: ReminderRules) -> Iterator[tuple[Trouble, date]]:
     """Yield the causes of a reminder, each with the day since when it holds, in the zone of ``now``."""
-    updated, in_milestone_since = (moment.astimezone(now.tzinfo) for moment in (issue.updated_at, joined))
+    asked_at = issue.review_since or issue.updated_at
+    updated, in_milestone_since, asked = (m.astimezone(now.tzinfo) for m in (issue.updated_at, joined, asked_at))
     if issue.due is not None and issue.due < now.date():
         yield Trouble.OVERDUE, issue.due
-    if unreviewed(issue, rules.review):
-        yield Trouble.UNREVIEWED, updated.date()
-    if not issue.assignees:
+    if issue.review_since is not None or unreviewed(issue, rules.review):
+        yield Trouble.UNREVIEWED, asked.date()
+    if issue.needs_owner:
         yield Trouble.UNOWNED, in_milestone_since.date()
     elif now.date() - updated.date() > UNTOUCHED:
         yield Trouble.UNTOUCHED, updated.date()
 
 
 def unreviewed(issue: Issue, review: Collection[str]) -> bool:
-    """Return whether an issue is in review without an assignee. The trackers have no other reviewer field.
+    """Return whether an issue is in review without an assignee, or a pull or merge request without a reviewer.
 
-    ``review``: names of states and labels, in any case.
+    ``review``: names of states and labels, in any case, that mean a review.
     """
     names = {issue.raw_state.lower(), *(label.lower() for label in issue.labels)}
-    return not issue.assignees and not names.isdisjoint(name.lower() for name in review)
+    people = issue.reviewers if issue.is_pull_request else issue.assignees
+    return not people and not names.isdisjoint(name.lower() for name in review)
 
 
 # --- overcommitted people ---------------------------------------------------------------------------------------------

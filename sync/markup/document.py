@@ -132,12 +132,16 @@ class Table(Struct, frozen=True):
 
 
 class Chart(Struct, frozen=True):
-    """A burn-up: ``done`` as bars under the line of ``scope``, in items, at the dates that ``labels`` name."""
+    """A burn-up: ``done`` as bars under the line of ``scope`` at the dates that ``labels`` name.
+
+    ``unit``: the word for what is counted, in the plural.
+    """
 
     title: str
     labels: tuple[str, ...]
     done: tuple[int, ...]
     scope: tuple[int, ...]
+    unit: str = "Issues"
 
 
 Block = Lines | Quote | Bullets | Table | Chart

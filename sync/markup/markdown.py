@@ -91,7 +91,7 @@ def _chart(chart: Chart) -> str:
             "xychart-beta",
             f'    title "{_cell(chart.title)}"',
             f"    x-axis [{labels}]",
-            f'    y-axis "Issues" 0 --> {top}',
+            f'    y-axis "{_cell(chart.unit)}" 0 --> {top}',
             f"    bar {list(chart.done)}",
             f"    line {list(chart.scope)}",
             "```",

@@ -94,6 +94,7 @@ class ReasonKind(StrEnum):
     BLOCKED = "blocked"
     PREDECESSOR = "predecessor"
     PACE_CHANGE = "pace_change"
+    REVIEW = "review"
 
 
 class LeverKind(StrEnum):

@@ -106,6 +106,7 @@ class ReminderRules(SettingTable):
         ("In Review", "Code Review", "needs review"),
         "states and labels that mean that an issue waits for a reviewer; case is ignored",
     )
+    review_days: int = setting(3, "days for which a pull or merge request may wait for its reviewers", ge=0)
 
     def __post_init__(self) -> None:
         """Raise `SettingError` if the milestone's owner would be asked before the issue's owner."""

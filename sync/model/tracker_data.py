@@ -274,6 +274,11 @@ class Issue(Struct, frozen=True, kw_only=True):
     review_since: datetime | None = None
     visibility: Visibility = Visibility.PROJECT
 
+    @property
+    def needs_owner(self) -> bool:
+        """True if it has no assignee. A pull or merge request belongs to its author."""
+        return not self.assignees and not self.is_pull_request
+
 
 class Event(Struct, frozen=True, kw_only=True):
     """One change of one issue, from the tracker, or from the difference of two pulls.

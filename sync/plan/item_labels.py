@@ -145,7 +145,7 @@ def _facts(issue: Issue, reasons: Iterable[Reason], item: str, now: datetime) ->
         return frozenset()
     facts = {
         "blocked": bool(issue.blocked_by),
-        "unowned": not issue.assignees,
+        "unowned": issue.needs_owner,
         "stale": now - issue.updated_at > STALE,
     }
     return frozenset(word for word, is_true in facts.items() if is_true) | _words(reasons, item)

@@ -22,20 +22,23 @@ NAMED_PEOPLE = 3
 def flagged_issues(facts: Facts) -> list[tuple[Issue, tuple[str, ...]]]:
     """Return open issues with their flags, those with the most flags first, then the longest without activity.
 
-    Flags are ``blocked``, ``overdue``, ``unassigned`` and ``untouched``. None for a milestone that is over.
+    Flags are ``blocked``, ``overdue``, ``unreviewed``, ``unassigned`` and ``untouched``. Changes that wait for a review
+    are among them, whether they count or not. None for a milestone that is over.
     """
     if facts.health.status.is_over:
         return []
-    open_issues = (facts.items[uid] for uid in facts.open if uid in facts.items)
-    flagged = [(issue, flags) for issue in open_issues if (flags := _flags(facts, issue))]
+    uids = dict.fromkeys((*facts.open, *facts.waiting_changes))
+    open_issues = ((uid, facts.items[uid]) for uid in uids if uid in facts.items)
+    flagged = [(issue, flags) for uid, issue in open_issues if (flags := _flags(facts, uid, issue))]
     return sorted(flagged, key=lambda pair: (-len(pair[1]), pair[0].updated_at, pair[0].id))
 
 
-def _flags(facts: Facts, issue: Issue) -> tuple[str, ...]:
+def _flags(facts: Facts, uid: str, issue: Issue) -> tuple[str, ...]:
     tests = (
         ("blocked", bool(issue.blocked_by)),
         ("overdue", issue.due is not None and issue.due < facts.today),
-        ("unassigned", not issue.assignees),
+        ("unreviewed", uid in facts.waiting_changes),
+        ("unassigned", issue.needs_owner),
         ("untouched", facts.today - facts.day_of(issue.updated_at) > STALE),
     )
     return tuple(word for word, is_wrong in tests if is_wrong)
@@ -49,6 +52,11 @@ def attention_line(facts: Facts, issue: Issue, flags: tuple[str, ...]) -> Line:
         words += ["blocked by ", *join_parts(keys)]
     if "overdue" in flags and issue.due is not None:
         words += [", " if words else "", f"was due on {day(issue.due)}"]
+    if "unreviewed" in flags and issue.review_since is not None:
+        waited = (facts.today - facts.day_of(issue.review_since)).days
+        names = join_parts(Foreign(person.name) for person in issue.reviewers[:NAMED_PEOPLE])
+        words += [", " if words else "", f"waiting for review for {plural(waited, 'day')}"]
+        words += [" by ", *names] if names else []
     if "unassigned" in flags:
         words += [", " if words else "", "unassigned"]
     if "untouched" in flags:

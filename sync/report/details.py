@@ -156,7 +156,13 @@ def _people(facts: Facts) -> Section | None:
 
 
 def _tally(flagged: Sequence[tuple[object, tuple[str, ...]]]) -> Line:
-    words = {"blocked": "blocked", "overdue": "overdue", "unassigned": "unassigned", "untouched": "without activity"}
+    words = {
+        "blocked": "blocked",
+        "overdue": "overdue",
+        "unreviewed": "waiting for review",
+        "unassigned": "unassigned",
+        "untouched": "without activity",
+    }
     counted = ((sum(flag in flags for _, flags in flagged), word) for flag, word in words.items())
     parts = [f"{count} {word}" for count, word in counted if count]
     return (f"{', '.join(parts)} for 14 days." if parts and "without" in parts[-1] else f"{', '.join(parts)}.",)
@@ -274,8 +280,9 @@ def _chart(points: Sequence[Point], noun: str) -> Chart:
     steps = min(last, POINTS - 1)
     chosen = [points[round(i * last / steps)] for i in range(steps + 1)]
     labels = tuple(day(point.on).rsplit(" ", 1)[0] for point in chosen)
-    title = f"{capital(noun)}s done (bars) and in scope (line)"
-    return Chart(title, labels, tuple(p.done for p in chosen), tuple(p.scope for p in chosen))
+    unit = f"{capital(noun)}s"
+    title = f"{unit} done (bars) and in scope (line)"
+    return Chart(title, labels, tuple(p.done for p in chosen), tuple(p.scope for p in chosen), unit)
 
 
 def _budget(facts: Facts) -> Iterator[Line]:

@@ -75,7 +75,8 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     other members, ``findings`` the gaps in its definition,
     ``criteria`` its exit criteria. ``good_news`` is a line of our words; ``page`` the address of its report page.
     ``closes_issue``: milesync closes the status issue with the milestone. ``loads`` are people with too much work,
-    ``unreviewed`` the uids of open issues without a reviewer.
+    ``unreviewed`` the uids of open issues without a reviewer, ``waiting_changes`` those of changes whose reviewers have
+    not answered for too long.
     """
 
     items: Mapping[str, Issue] = {}
@@ -105,6 +106,7 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     closes_issue: bool = False
     loads: tuple[Load, ...] = ()
     unreviewed: tuple[str, ...] = ()
+    waiting_changes: tuple[str, ...] = ()
 
     @property
     def changes_day(self) -> date | None:
@@ -166,7 +168,7 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
     """Build the facts ``now`` (UTC), without changes since the last comment, override and report page."""
     open_now = tuple(membership.item for membership in milestone.memberships if is_open(membership, now))
     members = {membership.item for membership in milestone.memberships}
-    items = {uid: milestone.issues[uid] for uid in members if uid in milestone.issues}
+    items = {uid: milestone.issues[uid] for uid in (*members, *milestone.waiting_changes) if uid in milestone.issues}
     return Facts(
         **msgspec.structs.asdict(verdict_facts(milestone, now=now)),
         items=items,
@@ -195,6 +197,7 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         good_news=good_news(milestone.health, milestone.memberships, milestone.connection.zone),
         loads=milestone.loads,
         unreviewed=milestone.unreviewed,
+        waiting_changes=milestone.waiting_changes,
     )
 
 

@@ -251,6 +251,22 @@ def _some_open(reason: Reason, language: Language) -> str | None:
     return language.many("{count} of {n} open issue", "{count} of {n} open issues", total, count=count)
 
 
+def _review(reason: Reason, language: Language) -> str | None:
+    waited = number_of(reason, "days")
+    if not count_of(reason) or waited is None:
+        return None
+    return language.many(
+        "{n} change waits for review for more than {days}",
+        "{n} changes wait for review for more than {days}",
+        count_of(reason),
+        days=language.days(round(waited)),
+    )
+
+
+def _review_words(_reason: Reason, language: Language) -> str:
+    return language.say("some changes have been waiting for review for days")
+
+
 REASONS: Mapping[ReasonKind, ReasonPhrase] = {
     ReasonKind.PACE: ReasonPhrase(_pace, _pace_words),
     ReasonKind.SCOPE_ADDED: ReasonPhrase(_scope, _scope_words),
@@ -263,4 +279,5 @@ REASONS: Mapping[ReasonKind, ReasonPhrase] = {
     ReasonKind.BLOCKED: ReasonPhrase(_blocked, _blocked_words),
     ReasonKind.PREDECESSOR: ReasonPhrase(_predecessor, _predecessor_words),
     ReasonKind.PACE_CHANGE: ReasonPhrase(_pace_change, _pace_change_words),
+    ReasonKind.REVIEW: ReasonPhrase(_review, _review_words),
 }

@@ -59,11 +59,11 @@ def reminder(reminders: Sequence[DueReminder], owners: Owners, project: str, rul
     verb = "needs" if len(reminders) == 1 else "need"
     head = Lines(((Strong("Reminder"), f": {plural(len(reminders), 'open issue')} {verb} someone."),))
     sections = [Section(title="", blocks=(head,), weight=100)]
-    people = {person for due in reminders for person in due.issue.assignees}
+    people = {person for due in reminders for person in due.people}
     for person in sorted(people, key=lambda person: (person.name.casefold(), person.id)):
-        theirs = [due for due in reminders if person in due.issue.assignees]
+        theirs = [due for due in reminders if person in due.people]
         sections.append(_section((person_name(person, mentions=rules.mentions), ":"), theirs, project))
-    unassigned = [due for due in reminders if not due.issue.assignees]
+    unassigned = [due for due in reminders if not due.people]
     if unassigned:
         sections.append(_section(("Unassigned:",), unassigned, project))
     late = sum(due.late for due in reminders)
@@ -98,6 +98,8 @@ _WORDS = {
 
 def _line(due: DueReminder, project: str) -> Line:
     word, when = _WORDS[due.trouble]
+    if due.trouble is Trouble.UNREVIEWED and due.people:
+        word = "waits for review"
     return (Strong(capital(word)), " ", issue_item(project, due.issue), f", {when} {day(due.since)}")
 
 

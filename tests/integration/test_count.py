@@ -15,10 +15,11 @@ from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.history.calendar import Calendar
 from sync.model.counting import ChangeWord, Counting, TrackerChanges, counting_of
-from sync.model.health import Status
+from sync.model.health import ReasonKind, Status
 from sync.model.policy import Limits, Policy
-from sync.model.tracker_data import Issue, State, StatusCategory, Visibility
+from sync.model.tracker_data import Issue, Person, State, StatusCategory, Visibility
 from sync.report.counting import counting_sentences
+from sync.report.reasons import reason_sentence
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment
 from sync.tracker.connection import Connection
@@ -221,6 +222,43 @@ def test_a_change_that_few_may_read_is_in_no_count(visibility: Visibility) -> No
     milestone = running(World(GITHUB, rows).run())
     assert shown(milestone) == items(milestone) == (4, 6)
     assert milestone.health.counts.pull_requests == 0
+
+
+# --- reviews ----------------------------------------------------------------------------------------------------------
+
+ADA, LIN = Person("u1", "Ada Fox", "ada"), Person("u2", "Lin", "lin")
+
+
+def _asked(number: int, days: int, *closes: str) -> Issue:
+    return change(
+        number, State.OPEN, *closes, reviewers=(ADA, LIN), review_since=NOW - timedelta(days=days), updated_at=NOW
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "closes"),
+    [(GITHUB, ()), (GITHUB, (f"{RUNNING}-9",)), (GITLAB, ())],
+    ids=["an item", "counted with its issue", "not counted"],
+)
+def test_changes_that_wait_for_review_need_someone(changes: TrackerChanges, closes: tuple[str, ...]) -> None:
+    rows = with_more(page("app"), [_asked(n, 4 + n, *closes) for n in range(4)] + [_asked(9, 3)])
+    world = World(changes, rows)
+    milestone = running(world.run())
+    (reason,) = [reason for reason in milestone.health.reasons if reason.kind is ReasonKind.REVIEW]
+    assert reason_sentence(reason) == "4 changes wait for review for more than 3 days."
+    names = [milestone.issues[uid].title for uid in milestone.waiting_changes]
+    assert names == ["Change 3", "Change 2", "Change 1", "Change 0"]
+    body, _ = world.summary()
+    assert "waiting for review for 7 days by `Ada Fox` and `Lin`" in body
+    assert "`Change 9`: waiting" not in body
+    assert "4 changes wait for review for more than 3 days" in body
+
+
+def test_a_change_that_few_may_read_waits_in_no_comment() -> None:
+    secret = structs.replace(_asked(1, 10), visibility=Visibility.CONFIDENTIAL)
+    world = World(GITHUB, with_more(page("app"), [secret]))
+    assert running(world.run()).waiting_changes == ()
+    assert "review" not in world.summary()[0]
 
 
 # --- another way of counting ------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ tables = st.integers(1, 3).flatmap(
     lambda n: st.builds(Table, st.tuples(*[texts] * n), st.lists(st.tuples(*[texts] * n), max_size=3).map(tuple))
 )
 charts = st.lists(st.tuples(texts, st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=4).flatmap(
-    lambda rows: texts.map(lambda title: Chart(title, *(tuple(c) for c in zip(*rows, strict=True))))
+    lambda rows: st.builds(Chart, texts, *(st.just(column) for column in zip(*rows, strict=True)), texts)
 )
 blocks: st.SearchStrategy[Block] = st.one_of(
     several.map(Lines), several.map(Quote), st.builds(Bullets, several, st.booleans()), tables, charts

@@ -57,6 +57,17 @@ def test_what_is_carried_over_is_somewhere_else() -> None:
     assert (told.added, told.stragglers) == ((), ("c/item/0",))
 
 
+@pytest.mark.parametrize(("waited", "found_changes"), [(3.0, ()), (3.5, ("c/item/0", "elsewhere"))])
+def test_changes_wait_for_review_whether_they_are_items_or_not(waited: float, found_changes: tuple[str, ...]) -> None:
+    known = {
+        name: issue(name, is_pull_request=True, review_since=day(NOW - waited)) for name in ("c/item/0", "elsewhere")
+    } | {"quiet": issue("quiet")}
+    (batch,) = daily_batches(tables((0.0, None)), [0], day(NOW), Calendar.plain())
+    (told,) = [attention(batch, 0, known, ["c/item/0"], 40.0, [*known, "unknown"])]
+    assert told.unreviewed == found_changes
+    assert told.unassigned == (), "a change belongs to its author"
+
+
 def test_stragglers_are_never_more_than_what_is_open() -> None:
     history = tables((30.0, None))
     idle = [issue(name, updated_at=day(0)) for name in ("x", "y")]

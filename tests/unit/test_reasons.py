@@ -72,6 +72,14 @@ def against(batch: ForecastBatch, *scope: float, **case: Any) -> float:
     return float(logit(p(batch)) - logit(p(batch, *scope, **case)))
 
 
+def test_changes_that_wait_for_review_are_a_reason() -> None:
+    batch = seen(*closed(4), *[(START, None)] * 6)
+    reason = told(batch, Attention(unreviewed=("x", "y")))[ReasonKind.REVIEW]
+    assert (reason.values, reason.items) == ({"count": 2, "days": 3}, ("x", "y"))
+    assert reason.effect == pytest.approx(against(batch, 4, 10))
+    assert ReasonKind.REVIEW not in told(batch)
+
+
 def closed(count: int) -> list[MembershipDays]:
     return [(START, START + 2.0 * n + 0.5) for n in range(count)]
 

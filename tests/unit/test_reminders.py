@@ -46,6 +46,30 @@ def troubles(*issues: Issue, joined: int = 40) -> list[tuple[Trouble, bool]]:
     return [(w.trouble, w.late) for w in due_reminders([(i, NOW - timedelta(days=joined)) for i in issues], NOW, RULES)]
 
 
+def asked(n: int, days: int, *reviewers: Person, assignees: tuple[Person, ...] = ()) -> Issue:
+    """A change that waits for a review by these people since so many days."""
+    since = NOW - timedelta(days=days)
+    return issue(n, is_pull_request=True, reviewers=reviewers, review_since=since, assignees=assignees)
+
+
+def test_a_change_waits_for_its_reviewers_and_never_for_an_owner() -> None:
+    assert troubles(asked(1, 2, ADA)) == []
+    assert troubles(asked(1, 3, ADA), asked(2, 14, LIN)) == [(Trouble.UNREVIEWED, True), (Trouble.UNREVIEWED, False)]
+    assert troubles(issue(1, is_pull_request=True)) == []
+    assert troubles(issue(1, is_pull_request=True, idle=20)) == [(Trouble.UNTOUCHED, True)]
+    assert troubles(issue(1, is_pull_request=True, labels=("flow::review",), idle=4)) == [(Trouble.UNREVIEWED, False)]
+
+
+def test_the_reviewers_are_reminded_not_the_assignees() -> None:
+    due = due_reminders([(asked(1, 5, ADA, assignees=(LIN,)), NOW - timedelta(days=40))], NOW, RULES)
+    document = reminder(due, NO_OWNERS, "acme/app", RULES)
+    assert document is not None
+    words = render(document, Markup.GITHUB, 10_000)
+    assert "`Ada Fox`:" in words
+    assert "Lin" not in words
+    assert "**Waits for review** `#1` `Task 1`, since 11 Mar 2026" in words
+
+
 def test_a_healthy_milestone_needs_no_reminder() -> None:
     assert troubles(issue(1, ADA), issue(2, ADA, due=TODAY), issue(3, ADA, idle=14)) == []
 
@@ -94,6 +118,9 @@ def test_a_reviewer_is_missed_in_review_states_and_under_review_labels_only() ->
     assert unreviewed(issue(1, labels=("flow::review",)), RULES.review)
     assert not unreviewed(issue(1, ADA, raw_state="In Review"), RULES.review)
     assert not unreviewed(issue(1), RULES.review)
+    change = issue(1, ADA, is_pull_request=True, raw_state="In Review")
+    assert unreviewed(change, RULES.review), "an assignee of a change is its author, no reviewer"
+    assert not unreviewed(replace(change, reviewers=(LIN,)), RULES.review)
 
 
 # --- the comment -----------------------------------------------------------------------------------------------------
