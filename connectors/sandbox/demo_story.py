@@ -237,11 +237,10 @@ class DemoStory:
             team.add(title, start, milestone, assignees=[team.people[n % 3]])
         for n, title in enumerate(_SHOP[:8]):
             team.close(title, start + timedelta(days=2 + 2.4 * n))
-        for n, title in enumerate(
-            ("Switch the new checkout on", "Load the fonts after the page", "Name the total for screen readers")
-        ):
-            at = start + timedelta(days=9 + 3 * n)
-            team.add(title, at, milestone, pull=True, assignees=[team.people[n % 3]])
+        for n, title in enumerate(_CHANGES):
+            at, author = start + timedelta(days=9 + 3 * n), team.people[n % 3]
+            change = team.add(title, at, milestone, pull=True, assignees=[author])
+            team.tracker.ask(change, team.people[(n + 1) % 3], author, at)
         self._plan_iteration(team)
         return team
 
