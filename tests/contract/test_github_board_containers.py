@@ -342,6 +342,28 @@ def test_the_home_is_the_first_configured_repository_with_items_and_stays(place:
     assert place.pull(board_homes={"acme/7": "acme/app"}).milestones["Sprint 1"].project == f"R_kw{place.app.id}"
 
 
+def test_a_share_of_the_repositories_without_the_home_leaves_the_board_alone(place: Place) -> None:
+    """Worker processes read the repositories of a connection in shares."""
+    web = place.hub.project("acme/web", private=True)
+    place.projects = ["acme/app", "acme/web"]
+    item, other = place.card(FIRST), place.card(FIRST, web)
+    assert set(place.pull().members["Sprint 1"]) == {place.uid(item), place.uid(other)}
+    place.board.set_value(item, place.sprint, SECOND.id, place.clock())
+    place.projects = ["acme/web"]
+    seen = place.pull()
+    assert (seen.milestones, seen.members, seen.all_listed) == ({}, {}, set())
+    place.projects = ["acme/app"]
+    assert set(place.pull().members["Sprint 1"]) == {place.uid(other)}, "items of other shares are stored, too"
+
+
+def test_a_repository_that_fails_lets_the_board_be_walked_again(place: Place) -> None:
+    place.hub.project("acme/web", private=True).hidden = True
+    place.projects = ["acme/app", "acme/web"]
+    item = place.card(FIRST)
+    for _ in range(2):
+        assert set(place.pull().members["Sprint 1"]) == {place.uid(item)}
+
+
 def test_a_board_that_is_no_longer_configured_loses_its_milestones(place: Place) -> None:
     place.card(FIRST)
     place.pull()

@@ -120,3 +120,18 @@ def test_check_reads_a_board_without_a_configuration(planned: tuple[Planned, Pat
     assert running == ["github:acme/app/iteration:Sprint 8", "github:acme/app/iteration:Sprint 9"]
     board.tracker.scopes = ("repo",)
     assert milesync("check", "github:acme/projects/7", env=env).code == 1
+
+
+def test_a_board_without_access_costs_its_iterations_alone(planned: tuple[Planned, Path]) -> None:
+    board, config = planned
+    milestone = board.tracker.milestone(board.app, "v1", due=(NOW + timedelta(days=9)).date())
+    for item in list(board.app.issues.values())[-4:]:
+        board.tracker.move(board.app, item, [milestone.id], board.ada)
+    board.tracker.scopes = ("repo",)
+    lines = milesync("doctor", config=config).out.splitlines()
+    assert len([line for line in lines if "board acme/7" in line]) == 1
+    done = milesync("plan", "--json", config=config)
+    assert done.code == 3
+    assert [row["title"] for row in done.document["milestones"]] == ["v1"]
+    (error,) = done.document["errors"]
+    assert "board acme/7: Your token has not been granted the required scopes" in str(error)
