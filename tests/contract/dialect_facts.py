@@ -203,13 +203,18 @@ def readings(world: World, at: datetime = NOW) -> dict[str, Reading]:
     return found
 
 
-def reading(tracker: Tracker, at: datetime = NOW, rules: StateRules = USUAL) -> Reading:
-    """Pull a tracker for the first time, and return what is known at ``at``."""
-    return next(pulls(tracker, at, rules=rules))
+def reading(tracker: Tracker, at: datetime = NOW, rules: StateRules = USUAL, **options: Any) -> Reading:
+    """Pull a tracker for the first time with these options, and return what is known at ``at``."""
+    return next(pulls(tracker, at, rules=rules, **options))
 
 
 def pulls(
-    tracker: Tracker, at: datetime | None = None, *, rules: StateRules = USUAL, store: Store | None = None
+    tracker: Tracker,
+    at: datetime | None = None,
+    *,
+    rules: StateRules = USUAL,
+    store: Store | None = None,
+    **options: Any,
 ) -> Generator[Reading]:
     """Pull a tracker again and again into one store; yield what is known at ``at`` (None: by the world's clock).
 
@@ -219,7 +224,13 @@ def pulls(
     secrets = {"token": tracker.token} | ({"email": "bot@example.org"} if tracker.kind == "jira-cloud" else {})
     names = {"recorded_labels": sorted(rules.recorded.labels), "recorded_states": sorted(rules.recorded.states)}
     setup = Setup(
-        name=kind, url=tracker.url, secrets=secrets, clock=clock, sleep=lambda _: None, timeout=60, options=names
+        name=kind,
+        url=tracker.url,
+        secrets=secrets,
+        clock=clock,
+        sleep=lambda _: None,
+        timeout=60,
+        options=names | options,
     )
     connection = Connection(
         name=kind, connector=connect(kind, setup), projects=tuple(tracker.projects), state_rules_of=lambda _: rules

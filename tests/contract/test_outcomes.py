@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.sandbox.gitlab import planning
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Fault, Issue, Label, Milestone, Tracker, User, World
 from sync.model.item_state import StateNames, StateRules, fold_names
@@ -194,6 +195,25 @@ def test_an_issue_that_moved_within_a_group_of_gitlab_counts_once(small: Callabl
     side.tracker.close(moved[0], side.ada)
     counts = reading(side.tracker).counts["2.0"]
     assert (counts.done, counts.total, counts.removed, counts.open) == (3, 10, 4, 7)
+
+
+def test_an_item_of_gitlab_counts_once_in_each_container(small: Callable[[str], Small]) -> None:
+    """In a milestone of a group, an iteration and an epic; a moved original is removed from all of them."""
+    side, start = small("gitlab"), NOW.date() - timedelta(days=7)
+    side.milestone = side.tracker.group_milestone("acme", "2.0", at=NOW - timedelta(days=30))
+    sprint = planning.add_iteration(side.tracker, "acme", start, start + timedelta(days=14), title="Sprint 1")
+    epic = planning.add_epic(side.tracker, "acme", "Checkout")
+    items = [side.item(f"item {n}") for n in range(6)]
+    for item in items[:4]:
+        planning.plan_iteration(side.tracker, item, sprint, side.ada, CLOSED)
+        planning.plan_epic(side.tracker, item, epic, side.ada, CLOSED)
+    side.tracker.close(items[0], side.ada)
+    side.tracker.transfer(side.project, items[1], side.other, side.ada)
+    counts = reading(side.tracker, containers=["milestones", "iterations", "epics"]).counts
+    found = {title: (each.done, each.total, each.removed) for title, each in counts.items() if each.total}
+    assert {found.pop(title) for title in list(found) if title != "2.0"} == {(1, 3, 1)}
+    assert found == {"2.0": (1, 6, 1)}
+    assert len([each for each in counts.values() if each.total]) == 3
 
 
 @pytest.mark.parametrize("kind", ["github", *JIRAS])
