@@ -37,6 +37,9 @@ __all__ = ["MergeRequestReader", "newest_merge_requests"]
 BATCH = 100
 """Merge requests in one page of a pull."""
 
+NUMBERS = 50
+"""Merge requests that a sweep asks for by their numbers in one request."""
+
 
 def newest_merge_requests(
     session: Session, path: str, key: str, cursor: MergeRequestCursor
@@ -87,7 +90,7 @@ class MergeRequestReader:
     def pages(self, closing: Collection[int] | None) -> Iterator[Page]:
         """Yield what changed.
 
-        ``closing`` are the numbers of the issues in milestones that merge requests close; None: they are not known.
+        ``closing`` are the numbers of the issues that merge requests close; None: they are not known.
         """
         if self._start is None:
             return
@@ -96,7 +99,7 @@ class MergeRequestReader:
         before, newest = self._before, self._newest
         if before.unread:
             self._unread.clear()  # what is still unread comes back with the page; the others were deleted
-            yield self._page(self._read(self._fetch(before.unread)), before)
+            yield self._page(self._read(self._fetch(before.unread, RETRY)), before)
         rows = self._start.rows if self._start.is_complete else Rows[api_types.MergeRequest]()
         late = list(rows.read)
         if newest is not None and not self._start.is_complete:
@@ -129,7 +132,7 @@ class MergeRequestReader:
             listed |= {row.iid: merge_request_of(row, self._project).id for row in rows.read}
             missed = [row for row in rows.read if row.iid not in self._numbers]
             yield self._page(self._read(Rows(missed, rows.unread)), before)
-        left = self._fetch(sorted(self._numbers - listed.keys()))
+        left = self._fetch(sorted(self._numbers - listed.keys()), NUMBERS)
         outside = [merge_request_of(row, self._project) for row in left.read]
         self._numbers = {*listed, *(row.iid for row in left.read)}
         yield self._page(Page(issues=tuple(outside), unread=tuple(left.unread)), before)
@@ -141,9 +144,9 @@ class MergeRequestReader:
     def _path(self) -> str:
         return path_of("/projects/{}/{}", self._project.id, MERGE_REQUESTS.name)
 
-    def _fetch(self, numbers: Sequence[int]) -> Rows[api_types.MergeRequest]:
-        """Fetch the merge requests with these numbers, as many at once as may all be unreadable."""
-        parts = [numbers[n : n + RETRY] for n in range(0, len(numbers), RETRY)]
+    def _fetch(self, numbers: Sequence[int], size: int) -> Rows[api_types.MergeRequest]:
+        """Fetch the merge requests with these numbers, ``size`` at once; up to `RETRY` may all be unreadable."""
+        parts = [numbers[n : n + size] for n in range(0, len(numbers), size)]
         return Rows[api_types.MergeRequest]().join(
             self._session.caller.map_all(
                 lambda part: self._session.readable_rows(
