@@ -48,6 +48,7 @@ class GroupContainers:
         self._all, self._now = [kind(session) for kind in kinds], now
         self._rows: dict[str, ContainerRows] = {}
         self._before: dict[str, Memories] = {}
+        self._readers: dict[str, set[str]] = {}
         self.failed: dict[str, TrackerError] = {}
 
     def read(self, projects: Sequence[Project], memories: Mapping[str, Memories]) -> None:
@@ -59,6 +60,8 @@ class GroupContainers:
                 kind.had_parents = any(memory is not None and memory.parents for memory in before)
             self._rows[kind.word] = kind.read([project for project in projects if self._is_asked(kind, project)])
             self.failed |= self._rows[kind.word].failed
+        read = [project for project in projects if project.id not in self.failed]
+        self._readers = {project.key: {row.id for row in self.milestones(project)} for project in read}
 
     def _is_asked(self, kind: LicensedContainers, project: Project) -> bool:
         memory = self._memory(kind, project)
@@ -84,6 +87,11 @@ class GroupContainers:
     def milestones(self, project: Project) -> list[Milestone]:
         """The containers that the issues of a project can be in."""
         return [row for rows in self._rows.values() for row in rows.milestones.get(project.id, ())]
+
+    def may_hold(self, project: str, milestone: str) -> bool:
+        """Return whether a project (path) may be the home of a container: it lists it, or is not read in this pull."""
+        is_own = any(milestone.startswith(kind.prefix) for kind in self._all)
+        return not is_own or project not in self._readers or milestone in self._readers[project]
 
     def unread(self, project: Project) -> Iterator[UnreadRow]:
         """The containers that could not be read, with those of a kind that can be read no more."""

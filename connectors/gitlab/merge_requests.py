@@ -94,7 +94,8 @@ class MergeRequestReader:
         """
         if self._start is None:
             return
-        if self._is_first and self._has_details:
+        has_rows = bool(self._start.rows.read) or not self._start.is_complete
+        if self._is_first and self._has_details and has_rows:
             self._closing = fetch_closing(self._session, self._project, closing)
         before, newest = self._before, self._newest
         if before.unread:

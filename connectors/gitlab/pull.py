@@ -515,8 +515,8 @@ class _ProjectReader:
         group = group_of(milestone.url)
         if not group:
             return True
-        owner = next((key for key in order if key.startswith(f"{group}/")), self._project.key)
-        return owner == self._project.key
+        homes = (key for key in order if key.startswith(f"{group}/") and self._containers.may_hold(key, milestone.id))
+        return next(homes, self._project.key) == self._project.key
 
     def _issue(self, row: api_types.Issue) -> Issue:
         """Convert an issue, with all containers that it is in."""

@@ -428,7 +428,7 @@ class Tracker:
         self.epics: dict[int, Epic] = {}
         """GitLab: those of all groups, by id."""
         self.hidden_groups: set[str] = set()
-        """GitLab: the groups whose iterations and epics the bot may not read."""
+        """GitLab: the groups that the bot may not read, although it may read projects in them."""
         self.work_time: tuple[float, float] | None = (8.0, 5.0)
         """Hours of a day and days of a week (Jira); None: time tracking is off."""
         self.always_validates = False

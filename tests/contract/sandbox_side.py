@@ -28,13 +28,13 @@ CREATES = {
 }
 COSTS = {
     "github": RequestCosts(unchanged=2, first_pull=3),
-    "gitlab": RequestCosts(unchanged=3, first_pull=7),
+    "gitlab": RequestCosts(unchanged=4, first_pull=7),
     "jira": RequestCosts(unchanged=2, first_pull=7),
     "jira-cloud": RequestCosts(unchanged=2, first_pull=9),
 }
 OLD_COSTS = {
     ("github", "3.14"): RequestCosts(unchanged=2, first_pull=6),
-    ("gitlab", "15.0"): RequestCosts(unchanged=3, first_pull=7, issue=2),
+    ("gitlab", "15.0"): RequestCosts(unchanged=4, first_pull=7, issue=2),
 }
 """Old servers: GitHub refuses queries for the fields that it lacks; GitLab has histories and links by issue."""
 FAULTS = {

@@ -265,6 +265,13 @@ class TestEpics:
         assert (state.failed, set(state.milestones)) == ({}, {epic_key(shown)})
         assert state.issues[str(issue.id)].milestones == (epic_key(shown),)
 
+    def test_the_home_of_an_epic_is_a_project_whose_group_may_be_read(self, side: Side) -> None:
+        side.filled("acme/a/first", 1)
+        home, epic = side.filled("acme/b/second", 1), self.epic(side)
+        side.tracker.hidden_groups.add("acme/a")
+        pages = list(connected(side).pull(["acme/a/first", "acme/b/second"], {}))
+        assert [(row.id, row.project) for page in pages for row in page.milestones] == [(epic_key(epic), str(home.id))]
+
     def test_a_confidential_epic_is_no_milestone(self, side: Side) -> None:
         tracker, project, ada = side.tracker, side.tracker.project("acme/shop"), side.tracker.user("ada")
         secret, shown, issue = self.epic(side, confidential=True), self.epic(side), issue_in(side, project)

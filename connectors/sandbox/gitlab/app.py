@@ -238,7 +238,8 @@ class _Desk:
             parts = project.key.split("/")[:-1]
             for depth in range(len(parts)):
                 path = "/".join(parts[: depth + 1])
-                if wanted in (path, str(group_id(path))) and not project.hidden:
+                is_shown = not project.hidden and path not in self.tracker.hidden_groups
+                if wanted in (path, str(group_id(path))) and is_shown:
                     return path
         raise MissingError("Group")
 
