@@ -154,9 +154,7 @@ def test_a_repository_that_is_configured_later_gets_its_members(place: Place) ->
     seen = place.pull()
     assert list(seen.members["Sprint 1"]) == [place.uid(item)]
     (limitation,) = place_limitations(place)
-    assert limitation == (
-        "1 item of the board acme/7 are of repositories that are not configured: they are not counted"
-    )
+    assert limitation == "not counted on the board acme/7: 1 item of repositories that are not configured"
     place.projects = ["acme/app", "acme/api"]
     assert list(place.pull().members["Sprint 1"]) == [place.uid(item), place.uid(other)]
     assert place_limitations(place) == []
@@ -316,9 +314,7 @@ def test_hidden_items_make_their_iteration_incomplete_in_every_pull(place: Place
         (row,) = seen.unread
         assert row.reason == "this token may not see all of its items"
         assert row.milestones == (seen.milestones["Sprint 1"].id,)
-    assert place_limitations(place) == [
-        "1 item of the board acme/7 are of repositories that this token may not see: they are not counted"
-    ]
+    assert place_limitations(place) == ["not counted on the board acme/7: 1 item that this token may not see"]
 
 
 def test_a_private_board_has_no_public_home_unless_it_is_named(place: Place) -> None:

@@ -79,11 +79,11 @@ def board_limitations(cursors: Mapping[str, str]) -> Iterator[Limitation]:
     """Yield a line for each loss of the last pull: items that are not counted, and renamed columns."""
     for name, state in board_states(cursors):
         if state.foreign:
-            words = f"{_items(state.foreign)} of the board {name} are of repositories that are not configured"
-            yield Limitation(words=f"{words}: they are not counted", remedy="add the repositories to projects")
+            words = f"not counted on the board {name}: {_items(state.foreign)} of repositories that are not configured"
+            yield Limitation(words=words, remedy="add the repositories to projects")
         if state.hidden:
-            words = f"{_items(state.hidden)} of the board {name} are of repositories that this token may not see"
-            yield Limitation(words=f"{words}: they are not counted", remedy="give the token access to them")
+            words = f"not counted on the board {name}: {_items(state.hidden)} that this token may not see"
+            yield Limitation(words=words, remedy="give the token access to their repositories")
         for kind, column in state.columns.items():
             if column.former_name:
                 words = f"the column {column.former_name} of the board {name} is called {column.name} now"
