@@ -56,13 +56,17 @@ FIGURES = (
     Figure("probability", "digest en-numbers", rf"(\d+)% likely by {DATE}"),
     Figure("probability", "digest de-numbers", rf"Mit (\d+) % Wahrscheinlichkeit bis zum {DATE}"),
     # done and total
-    Figure("done", "comment: summary|explain|milestone page|digest en", r"(\d+) of (\d+)(?: issues?)? done"),
+    Figure(
+        "done",
+        "comment: summary|explain|milestone page|digest en",
+        r"(\d+) of (\d+)(?: (?:issue|item)s?)? done",
+    ),
     Figure("done", "status table", r"  (\d+)/(\d+)  "),
     Figure("done", "portfolio row", r"\n(\d+)/(\d+)\n"),
     Figure("done", "digest de-numbers", r"(\d+) von (\d+) Vorgängen erledigt"),
     Figure("open", "comment|description", r"Overdue by \d+ days?: (\d+) of"),
     Figure("open", "explain|milestone page", r"done, (\d+) open"),
-    Figure("open", "whatif", r"open issues +(\d+)"),
+    Figure("open", "whatif", r"open (?:issues|items) +(\d+)"),
     Figure("open", "digest en", r"(\d+) issues? (?:is|are) still open"),
     Figure("open", "digest de", r"(\d+) Vorg\w+ (?:ist|sind) noch offen"),
     # the share that is done, in percent
