@@ -122,6 +122,10 @@ REMOVED_RESOLUTIONS = _CANCELLED | _names(
 """Resolutions (folded) that take an item out of scope."""
 
 
+_UNRESOLVED = _names(", unresolved, none, open, reopened") | {""}
+"""Resolutions (folded) of sites that give open issues one, too."""
+
+
 class ItemState(StrEnum):
     """State of an item. OPEN: not started. Open, started and done items are in scope."""
 
@@ -209,7 +213,8 @@ class StateRules(Struct, frozen=True, kw_only=True):
         labels, state = fold_names(issue.labels), self.state_of(issue)
         is_called_done, is_called_removed = (bool(labels & names.labels) for names in (self.done, self.removed))
         if not state.is_finished:
-            return bool(issue.resolution) or is_called_done or is_called_removed
+            is_resolved = fold_name(issue.resolution) not in _UNRESOLVED
+            return is_resolved or is_called_done or is_called_removed
         is_cancelled = state is ItemState.DONE and fold_name(issue.resolution) in self.removed.resolutions
         return is_cancelled or (is_called_done and is_called_removed)
 

@@ -151,6 +151,7 @@ def test_names_of_a_team(item: Issue, expected: ItemState) -> None:
     [
         (issue(), False),
         (issue(raw_state="In Progress", resolution="Done"), True),
+        (issue(raw_state="In Progress", resolution="Unresolved"), False),
         (issue(raw_state="Merged", labels=("shipped",)), True),
         (issue(raw_state="Merged", labels=("out-of-scope",)), True),
         (issue(labels=("shipped",)), False),
