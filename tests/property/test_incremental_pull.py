@@ -122,8 +122,8 @@ class Team:
         self.side.pass_time(self.rng.choice((0.01, 1, 30)))
 
     def delete(self, issue: Issue) -> None:
-        """Unless it is the newest, whose number a tracker never gives again."""
-        if issue.number != max(self.place.issues):
+        """Unless it is the newest, whose number a tracker never gives again, or a pull request, which GitHub keeps."""
+        if issue.number != max(self.place.issues) and not issue.pull:
             self.leave_children(issue)
             del self.place.issues[issue.number]
 
@@ -143,7 +143,7 @@ class Team:
         if self.rng.random() < 0.3:
             name = f"N{self.hub.world.next_id()}"
             self.hub.rename(self.place, name if self.side.several else f"acme/{name}")
-        elif issue.number != max(self.place.issues):
+        elif issue.number != max(self.place.issues) and not issue.pull:
             self.leave_children(issue)
             self.hub.transfer(self.place, issue, self.side.elsewhere, who)
 
