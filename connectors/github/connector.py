@@ -16,12 +16,14 @@ from connectors.github.preflight import examine, losses
 from connectors.github.pull import Reader
 from connectors.github.session import Session
 from connectors.github.sub_issues.lists import ParentLists
+from connectors.github.survey import containers_in_use
 from connectors.github.webhook import parse_event
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.counting import ChangeWord, TrackerChanges
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
+from sync.tracker.container_use import ContainerUse
 from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination, Limitation, Obstacle, Right
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
@@ -99,6 +101,10 @@ class GitHubConnector:
         memories = [cursor.schema for _, cursor in decode_cursors(cursors) if cursor.schema]
         asked = [(memory.asked_at, memory.lacking) for memory in memories if memory.asked_at]
         return (*(losses(max(asked)[1]) if asked else ()), *board_limitations(cursors))
+
+    def containers_in_use(self, projects: Sequence[str]) -> Sequence[ContainerUse]:
+        """Count the issues in each kind of container. See `sync.tracker.container_use.SurveyingTracker`."""
+        return containers_in_use(self._session, self._reader.resolve(projects)[0])
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

@@ -35,6 +35,7 @@ from connectors.github import queries
 from connectors.github.boards.reader import WalkedColumn, head_document, items_document
 from connectors.github.containers import BOARD_KINDS
 from connectors.github.schema import BOARD_FIELDS
+from connectors.github.survey import BOARDS_DOCUMENT, sample_document
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
 from sync.tracker.actions import (
@@ -336,6 +337,13 @@ def test_documents_for_boards_are_valid(lacking: frozenset[str]) -> None:
     assert {problem.message for problem in problems} <= (set() if lacking else unknown)
     for text in (head_document(lacking, has_newest=True), items_document(lacking, columns=columns)):
         assert not any(name in text for name in lacking if name != "query")
+
+
+@pytest.mark.parametrize("lacking", [frozenset(), frozenset({"parent"})], ids=["newest", "oldest"])
+def test_documents_of_the_survey_are_valid(lacking: frozenset[str]) -> None:
+    for text in (BOARDS_DOCUMENT, sample_document(lacking)):
+        assert validate(official(), parse(text)) == []
+    assert ("parent" in sample_document(lacking)) is not bool(lacking)
 
 
 def test_every_answer_of_graphql_has_data_and_no_unforeseen_error(exchanges: list[Exchange]) -> None:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -139,12 +140,12 @@ class BoardReader:
             {item.content.repository.name_with_owner for item in items if item.content and item.content.repository}
         )
 
-    def walk(self, name: str, columns: Sequence[WalkedColumn]) -> BoardWalk:
-        """Read all items. Raises a `TrackerError`."""
+    def walk(self, name: str, columns: Sequence[WalkedColumn], max_pages: int | None = None) -> BoardWalk:
+        """Read all items, or those of the first pages. Raises a `TrackerError`."""
         items: list[BoardItem] = []
         unread: list[UnreadRow] = []
         invisible = 0
-        for rows in self._pages(name, columns):
+        for rows in islice(self._pages(name, columns), max_pages):
             present = [row for row in rows if bytes(row) != b"null"]
             invisible += len(rows) - len(present)
             found = read_rows(present, lambda row: decode_row(row, BoardItem, self._session.name, name), _unread_item)

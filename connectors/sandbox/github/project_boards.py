@@ -43,6 +43,12 @@ def _board(owner: User, info: Info, number: int) -> Shown:
     return Shown("ProjectV2", board, board)
 
 
+def _boards(owner: User, info: Info, **page: Any) -> Connection:
+    boards = _tracker(info, "read:project").boards
+    own = [board for name, board in boards.items() if name.startswith(f"{owner.login}/") and not board.hidden]
+    return connection([Shown("ProjectV2", board, board) for board in own], page)
+
+
 def _updates(row: Shown, _info: Info, **page: Any) -> Connection:
     newest = (page.get("orderBy") or {"direction": "DESC"})["direction"] == "DESC"
     notes = list(reversed(row.board.notes)) if newest else row.board.notes
@@ -104,6 +110,9 @@ BOARDS: dict[tuple[str, str], Callable[..., Any]] = {
     ("Mutation", "deleteProjectV2StatusUpdate"): _delete,
     ("User", "projectV2"): _board,
     ("Organization", "projectV2"): _board,
+    ("User", "projectsV2"): _boards,
+    ("Organization", "projectsV2"): _boards,
+    ("ProjectV2", "closed"): lambda *_: False,
     ("ProjectV2", "id"): lambda row, _info: f"PVT_kw{row.board.id}",
     ("ProjectV2", "public"): lambda row, _info: row.board.public,
     ("ProjectV2", "statusUpdates"): _updates,
