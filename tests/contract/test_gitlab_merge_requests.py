@@ -207,6 +207,14 @@ class TestRequests:
         assert requests_of(connector, got, KEY) == 3 + 1
         assert got.cursors == before
 
+    def test_one_where_no_milestone_holds_any(self, side: Side) -> None:
+        _, project, milestone = team(side)
+        side.filled(KEY, 5, milestones=[milestone.id])
+        side.tracker.merge_request(project, "Change", side.tracker.user("ada"))
+        got, connector = Mirror(), side.connect()
+        got.pull(connector, KEY)
+        assert requests_of(connector, got, KEY) == 3 + 1
+
     def test_none_without_a_milestone(self, side: Side) -> None:
         side.tracker.premium = False
         side.filled(KEY, 5)
