@@ -8,6 +8,7 @@ from datetime import timedelta
 from connectors.gitlab.apply import Writer
 from connectors.gitlab.containers import GROUP_KINDS, kinds_named
 from connectors.gitlab.containers.milestones import Milestones
+from connectors.gitlab.cursor import Cursor
 from connectors.gitlab.history_rest import HISTORY
 from connectors.gitlab.observe import Observer
 from connectors.gitlab.preflight import examine
@@ -22,7 +23,7 @@ from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
 from sync.tracker.container_use import ContainerUse
 from sync.tracker.observed import Observed, Target
-from sync.tracker.preflight import Examination
+from sync.tracker.preflight import Examination, Limitation
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
 
@@ -115,6 +116,16 @@ class GitLabConnector:
     def containers_in_use(self, projects: Sequence[str]) -> Sequence[ContainerUse]:
         """Count the issues in each kind of container. See `sync.tracker.container_use.SurveyingTracker`."""
         return containers_in_use(self._session, projects)
+
+    def known_limitations(self, cursors: Mapping[str, str]) -> tuple[Limitation, ...]:
+        """Return the kinds of containers that the last pulls were refused. See `sync.tracker.preflight.Limited`."""
+        memories = [Cursor.decode(text).containers for text in cursors.values()]
+        refused = {word for memory in memories for word, kind in memory.items() if kind.refused_at is not None}
+        return tuple(
+            Limitation(words=f"GitLab lists no {kind.word}: {kind.remedy()}", remedy=kind.remedy())
+            for kind in GROUP_KINDS
+            if kind.word in refused
+        )
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from sync.cli import engine_factory, output
-from sync.cli.options import AsOf, Json, Verbose, exit_with, parse_as_of
+from sync.cli.options import AsOf, Json, Verbose, exit_with, parse_as_of, print_error
 from sync.cli.session import command_session, report_failures
+from sync.engine.metrics import read_states
 
 __all__ = ["check"]
 
@@ -30,4 +31,6 @@ def check(targets: Targets, as_of: AsOf = "", as_json: Json = False, verbose: Ve
     ):
         engine.pull()
         output.print_assessment(engine.assess(at, keep=False), engine, None, as_json=as_json)
+        for line in dict.fromkeys(line for state in read_states(engine) for line in state.limitations):
+            print_error(line)
         exit_with(report_failures(engine))

@@ -131,3 +131,13 @@ def test_a_licence_that_ends_deletes_nothing(team: tuple[Team, Path]) -> None:
     assert {name: (row["open"], row["closed"]) for name, row in rows(config).items()} == {
         name: (row["open"], row["closed"]) for name, row in before.items()
     }
+
+
+def test_check_says_what_a_kind_needs_that_the_server_does_not_list(team: tuple[Team, Path]) -> None:
+    gitlab, _ = team
+    env = {"GITLAB_URL": gitlab.tracker.url, "GITLAB_TOKEN": "sandbox"}
+    assert "GitLab lists no iterations" not in milesync("check", "gitlab:acme:iterations", env=env).err
+    gitlab.tracker.premium = False
+    done = milesync("check", "gitlab:acme:iterations", env=env)
+    assert done.code == 0
+    assert "GitLab lists no iterations: they need GitLab Premium and a token that may read the group" in done.err

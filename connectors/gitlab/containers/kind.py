@@ -151,6 +151,10 @@ class LicensedContainers(GitLabContainers):
     def findings(self, projects: Sequence[Project]) -> Iterator[Unread]:
         """One line for each group of these projects without such a list."""
         self.read(projects)
-        remedy = f"they need {self.licence} and a token that may read the group; else remove them from `containers`"
         for group in self.refused:
-            yield Unread(project=group, what=self.word, remedy=remedy)
+            yield Unread(project=group, what=self.word, remedy=self.remedy())
+
+    @classmethod
+    def remedy(cls) -> str:
+        """What to do where the list of this kind is refused."""
+        return f"they need {cls.licence} and a token that may read the group; else remove them from `containers`"
