@@ -156,5 +156,5 @@ class LicensedContainers(GitLabContainers):
 
     @classmethod
     def remedy(cls) -> str:
-        """What to do where the list of this kind is refused."""
+        """Return the advice for a server that refuses the list of this kind."""
         return f"they need {cls.licence} and a token that may read the group; else remove them from `containers`"
