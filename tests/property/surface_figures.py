@@ -67,7 +67,7 @@ FIGURES = (
     Figure("open", "comment|description", r"Overdue by \d+ days?: (\d+) of"),
     Figure("open", "explain|milestone page", r"done, (\d+) open"),
     Figure("open", "whatif", r"open (?:issues|items) +(\d+)"),
-    Figure("open", "digest en", r"(\d+) issues? (?:is|are) still open"),
+    Figure("open", "digest en", r"(\d+) (?:issue|item)s? (?:is|are) still open"),
     Figure("open", "digest de", r"(\d+) Vorg\w+ (?:ist|sind) noch offen"),
     # the share that is done, in percent
     Figure("share", "comment: summary|explain|status table|portfolio row|milestone page", r"(?<!\d)(\d+)% is done;"),
@@ -87,10 +87,14 @@ FIGURES = (
     Figure("p85", "digest en-numbers", rf"85% sure by ({DATE})"),
     Figure("p85", "digest de-numbers", rf"Mit 85 % Sicherheit bis zum ({DATE})"),
     # added since the start
-    Figure("added", "comment: summary|explain", r"(\d+) (?:issues? )?(?:joined|added) since the start"),
+    Figure("added", "comment: summary|explain", r"(\d+) (?:(?:issue|item)s? )?(?:joined|added) since the start"),
     Figure("added", "milestone page", r"(?:Joined|Added) since the start\n(\d+)"),
     # what is usually left
-    Figure("leftover", "explain|status table", rf"Usually {NUMBER}(?: of \d+)?(?: issues?)? (?:is|are) still open on"),
+    Figure(
+        "leftover",
+        "explain|status table",
+        rf"Usually {NUMBER}(?: of \d+)?(?: (?:issue|item)s?)? (?:is|are) still open on",
+    ),
     Figure("leftover", "whatif", r"left when due +(\d+) \("),
     # days
     Figure("overdue by", "comment|description", r"Overdue by (\d+) days?"),

@@ -300,7 +300,8 @@ def _present(
     milestone = tracker.milestone(project, title, at=begun, due=due)
     first = max(project.issues, default=0)
     for n in range(situation.size):
-        issue = tracker.issue(project, f"{ITEMS[n % len(ITEMS)]} {n}", people[0], at=begun)
+        is_change = tracker.kind == "github" and n % 3 == 2 and n < situation.size - 2
+        issue = tracker.issue(project, f"{ITEMS[n % len(ITEMS)]} {n}", people[0], at=begun, pull=is_change)
         tracker.move(project, issue, [milestone.id], people[0], begun)
         issue.assignees = [[people[0]], [people[1]], [], [people[2]]][n % 4]
         if n < situation.done:
