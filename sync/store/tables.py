@@ -53,7 +53,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0015"
+HEAD = "0016"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
