@@ -53,8 +53,8 @@ class GitHubConnector:
         self._clock = setup.clock
         self._session = Session(setup)
         self._rules = RuleMilestones(setup.options, any_case=True)
-        self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
         self._has_milestones = "milestones" in (setup.options.get("containers") or ["milestones"])
+        self._reader = Reader(self._session, SweepSchedule(setup), self._scope)
         self._boards = BoardLists(self._session, setup.options, setup.clock)
         self._parents = ParentLists(self._session, setup.options)
         self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
@@ -77,6 +77,13 @@ class GitHubConnector:
             pages = map(_without_milestones, pages)
         pages = self._boards.add_to(self._rules.add_label_milestones(pages), projects, cursors)
         return self._parents.add_to(pages, cursors)
+
+    def _scope(self, repository: str) -> str:
+        """The scope of a repository's cursor: the fingerprint of its rules, and whether milestones are left out.
+
+        When it changes, the repository is read again.
+        """
+        return f"{self._rules.fingerprint(repository)}{'' if self._has_milestones else ' without milestones'}"
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones with all our comments."""

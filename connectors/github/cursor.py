@@ -23,6 +23,7 @@ _STORED_NAMES = {
     "batch_state": "glance",
     "swept_at": "swept",
     "pull_requests_since": "pulls",
+    "scope": "rules",
 }
 
 
@@ -43,7 +44,7 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
 
     ``issues_etag`` and ``milestone_etags`` (address and ETag of each page) are set only after a complete pull.
     ``batch_state`` is the result of the batch probe under which nothing had changed. ``swept_at`` is the time of the
-    last deletion sweep. ``rules`` is the fingerprint of the rule milestones that the issues were read for. ``unread``
+    last deletion sweep. ``scope`` is a fingerprint of the options that the issues were read for. ``unread``
     are the numbers of the issues and pull requests that could not be read: each pull asks for them again.
     """
 
@@ -59,7 +60,7 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     milestone_etags: tuple[tuple[str, str], ...] = ()
     batch_state: str = ""
     swept_at: datetime | None = None
-    rules: str = ""
+    scope: str = ""
     unread: tuple[int, ...] = ()
 
     @property

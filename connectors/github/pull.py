@@ -18,7 +18,7 @@ The cursor's time is the newest change that GitHub showed before reading began, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -36,7 +36,6 @@ from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.pagination import MAX_PAGES_STORED
 from connectors.shared.responses import RowError, decode_row
 from connectors.shared.rows import Rows, read_rows
-from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Event, Project, UnreadKind, UnreadRow
 from sync.tracker.errors import BusyError, GoneError, MalformedError, TrackerError
 from sync.tracker.protocol import Page
@@ -87,10 +86,10 @@ _NULL = msgspec.Raw(b"null")
 
 
 class Reader:
-    """Reader of all repositories of a connection."""
+    """Reader of all repositories of a connection. ``scope`` returns the scope of a repository's cursor, by its name."""
 
-    def __init__(self, session: Session, sweeps: SweepSchedule, rules: RuleMilestones) -> None:
-        self._session, self._sweeps, self._rules = session, sweeps, rules
+    def __init__(self, session: Session, sweeps: SweepSchedule, scope: Callable[[str], str]) -> None:
+        self._session, self._sweeps, self._scope = session, sweeps, scope
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield everything that changed, then the deletion sweeps that are due. See `Connector.pull`."""
@@ -158,7 +157,7 @@ class Reader:
         known = {
             cursor.configured_name: (project, cursor)
             for project, cursor in decode_cursors(cursors)
-            if cursor.rules == self._rules.fingerprint(cursor.name)
+            if cursor.scope == self._scope(cursor.name)
         }
         names, failed = self.resolve(projects)
         known = {name: known[name] for name in names if name in known}
@@ -184,7 +183,7 @@ class Reader:
             )
         for name, result in changed.items():
             try:
-                yield from _RepositoryReader(self._session, self._sweeps, self._rules, name, result).pages()
+                yield from _RepositoryReader(self._session, self._sweeps, self._scope, name, result).pages()
             except PROJECT_ERRORS as error:
                 yield Page(failed={name: error})
 
@@ -219,9 +218,9 @@ class _RepositoryReader:
     """Reader of one changed repository. ``name`` is its configured name."""
 
     def __init__(
-        self, session: Session, sweeps: SweepSchedule, rules: RuleMilestones, name: str, result: ProbeResult
+        self, session: Session, sweeps: SweepSchedule, scope: Callable[[str], str], name: str, result: ProbeResult
     ) -> None:
-        self._session, self._sweeps, self._rules = session, sweeps, rules
+        self._session, self._sweeps, self._scope = session, sweeps, scope
         self._name, self._probe = name, result
         self._batch = BatchSize(CHUNK)
 
@@ -259,7 +258,7 @@ class _RepositoryReader:
             read_count=before.read_count if before and continues else 0,
             swept_at=before.swept_at if before else self._sweeps.now(),
             unread=before.unread if before and continues else (),
-            rules=self._rules.fingerprint(repository.name_with_owner),
+            scope=self._scope(repository.name_with_owner),
         )
         project = normalize.project(repository)
         yield Page(projects=(project,))

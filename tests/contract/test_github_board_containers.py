@@ -486,18 +486,20 @@ def test_doctor_names_each_board_in_one_line(place: Place) -> None:
     assert lines(containers=["milestones"]) == []
 
 
-def test_milestones_that_are_not_selected_are_not_read(place: Place) -> None:
+def test_milestones_follow_the_option_from_pull_to_pull(place: Place) -> None:
     milestone = place.hub.milestone(place.app, "v1")
     item = place.card(FIRST)
     assert item.issue is not None
     place.hub.move(place.app, item.issue, [milestone.id], place.hub.bot)
     both = place.pull()
     assert {row.title for page in both.pages for row in page.milestones} == {"v1", "Sprint 1", "Sprint 2"}
-    place.cursors.clear()
     alone = place.pull(containers=["iterations"])
     assert {row.title for page in alone.pages for row in page.milestones} == {"Sprint 1", "Sprint 2"}
     assert {issue.milestones for page in alone.pages for issue in page.issues} == {()}
     assert any(page.all_milestones for page in alone.pages), "stored ones are deleted"
+    again = place.pull()
+    assert {row.title for page in again.pages for row in page.milestones} == {"v1", "Sprint 1", "Sprint 2"}
+    assert {len(issue.milestones) for page in again.pages for issue in page.issues} == {1}
 
 
 def test_a_board_as_a_project_means_the_repositories_with_items_on_it(place: Place) -> None:
