@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-__all__ = ["beginning_of_day", "day_ended", "day_of", "end_of_day", "week_until"]
+__all__ = ["beginning_of_day", "day_ended", "day_of", "end_of_day", "end_of_utc_day", "week_until"]
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -27,6 +27,14 @@ def day_ended(at: datetime) -> date:
     A Jira version ends at the end of its release day, which is the first moment of the next one.
     """
     return (at - timedelta(microseconds=1) if at > _FIRST else at).date()
+
+
+def end_of_utc_day(day: date) -> datetime:
+    """Return the moment (UTC) at which something ended of which the tracker knows the day only; see `day_ended`.
+
+    The last day of the calendar (year 9999) ends a day early, so that the moment has a date in every zone.
+    """
+    return datetime.combine(min(day, date(9999, 12, 30)) + timedelta(days=1), time(), UTC)
 
 
 def beginning_of_day(day: date, zone: ZoneInfo) -> datetime:

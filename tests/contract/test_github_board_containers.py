@@ -328,6 +328,20 @@ def test_a_private_board_has_no_public_home_unless_it_is_named(place: Place) -> 
     assert named.milestones["Sprint 1"].project == f"R_kw{place.app.id}"
 
 
+@pytest.mark.parametrize("change", ["board", "repository"])
+def test_a_home_does_not_stay_when_it_would_show_a_private_board_to_the_public(place: Place, change: str) -> None:
+    web = place.hub.project("acme/web", private=True)
+    place.projects = ["acme/app", "acme/web"]
+    place.card(FIRST)
+    place.board.public, place.app.private = change == "board", change == "repository"
+    assert place.pull().milestones["Sprint 1"].project == f"R_kw{place.app.id}"
+    place.board.public = place.app.private = False
+    place.card(SECOND)
+    assert place.pull().unread[0].reason.startswith("it is private, and its items are in public repositories")
+    place.card(FIRST, web)
+    assert place.pull().milestones["Sprint 1"].project == f"R_kw{web.id}"
+
+
 def test_the_home_is_the_first_configured_repository_with_items_and_stays(place: Place) -> None:
     web = place.hub.project("acme/web", private=True)
     place.projects = ["acme/app", "acme/web"]

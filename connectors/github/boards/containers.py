@@ -2,7 +2,8 @@
 
 A board belongs to no repository, and a milestone needs one, its home: there its status issue is, and who may read that
 repository may read the milestone. It is the repository that the option ``board_homes`` names. Else it is the first
-configured repository with an item on the board, of a private board the first private one, and then it stays so.
+configured repository with an item on the board, of a private board the first private one. The home stays until the
+board becomes private, or the home of a private board becomes public.
 """
 
 from __future__ import annotations
@@ -221,10 +222,10 @@ def _home(state: BoardState, items: Sequence[BoardItem], repositories: _Reposito
 
     Raises `ColumnError` for a board that is not public, with items in public repositories only.
     """
-    if state.home in repositories.read:
-        return state.home
     places = [item.content.repository for item in items if item.content and item.content.repository]
     is_private = {place.id: place.is_private for place in places}
+    if state.home in repositories.read and (is_public or is_private.get(state.home, True)):
+        return state.home
     candidates = [key for key in repositories.read if key in is_private]
     fitting = [key for key in candidates if is_public or is_private[key]]
     if candidates and not fitting:

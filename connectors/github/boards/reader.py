@@ -76,7 +76,11 @@ class WalkedColumn(Struct, frozen=True):
 
 
 class BoardWalk(Struct, frozen=True):
-    """All items of a board that can be read, and the rows that cannot. ``hidden``: items that the token may not see."""
+    """All items of a board that can be read, and the rows that cannot.
+
+    ``hidden``: items of which the token may see the values and not the issue. ``invisible``: the number of items of
+    which it may see nothing.
+    """
 
     items: Sequence[BoardItem]
     hidden: Sequence[BoardItem]

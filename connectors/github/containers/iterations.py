@@ -7,7 +7,7 @@ is then the same milestone. An iteration is completed when its last day has pass
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from connectors.github.boards.api_types import BoardField, BoardItem, Iteration
 from connectors.github.boards.kind import BoardContainers, ColumnError, KnownContainer
 from connectors.shared.responses import decode_row
 from connectors.shared.rows import fields_of, read_rows, word_at
+from sync.model.dates import end_of_utc_day
 from sync.model.tracker_data import Milestone, MilestoneKind, State, UnreadKind, UnreadRow
 
 __all__ = ["Iterations"]
@@ -51,7 +52,7 @@ class Iterations(BoardContainers):
                         title=row.title,
                         due=row.last_day,
                         start=row.start_date,
-                        closed_at=datetime.combine(row.last_day, time(), UTC) + _DAY if is_completed else None,
+                        closed_at=end_of_utc_day(row.last_day) if is_completed else None,
                     )
                 )
             for broken in read.unread:
@@ -98,9 +99,6 @@ class Iterations(BoardContainers):
             due=known.due,
             closed_at=known.closed_at,
         )
-
-
-_DAY = timedelta(days=1)
 
 
 def _unread(row: Raw, reason: str) -> UnreadRow:

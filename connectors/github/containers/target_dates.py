@@ -6,10 +6,11 @@ The column may be a date field of the board, or an issue field of the organisati
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 
 from connectors.github.boards.api_types import BoardField, BoardItem
 from connectors.github.boards.kind import BoardContainers, ColumnError, KnownContainer
+from sync.model.dates import end_of_utc_day
 from sync.model.tracker_data import Milestone, MilestoneKind, State, UnreadRow
 
 __all__ = ["TargetDates"]
@@ -74,7 +75,7 @@ class TargetDates(BoardContainers):
 
     def milestone(self, known: KnownContainer, project: str, url: str, at: datetime) -> Milestone:
         """Convert a date. It has ended when the day has passed (in UTC) and no item is open."""
-        over = datetime.combine(known.due, time(), UTC) + timedelta(days=1) if known.due < date.max else at
+        over = end_of_utc_day(known.due)
         ended = max(over, known.closed_at) if known.closed_at and over <= at else None
         return Milestone(
             id=known.milestone,

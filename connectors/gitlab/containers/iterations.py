@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC
 
 from msgspec import Raw, Struct
 
@@ -20,6 +20,7 @@ from connectors.gitlab.group_lists import Day, GroupQuery, day_at
 from connectors.gitlab.moves import ActivityNote, Move
 from connectors.gitlab.normalize import group_of
 from connectors.shared.responses import Number, Time, decode_row
+from sync.model.dates import end_of_utc_day
 from sync.model.tracker_data import Milestone, MilestoneKind, State
 
 __all__ = ["Iterations"]
@@ -104,7 +105,7 @@ class Iterations(LicensedContainers):
             due=due,
             created_at=iteration.created_at.astimezone(UTC),
             updated_at=iteration.updated_at.astimezone(UTC),
-            closed_at=_end_of(due) if is_closed else None,
+            closed_at=end_of_utc_day(due) if is_closed else None,
         )
 
     def now(self, row: api_types.Issue) -> Iterator[str]:
@@ -132,8 +133,3 @@ class Iterations(LicensedContainers):
             )
             for event in events
         ]
-
-
-def _end_of(day: date) -> datetime:
-    """The end of a day in UTC, which names the day (`sync.model.dates.day_ended`)."""
-    return datetime.combine(min(day, date(9999, 12, 30)) + timedelta(days=1), time(), UTC)

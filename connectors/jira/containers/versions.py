@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
 from msgspec import Raw, structs
@@ -17,6 +16,7 @@ from connectors.shared.containers import ContainerRows
 from connectors.shared.paths import path_of
 from connectors.shared.responses import decode_row
 from connectors.shared.rows import Rows, read_rows
+from sync.model.dates import end_of_utc_day
 from sync.model.tracker_data import Milestone, MilestoneKind, State
 
 __all__ = ["Versions"]
@@ -79,9 +79,5 @@ def _milestone_of(row: api_types.Version, project: api_types.Project, site: str)
         description=row.description or "",
         start=row.startDate,
         due=row.releaseDate,
-        closed_at=_end_of(row.releaseDate) if row.released and row.releaseDate else None,
+        closed_at=end_of_utc_day(row.releaseDate) if row.released and row.releaseDate else None,
     )
-
-
-def _end_of(day: date) -> datetime:
-    return datetime.combine(min(day, date(9999, 12, 30)) + timedelta(days=1), time(), UTC)
