@@ -48,10 +48,13 @@ class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
     status_issues: Collection[str] = ()
     own_labels: Sequence[ItemLabel] = ()
 
-    def cache_key(self, project: str) -> str:
-        """The version of a project's cached memberships: other rules, except for status issues, give another key."""
-        rules = (self.states_of(project).text, self.own_labels, sorted(self.ignored))
-        return f"{_VERSION} {sha256(repr(rules).encode()).hexdigest()[:16]}"
+    def cache_keys(self, projects: Collection[str]) -> dict[str, str]:
+        """Return the version of each project's cached memberships, by native project id.
+
+        Other rules, except for status issues, give another key.
+        """
+        common = _hash((self.own_labels, sorted(self.ignored)))  # once, as the labels can be many
+        return {project: f"{_VERSION} {_hash((common, self.states_of(project).text))}" for project in projects}
 
     def states_of(self, project: str) -> StateRules:
         """Return the rules for the state of a project's items, by its native id."""
@@ -60,6 +63,10 @@ class ItemRules(msgspec.Struct, frozen=True, kw_only=True):
     def is_item(self, issue: Issue) -> bool:
         """Return whether an issue or change is work that every reader of its project may read."""
         return issue.type.lower() not in self.ignored and issue.visibility not in _NARROW
+
+
+def _hash(values: tuple[object, ...]) -> str:
+    return sha256(repr(values).encode()).hexdigest()[:16]
 
 
 class MembershipHistory(msgspec.Struct, frozen=True):
@@ -106,7 +113,7 @@ def load_memberships(
 
     ``hidden``: by project the milestones (native ids) whose readers may not read it, so its items are no members there.
     """
-    keys = {project: rules.cache_key(project) for project in projects}
+    keys = rules.cache_keys(projects)
     editions = store.editions(source, projects)  # read before the rows: a change in between makes the entry stale
     titles: history.Titles | None = None
     tables = list[MembershipTable]()

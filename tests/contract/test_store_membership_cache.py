@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sync.assess.membership_cache import ItemRules, load_memberships
+from sync.model.item_label import ItemLabel
 from sync.model.item_state import StateNames, StateRules
 from sync.model.tracker_data import EventKind, Issue, Visibility
 from sync.store.database import UnusableDatabase
@@ -32,6 +33,25 @@ class Unread(Store):
 
     def issues(self, *_: Any, **__: Any) -> Iterator[Issue]:
         raise AssertionError("read again")
+
+
+class Labels(tuple[ItemLabel, ...]):
+    """Labels that count how often all of them are read."""
+
+    reads = 0
+
+    def __repr__(self) -> str:
+        type(self).reads += 1
+        return super().__repr__()
+
+
+def test_the_keys_of_many_projects_read_the_item_labels_once() -> None:
+    projects = [f"p{n}" for n in range(50)]
+    rules = ItemRules(own_labels=Labels(), states={"p7": StateRules.named(removed_labels=["parked"])})
+    keys = rules.cache_keys(projects)
+    assert Labels.reads == 1
+    assert len(set(keys.values())) == 2
+    assert keys["p7"] not in {keys[project] for project in projects if project != "p7"}
 
 
 def test_memberships_are_computed_once_for_unchanged_rows(store: Store) -> None:
