@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import Portfolio
@@ -12,6 +13,7 @@ from sync.health.portfolio_findings import RECENT, OpenWork, RunningMilestone, p
 from sync.model.audience import OPERATOR, Audience
 from sync.model.dates import day_of
 from sync.model.item_state import StateRules
+from sync.model.membership import Membership
 from sync.model.portfolio_finding import PortfolioFinding
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -42,7 +44,7 @@ def find_in_portfolio(
 
 def _facts(milestone: AssessedMilestone) -> RunningMilestone:
     zone, health = milestone.connection.zone, milestone.health
-    joins = [membership.joined for membership in milestone.memberships]
+    joins = [membership.joined for membership in _work(milestone)]
     changes = list(_changes(milestone))
     return RunningMilestone(
         written=milestone.written,
@@ -58,15 +60,20 @@ def _facts(milestone: AssessedMilestone) -> RunningMilestone:
 
 
 def _changes(milestone: AssessedMilestone) -> list[datetime]:
-    """Return the times of all changes of a milestone's items that are known."""
+    """Return the times of all changes of a milestone's work that are known."""
     changes: list[datetime] = []
-    for membership in milestone.memberships:
+    for membership in _work(milestone):
         times = (membership.joined, membership.left, membership.closed, membership.reopened)
         changes += (at for at in times if at is not None)
         issue = milestone.issues.get(membership.item) if membership.left is None else None
         if issue is not None and membership.closed is None:
             changes.append(issue.updated_at)
     return changes
+
+
+def _work(milestone: AssessedMilestone) -> Iterator[Membership]:
+    """Yield the memberships of its items, then those of the tracker's own page where these differ."""
+    return chain(milestone.memberships, milestone.listed or ())
 
 
 def _project(milestone: AssessedMilestone) -> str:

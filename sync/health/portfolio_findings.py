@@ -1,7 +1,7 @@
 """Findings about a portfolio: rules over the running milestones of an audience and the work outside of them. Pure.
 
 ======================  =============================================================================================
-forgotten               14 days or more past its due date, open issues, and nothing in it changed for 14 days
+forgotten               14 days or more past its due date, open work, and nothing in it changed for 14 days
 finished, but open      everything in it has been closed for 7 days or more, but the milestone is open in its tracker
 same title              two or more running milestones of one project have one title
 bucket                  no due date, and issues have joined it for 180 days or more: it collects work and never ends
@@ -49,7 +49,8 @@ class RunningMilestone(Struct, frozen=True, kw_only=True):
     """A running milestone whose data is complete. Days are those of its tracker.
 
     ``written`` is its id, ``other_ids`` are further texts that may mean it. ``project`` is the project as people write
-    it. ``first_join`` is None without items; ``last_change`` is that of the milestone's items, None without any.
+    it. ``first_join`` and ``last_change`` are those of its items and of the other work on the
+    tracker's own page; None without any.
     """
 
     written: str
@@ -89,14 +90,15 @@ def _of_milestone(milestone: RunningMilestone) -> Iterator[PortfolioFinding]:
     def finding(kind: PortfolioFindingKind, **values: date | int) -> PortfolioFinding:
         return PortfolioFinding(kind=kind, ids=(milestone.written,), title=milestone.title, values=dict(values))
 
-    if last is not None and counts.open and milestone.due is not None and milestone.due <= today - FORGOTTEN:
+    open_work = counts.open + counts.uncounted_open
+    if last is not None and open_work and milestone.due is not None and milestone.due <= today - FORGOTTEN:
         if last <= today - FORGOTTEN:
             yield finding(PortfolioFindingKind.FORGOTTEN, due=milestone.due, since=last)
-    elif last is not None and counts.done and not counts.unfinished and last <= today - FINISHED:
+    elif last is not None and counts.done and not counts.carried and not open_work and last <= today - FINISHED:
         yield finding(PortfolioFindingKind.FINISHED, since=last)
     first = milestone.first_join
-    if milestone.due is None and first is not None and counts.open and first <= today - BUCKET:
-        yield finding(PortfolioFindingKind.BUCKET, since=first, count=counts.total)
+    if milestone.due is None and first is not None and open_work and first <= today - BUCKET:
+        yield finding(PortfolioFindingKind.BUCKET, since=first, count=counts.shown.total)
 
 
 def _same_titles(milestones: Iterable[RunningMilestone]) -> Iterator[PortfolioFinding]:

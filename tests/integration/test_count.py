@@ -11,12 +11,14 @@ import pytest
 from msgspec import structs
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
+from sync.assess.portfolio_findings import find_in_portfolio
 from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.history.calendar import Calendar
 from sync.model.counting import ChangeWord, Counting, TrackerChanges, counting_of
 from sync.model.health import ReasonKind, Status
 from sync.model.policy import Limits, Policy
+from sync.model.portfolio_finding import PortfolioFindingKind
 from sync.model.tracker_data import Issue, Person, State, StatusCategory, Visibility
 from sync.report.counting import counting_sentences
 from sync.report.reasons import reason_sentence
@@ -333,3 +335,17 @@ def test_connectors_name_their_changes_by_an_attribute() -> None:
     plain = Connection(name="memory", connector=MemoryConnector(MemoryTracker(lambda: NOW)), projects=())
     assert plain.counting("acme/app") is Counting.ISSUES
     assert replace(plain, count_of=lambda _: Counting.CHANGES).counting("acme/app") is Counting.CHANGES
+
+
+@pytest.mark.parametrize(("days", "kinds"), [(0, []), (20, [PortfolioFindingKind.FORGOTTEN])])
+def test_findings_about_the_portfolio_see_the_work_that_does_not_count(
+    days: int, kinds: list[PortfolioFindingKind]
+) -> None:
+    """An open pull request keeps a milestone from being finished, and one that changed today from being forgotten."""
+    world = World(GITHUB, page("app", still_open=0), Counting.ISSUES)
+    world.now += timedelta(days=60)
+    world.tracker.pages = [with_more(page("app", still_open=0), [change(1, updated_at=world.now - timedelta(days))])]
+    engine = world.engine()
+    engine.run()
+    assert engine.portfolio is not None
+    assert [finding.kind for finding in find_in_portfolio(world.store, engine.portfolio)] == kinds
