@@ -28,7 +28,7 @@ from sync.model.health import Dates, Health, Status
 from sync.model.team_words import OwnerOrigin
 from sync.report import phrases
 from sync.report.attention import attention_line, flagged_issues
-from sync.report.counting import counted_in, counting_sentences, has_only_uncounted, only_uncounted
+from sync.report.counting import counted_in, counting_sentences, only_uncounted
 from sync.report.details import reason_line
 from sync.report.facts import Facts
 from sync.report.figures import share_percent
@@ -108,7 +108,7 @@ def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
     yield _line(Text.assemble((status_cell(health.status), STATUS_STYLE[health.status]), odds))
     left = f"{counts.open} open" + (f", {counts.carried} carried over" if counts.carried else "")
     yield _line(f"{counts.done} of {plural(counts.total, counts.noun)} done, {left}, as of {_at(health.at)}")
-    if has_only_uncounted(health.counts):
+    if health.counts.has_only_uncounted:
         yield _line(only_uncounted(health.counts))
     for sentence in counting_sentences(health.counts):
         yield _line(sentence)

@@ -12,7 +12,7 @@ from sync.digest.changes import ChangeEntry, ChangeKind
 from sync.markup.document import Line
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.membership import Counts
-from sync.report.counting import counted_in, counting_sentences, has_only_uncounted, only_uncounted
+from sync.report.counting import counted_in, counting_sentences, only_uncounted
 from sync.report.language import Language, Style
 from sync.report.levers import lever_clause
 from sync.report.phrases import (
@@ -115,7 +115,7 @@ class Speaker:
         return many("{n} issue is still open", "{n} issues are still open", shown.open)
 
     def _progress(self, health: Health) -> Iterator[str]:
-        if has_only_uncounted(health.counts):
+        if health.counts.has_only_uncounted:
             yield only_uncounted(health.counts, self.language)
         shown = health.counts.shown
         if self._numbers and shown.total:

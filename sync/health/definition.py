@@ -80,7 +80,7 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
     note(FindingKind.NO_DUE_DATE, due is None)
     note(FindingKind.NO_EXIT_CRITERIA, facts.words.criteria.of == 0)
     findings += map(description_finding, facts.words.faults)
-    note(FindingKind.NO_ITEMS, counts.total == 0 and not has_only_changes)
+    note(FindingKind.NO_ITEMS, counts.total == 0 and not counts.has_only_uncounted)
     note(
         FindingKind.ONLY_PULL_REQUESTS,
         has_only_changes,

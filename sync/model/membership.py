@@ -115,6 +115,12 @@ class Counts(Struct, frozen=True, kw_only=True):
         return max(0, self.shown.open - self.open)
 
     @property
+    def has_only_uncounted(self) -> bool:
+        """True if issues or changes are in it, and none of them counts."""
+        is_on_page = self.listed is not None and self.listed.members > self.members
+        return self.total == 0 and (is_on_page or self.pull_requests + self.closed_pull_requests > 0)
+
+    @property
     def noun(self) -> str:
         """The English word for one of them: issue, pull request, merge request, or item for different work."""
         if not self.changes:

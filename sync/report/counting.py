@@ -13,7 +13,6 @@ __all__ = [
     "changes_words",
     "counted_in",
     "counting_sentences",
-    "has_only_uncounted",
     "only_closed",
     "only_uncounted",
     "other_open",
@@ -54,12 +53,6 @@ def other_open_words(counts: Counts, language: Language = ENGLISH) -> str:
     return changes_words(n, counts.word, language)
 
 
-def has_only_uncounted(counts: Counts) -> bool:
-    """Return whether a milestone has issues or changes, and none of them counts."""
-    is_on_page = counts.listed is not None and counts.listed.members > counts.members
-    return counts.total == 0 and (is_on_page or counts.pull_requests + counts.closed_pull_requests > 0)
-
-
 def only_uncounted(counts: Counts, language: Language = ENGLISH) -> str:
     """Return the fact of a milestone whose work does not count as a sentence: "Only pull requests: 10 open."."""
     n, only = other_open(counts), _only(counts, language)
@@ -98,7 +91,7 @@ def counting_sentences(counts: Counts, language: Language = ENGLISH) -> list[str
     "12 in the milestone; 10 pull requests are not counted." Empty without a difference.
     """
     sentences = []
-    if not has_only_uncounted(counts) and (parts := list(_differences(counts, language))):
+    if not counts.has_only_uncounted and (parts := list(_differences(counts, language))):
         listed = language.say("{n} in the milestone", n=counts.shown.members) if counts.listed is not None else ""
         sentences.append(f"{'; '.join(filter(None, (listed, *parts)))}.")
     if by_name := list(_named(counts, language)):

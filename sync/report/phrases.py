@@ -15,7 +15,7 @@ from sync.model.definition import Finding, FindingKind
 from sync.model.health import Confidence, Health, Lever, Promise, Reason, Status, UnknownCause
 from sync.model.membership import Counts
 from sync.model.team_words import FaultKind
-from sync.report.counting import counted_in, has_only_uncounted, only_uncounted, other_open, other_open_words
+from sync.report.counting import counted_in, only_uncounted, other_open, other_open_words
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 
 __all__ = [
@@ -242,7 +242,7 @@ def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
     counts, work = health.counts, counted_in(health, language)
     if health.status is Status.ENDED:
         return sentence(outcome(counts, language))
-    if has_only_uncounted(counts) and not health.status.is_over:
+    if counts.has_only_uncounted and not health.status.is_over:
         return only_uncounted(counts, language)
     if health.status is not Status.ON_TRACK or not counts.done:
         return ""

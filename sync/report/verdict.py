@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from sync.model.health import Status
 from sync.model.membership import Counts
-from sync.report.counting import counted_in, has_only_uncounted, only_closed, other_open, other_open_words
+from sync.report.counting import counted_in, only_closed, other_open, other_open_words
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 from sync.report.leftover import usual_odds
 from sync.report.phrases import (
@@ -126,7 +126,7 @@ def still_open(counts: Counts, language: Language = ENGLISH) -> str:
     shown, others = counts.shown, other_open(counts)
     if others and not counts.open:
         return language.say("{work} open", work=other_open_words(counts, language))
-    if has_only_uncounted(counts):
+    if counts.has_only_uncounted:
         return only_closed(counts, language)
     if not shown.total:
         return language.say("it has no issues")
