@@ -11,7 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, Milestone, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Issue, Milestone
 from sync.assess.milestone import AssessmentRules
 from sync.engine.engine import Engine
 from sync.engine.result import Result

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, ClassVar
 
-from connectors.sandbox.world import Issue, Iteration, Milestone, Project, Tracker, User, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue, Iteration, Milestone, Project, User
 
 __all__ = ["DAYS_LATER", "JOINT", "DemoStory"]
 

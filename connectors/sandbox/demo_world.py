@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from connectors.sandbox.world import Issue, Milestone, Project, Tracker, User, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue, Milestone, Project, User
 
 __all__ = ["demo_world", "seed"]
 

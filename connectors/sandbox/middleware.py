@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.sandbox.stale_lists import Lag
 from connectors.sandbox.versions import absent
-from connectors.sandbox.world import Answer, Fault, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Answer, Fault
 
 __all__ = ["Wire", "wired"]
 

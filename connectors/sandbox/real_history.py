@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from connectors.sandbox.world import Change, Issue, Milestone, Project, Tracker, User
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Change, Issue, Milestone, Project, User
 
 __all__ = ["load"]
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from copy import copy
 from datetime import datetime, timedelta
 
-from connectors.sandbox.world import Issue, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Issue
 
 __all__ = ["LAG", "Lag"]
 

@@ -18,7 +18,8 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.sandbox import server
-from connectors.sandbox.world import Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Project
 
 MILESTONES, RUNNING = 40, 4
 WORDS = ("rework", "show", "test", "document", "speed", "validate", "retry", "import", "export", "session", "invoice")

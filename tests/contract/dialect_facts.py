@@ -13,7 +13,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from connectors.sandbox.world import Fault, Issue, Project, Tracker, User, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault, Issue, Project, User
 from sync.assess.snapshot import Snapshot
 from sync.cli.wiring import connect
 from sync.model.health import Health

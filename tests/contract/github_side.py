@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from connectors.github import connect
-from connectors.sandbox.world import Issue as Ticket
-from connectors.sandbox.world import Milestone as Goal
-from connectors.sandbox.world import Project as Place
 from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue as Ticket
+from connectors.sandbox.world_data import Milestone as Goal
+from connectors.sandbox.world_data import Project as Place
 from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Project, uid
 from sync.tracker.errors import TrackerError
 from sync.tracker.observed import Target

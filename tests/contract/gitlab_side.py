@@ -10,7 +10,8 @@ from typing import Any
 
 from connectors.gitlab import GitLabConnector
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault, Project
 from sync.model.tracker_data import Event, Issue, Milestone
 from sync.model.tracker_data import Project as ProjectRow
 from sync.tracker.errors import TrackerError

@@ -11,7 +11,8 @@ from typing import Any
 
 from connectors.jira import connect
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue, Project
 from sync.model.tracker_data import Event, Markup, Milestone
 from sync.model.tracker_data import Issue as Row
 from sync.tracker.protocol import Connector, Page, Setup

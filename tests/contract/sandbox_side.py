@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from connectors.sandbox.world import Fault, Issue, Label, Milestone, Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault, Issue, Label, Milestone, Project
 from connectors.testing import AppliesTo, InjectedFault, RequestCosts
 from sync.cli.wiring import connect
 from sync.tracker.marker import with_marker

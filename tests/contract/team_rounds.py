@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Any
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Comment, Issue, Label, Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Comment, Issue, Label, Project
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.engine.engine import Engine
 from sync.engine.result import Result

@@ -10,7 +10,8 @@ from connectors.gitlab import GitLabConnector
 from connectors.jira.connector import JiraConnector
 from connectors.sandbox.gitlab.planning import add_epic, add_iteration, plan_epic, plan_iteration
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Iteration, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Iteration
 from sync.tracker.container_use import ContainerUse, SurveyingTracker
 from sync.tracker.protocol import Connector
 from tests.contract import github_side, gitlab_side

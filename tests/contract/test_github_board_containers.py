@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Board, BoardItem, Column, Fault, Issue, Iteration, Project, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Board, BoardItem, Column, Fault, Issue, Iteration, Project
 from sync.model.tracker_data import Milestone, MilestoneKind, State, UnreadKind, UnreadRow
 from sync.tracker.protocol import Connector, Page
 from tests.contract.github_side import START, Clock, anew, connected

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Board, Fault, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Board, Fault
 from sync.tracker.actions import PostBoardUpdate
 from sync.tracker.errors import RefusedError, UncertainError
 from sync.tracker.observed import Board as Seen

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Answer, Issue, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Answer, Issue
 from sync.model.tracker_data import EventKind, Milestone, MilestoneKind, State
 from sync.store.store import Store
 from tests.contract.github_side import Clock, anew, connected

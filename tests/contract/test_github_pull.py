@@ -12,7 +12,8 @@ import pytest
 
 from connectors.github import api_types, normalize
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Fault
 from sync.model.tracker_data import MilestoneKind, State, StatusCategory, Visibility
 from sync.tracker.errors import (
     AuthError,

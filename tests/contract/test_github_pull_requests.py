@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Answer, Issue, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Answer, Issue
 from sync.model.tracker_data import State, StatusCategory
 from sync.store.store import Store
 from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled, small

@@ -19,7 +19,8 @@ from connectors.sandbox.github.graphql import Answer
 from connectors.sandbox.github.requests import Desk, RefusedError
 from connectors.sandbox.github.resolvers import FIELDS
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Fault
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import AuthError, BusyError, MalformedError
 from tests.contract.github_side import Clock, Small, Taken, app_credentials, connected, pulled, small

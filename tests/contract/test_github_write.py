@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, Issue, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Fault, Issue
 from sync.tracker.actions import CreateComment, CreateLabel, CreateStatusIssue, DeleteComment, MoveLabel, UpdateComment
 from sync.tracker.errors import GoneError, LimitedError, MalformedError, RefusedError
 from sync.tracker.marker import with_marker

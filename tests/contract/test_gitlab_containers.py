@@ -20,7 +20,7 @@ from connectors.sandbox.gitlab.planning import (
     plan_iteration,
     roll_over,
 )
-from connectors.sandbox.world import Epic, Issue, Milestone, Project
+from connectors.sandbox.world_data import Epic, Issue, Milestone, Project
 from sync.model.tracker_data import EventKind, MilestoneKind, Person, State
 from tests.contract.gitlab_side import Mirror, Side, failing, requests_of, served
 

@@ -23,7 +23,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from connectors.gitlab import closing_links, reviews
 from connectors.gitlab.apply import SET_HEALTH
 from connectors.gitlab.history_graphql import LINKS, QUERY, QUERY_WITH_LINKS
-from connectors.sandbox.world import Project
+from connectors.sandbox.world_data import Project
 from connectors.testing.tracker_side import marker as marker_of
 from sync.tracker.actions import (
     CloseIssue,

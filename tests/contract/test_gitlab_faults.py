@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from sync.tracker.actions import CreateComment
 from sync.tracker.errors import (
     AuthError,

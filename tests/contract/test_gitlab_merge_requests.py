@@ -14,7 +14,8 @@ from connectors.gitlab import api_types
 from connectors.gitlab import issue_pages as walk
 from connectors.gitlab.cursor import Cursor, MergeRequestCursor
 from connectors.gitlab.reviews import review_of
-from connectors.sandbox.world import Label, MergeRequest, Milestone, Project, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Label, MergeRequest, Milestone, Project
 from sync.model.tracker_data import Issue, Person, State, StatusCategory
 from tests.contract.gitlab_side import Mirror, Side, failing, kinds, requests_of, served
 

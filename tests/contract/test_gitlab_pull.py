@@ -19,7 +19,8 @@ from connectors.gitlab.normalize import project_of
 from connectors.sandbox.gitlab import app as gitlab_app
 from connectors.sandbox.gitlab import graphql as gitlab_graphql
 from connectors.sandbox.gitlab import pagination as gitlab_pages
-from connectors.sandbox.world import Issue, Milestone, Project, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Issue, Milestone, Project
 from sync.model.tracker_data import Person, State, StatusCategory, Visibility
 from tests.contract.gitlab_side import Clock, Mirror, Side, failing, kinds, requests_of, served
 

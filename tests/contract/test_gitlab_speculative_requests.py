@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.sandbox.world import Fault, Project
+from connectors.sandbox.world_data import Fault, Project
 from sync.tracker.errors import AuthError, BusyError, GoneError, LimitedError, RefusedError, TrackerError
 from tests.contract.gitlab_side import Mirror, Side, failing, requests_of, served
 

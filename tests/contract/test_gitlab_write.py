@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from connectors.gitlab import GitLabConnector
-from connectors.sandbox.world import Comment, Issue, Milestone, Project
+from connectors.sandbox.world_data import Comment, Issue, Milestone, Project
 from sync.model.tracker_data import Visibility, uid
 from sync.tracker.actions import (
     Action,

@@ -13,7 +13,7 @@ from connectors.jira.api_types import Change, History
 from connectors.jira.containers import KINDS
 from connectors.jira.containers.sprints import Sprints
 from connectors.jira.session import CustomFields
-from connectors.sandbox.world import Fault, Issue, Project
+from connectors.sandbox.world_data import Fault, Issue, Project
 from sync.model.tracker_data import DueDate, MilestoneKind, State, UnreadKind
 from sync.model.work_time import WorkTime
 from sync.tracker.errors import RefusedError

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from connectors.sandbox.jira.views import Wording
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from connectors.shared.pagination import MAX_EMPTY_PAGES
 from sync.tracker.errors import BusyError, GoneError, LimitedError, MalformedError
 from tests.contract.jira_side import DIALECTS, Stand, pulled, stand

@@ -11,7 +11,8 @@ from connectors.jira import jql
 from connectors.sandbox.jira.jql import BadQueryError, Scope, parse
 from connectors.sandbox.jira.search import Desk
 from connectors.sandbox.jira.views import Wording
-from connectors.sandbox.world import Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Project
 
 NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ import pytest
 from connectors.jira.levels import LevelReader
 from connectors.jira.parent_history import ParentChange, ParentHistory
 from connectors.sandbox.versions import OLDEST
-from connectors.sandbox.world import Fault, Issue, Project
+from connectors.sandbox.world_data import Fault, Issue, Project
 from sync.model.tracker_data import DueDate, EventKind, MilestoneKind, State
 from sync.tracker.errors import BusyError, RefusedError
 from tests.contract.jira_side import DIALECTS, Pulled, Stand, pulled, stand

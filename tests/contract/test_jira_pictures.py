@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from connectors.sandbox.world import Fault, Issue
+from connectors.sandbox.world_data import Fault, Issue
 from sync.tracker.actions import Attach, Detach
 from sync.tracker.errors import RefusedError, UncertainError
 from sync.tracker.observed import Attached, Files, Target

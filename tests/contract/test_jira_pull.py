@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.jira import search
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from sync.model.tracker_data import EventKind, Person, State, StatusCategory, Visibility
 from sync.tracker.errors import GoneError
 from tests.contract.jira_side import DIALECTS, START, Pulled, Stand, native, pulled, stand

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from sync.tracker.errors import AuthError, BusyError, GoneError, LimitedError, RefusedError, TrackerError
 from tests.contract.jira_side import DIALECTS, Pulled, Stand, pulled, stand
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.sandbox.world import Fault, Issue, Project
+from connectors.sandbox.world_data import Fault, Issue, Project
 from sync.model.health import Status
 from sync.model.policy import Policy
 from sync.model.tracker_data import Markup, uid

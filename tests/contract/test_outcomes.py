@@ -10,7 +10,8 @@ import pytest
 
 from connectors.sandbox.gitlab import planning
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, Issue, Label, Milestone, Tracker, User, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault, Issue, Label, Milestone, User
 from sync.model.item_state import StateNames, StateRules, fold_names
 from sync.store.store import Store
 from tests.contract.dialect_facts import NOW, USUAL, outcomes, pulls, reading

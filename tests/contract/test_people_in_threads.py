@@ -9,7 +9,7 @@ from html import unescape
 
 import pytest
 
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from sync.engine import handover
 from sync.engine.result import Result
 from sync.store.store import Store

@@ -12,7 +12,8 @@ from connectors.github import connect as github
 from connectors.gitlab import connect as gitlab
 from connectors.jira import connect as jira
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault, Hook, Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault, Hook, Project
 from sync.tracker.errors import AuthError, GoneError
 from sync.tracker.preflight import Examination, Examiner, Need
 from sync.tracker.protocol import Connector, Setup

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from sync.engine.result import Result
 from sync.model.health import UnknownCause
 from sync.store.store import Store

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from tests.e2e.in_process import milesync
 from tests.e2e.small_world import ours, served
 

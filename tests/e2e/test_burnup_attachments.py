@@ -13,7 +13,8 @@ from PIL import Image
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
-from connectors.sandbox.world import Fault, File, Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault, File, Project
 from tests.e2e.in_process import Done, milesync
 
 DIALECTS = ("jira", "jira-cloud")

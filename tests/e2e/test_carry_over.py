@@ -12,7 +12,8 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
-from connectors.sandbox.world import Issue, Milestone, Project, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue, Milestone, Project
 from tests.e2e.in_process import milesync
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -11,7 +11,8 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
-from connectors.sandbox.world import Issue, Tracker, User, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue, User
 from sync.cli import wiring
 from tests.e2e.in_process import Done, milesync
 

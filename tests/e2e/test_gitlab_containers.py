@@ -12,7 +12,8 @@ import pytest
 from connectors.sandbox.gitlab import planning
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
-from connectors.sandbox.world import Epic, Milestone, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Epic, Milestone
 from tests.e2e.in_process import milesync
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.sandbox.world import Fault, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Fault
 from sync import cli
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import served, small_world

@@ -9,7 +9,8 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
-from connectors.sandbox.world import Fault, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import KEYS, contents, one_tracker
 

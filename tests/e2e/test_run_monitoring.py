@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connectors.sandbox.world import Fault, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Fault
 from sync.store.store import Store
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import served

@@ -11,7 +11,8 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
-from connectors.sandbox.world import Issue, Label, Milestone, Project, Tracker, User, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue, Label, Milestone, Project, User
 from tests.e2e.in_process import milesync
 from tests.e2e.small_world import KEYS, ours
 

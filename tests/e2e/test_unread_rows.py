@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from connectors.sandbox.world import Answer, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Answer
 from tests.e2e.in_process import milesync
 from tests.e2e.small_world import ours, served
 

@@ -16,7 +16,8 @@ from unittest import mock
 import urllib3.util.connection
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, Milestone, Project, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Issue, Milestone, Project
 from sync.cli import wiring
 from tests.e2e.in_process import Done, milesync
 

@@ -14,7 +14,8 @@ from signal import SIGKILL
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue
 from sync.model.health import Status
 from tests import postgres
 from tests.fault.engine_process import Job, work

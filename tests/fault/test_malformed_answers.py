@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Answer
+from connectors.sandbox.world_data import Answer
 from connectors.testing import Collected
 from connectors.testing.tracker_side import marker
 from sync.model.tracker_data import UnreadRow, uid

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from connectors.shared import responses
 from connectors.shared.concurrency import ConcurrencyLimiter, NestedRequestError
 from connectors.shared.http import Caller

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from connectors.shared import responses
 from connectors.testing import FOREVER, Collected
 from sync.tracker.errors import (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Fault
+from connectors.sandbox.world_data import Fault
 from connectors.testing import AppliesTo, InjectedFault
 from sync.engine.result import Result
 from sync.model.policy import Policy

@@ -17,7 +17,8 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
-from connectors.sandbox.world import Fault, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Fault
 from tests import postgres
 from tests.e2e import in_process
 from tests.e2e.subprocesses import ENVIRONMENT

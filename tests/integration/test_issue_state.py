@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, Tracker, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Issue
 from sync.cli.wiring import connect
 from sync.engine.handover import retire
 from sync.engine.result import Result

@@ -14,7 +14,8 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox.serving import configuration
-from connectors.sandbox.world import Fault, Issue, Milestone, Project, Tracker, User, World
+from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault, Issue, Milestone, Project, User
 
 __all__ = ["NAMES", "SITUATIONS", "Clock", "SurfaceWorld", "Truth", "surface_world"]
 

@@ -20,7 +20,8 @@ from typing import Any
 from unittest import mock
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Comment, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Comment
 from sync.cli import wiring
 from sync.markup.document import clean
 from sync.report import charts

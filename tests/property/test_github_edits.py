@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, World
+from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Issue
 from tests.contract.github_side import Clock, Small, Taken, connected, pulled, small
 
 

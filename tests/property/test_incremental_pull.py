@@ -19,7 +19,7 @@ import pytest
 
 from connectors.sandbox.gitlab import planning
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Issue, User
+from connectors.sandbox.world_data import Issue, User
 from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.history import memberships as history
 from sync.model.membership import Membership

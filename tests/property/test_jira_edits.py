@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from connectors.sandbox.world import Issue, Milestone, Project
+from connectors.sandbox.world_data import Issue, Milestone, Project
 from tests.contract.jira_side import DIALECTS, Pulled, Stand, pulled, stand
 
 ZONES = ("UTC", "America/Los_Angeles", "Asia/Kathmandu", "Australia/Lord_Howe")

@@ -21,7 +21,8 @@ from connectors.sandbox.github.requests import Call, Desk, Handler, RefusedError
 from connectors.sandbox.github.rest_views import stamp, timeline
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.versions import full_version
-from connectors.sandbox.world import Comment, Issue, Label, Milestone, Project, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Comment, Issue, Label, Milestone, Project
 
 __all__ = ["application"]
 

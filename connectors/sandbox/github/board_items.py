@@ -10,7 +10,8 @@ from graphql import GraphQLError
 
 from connectors.sandbox.github.resolvers import Connection, Info, Row, connection
 from connectors.sandbox.github.rest_views import stamp
-from connectors.sandbox.world import Board, BoardItem, Column, Iteration, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Board, BoardItem, Column, Iteration
 
 __all__ = ["BOARD_ITEMS"]
 

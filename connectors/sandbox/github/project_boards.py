@@ -9,7 +9,8 @@ from graphql import GraphQLError
 
 from connectors.sandbox.github.resolvers import Connection, Info, connection, missing
 from connectors.sandbox.github.rest_views import stamp
-from connectors.sandbox.world import Board, Note, Tracker, User
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Board, Note, User
 
 __all__ = ["BOARDS"]
 

@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 from connectors.sandbox.github.rest_views import Json, View
 from connectors.sandbox.versions import full_version
-from connectors.sandbox.world import Issue, Milestone, Project, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Issue, Milestone, Project
 
 __all__ = ["Call", "Desk", "Handler", "RefusedError", "invalid", "json_answer"]
 

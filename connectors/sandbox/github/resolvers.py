@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 from graphql import GraphQLError, GraphQLResolveInfo
 
 from connectors.sandbox.github.rest_views import due_on, node_id, stamp, timeline
-from connectors.sandbox.world import Issue, Label, Project, Tracker, User
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Issue, Label, Project, User
 
 __all__ = ["FIELDS", "Connection", "Info", "Row", "connection", "missing", "type_of"]
 

@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox.versions import shown
-from connectors.sandbox.world import Change, Comment, Issue, Label, Milestone, Project, Tracker, User
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Change, Comment, Issue, Label, Milestone, Project, User
 
 __all__ = ["View", "born", "node_id", "stamp", "timeline"]
 

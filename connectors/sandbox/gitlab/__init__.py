@@ -1,1 +1,1 @@
-"""Sandbox GitLab: REST and GraphQL over the world. Imports `connectors.sandbox.world` and its middleware only."""
+"""Sandbox GitLab: REST and GraphQL over the world. Imports the world and the middleware only."""

@@ -35,7 +35,8 @@ from connectors.sandbox.gitlab.quick_actions import run_commands
 from connectors.sandbox.gitlab.views import View
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.versions import Kind, lacking, lacks
-from connectors.sandbox.world import Comment, Issue, Label, Milestone, Project, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Comment, Issue, Label, Milestone, Project
 
 __all__ = ["application"]
 

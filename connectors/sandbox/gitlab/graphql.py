@@ -16,7 +16,7 @@ from connectors.sandbox.gitlab import group_graphql, merge_request_graphql
 from connectors.sandbox.gitlab.formats import Json
 from connectors.sandbox.gitlab.views import View
 from connectors.sandbox.versions import prune, ruby_words
-from connectors.sandbox.world import Epic, Issue, Project
+from connectors.sandbox.world_data import Epic, Issue, Project
 
 __all__ = ["answer"]
 

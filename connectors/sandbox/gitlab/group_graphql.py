@@ -8,7 +8,7 @@ from typing import Any
 from connectors.sandbox.gitlab.formats import Json, group_id
 from connectors.sandbox.gitlab.planning import Planning
 from connectors.sandbox.gitlab.views import View
-from connectors.sandbox.world import Epic, Milestone
+from connectors.sandbox.world_data import Epic, Milestone
 
 __all__ = ["LICENSED", "RESOLVERS", "SCHEMA"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from connectors.sandbox.gitlab.formats import Json
 from connectors.sandbox.gitlab.merge_requests import system_notes
 from connectors.sandbox.gitlab.views import View
-from connectors.sandbox.world import MergeRequest, Project
+from connectors.sandbox.world_data import MergeRequest, Project
 
 __all__ = ["RESOLVERS", "SCHEMA"]
 

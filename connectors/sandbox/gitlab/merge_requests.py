@@ -11,7 +11,7 @@ from starlette.responses import Response
 from connectors.sandbox.gitlab.formats import Json, stamp
 from connectors.sandbox.gitlab.pagination import ForbiddenError, MissingError, merge_requests_wanted, paged
 from connectors.sandbox.gitlab.views import View
-from connectors.sandbox.world import Change, MergeRequest, Project
+from connectors.sandbox.world_data import Change, MergeRequest, Project
 
 __all__ = ["MergeRequests", "system_notes"]
 

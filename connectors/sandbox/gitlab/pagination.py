@@ -15,7 +15,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from connectors.sandbox.world import Issue, MergeRequest, Project
+from connectors.sandbox.world_data import Issue, MergeRequest, Project
 
 __all__ = [
     "BadRequestError",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.sandbox.versions import full_version
-from connectors.sandbox.world import Hook, Project, Tracker, User
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Hook, Project, User
 
 __all__ = ["LEVELS", "hook", "member", "token", "version"]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from connectors.sandbox.gitlab.formats import Json, group_id, stamp
 from connectors.sandbox.versions import Kind, lacks, shown
-from connectors.sandbox.world import Change, Epic, Issue, Milestone, Project, Tracker, User
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Change, Epic, Issue, Milestone, Project, User
 
 __all__ = ["Planning", "add_epic", "add_iteration", "nest", "plan_epic", "plan_iteration", "roll_over"]
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors.sandbox.world import Issue, Project, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Issue, Project
 
 __all__ = ["Ran", "run_commands"]
 

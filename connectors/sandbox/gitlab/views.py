@@ -15,18 +15,8 @@ from urllib.parse import quote
 from connectors.sandbox.gitlab.formats import Json, group_id, stamp
 from connectors.sandbox.gitlab.planning import Planning
 from connectors.sandbox.versions import shown
-from connectors.sandbox.world import (
-    Change,
-    Comment,
-    Epic,
-    Issue,
-    Label,
-    MergeRequest,
-    Milestone,
-    Project,
-    Tracker,
-    User,
-)
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Change, Comment, Epic, Issue, Label, MergeRequest, Milestone, Project, User
 
 __all__ = ["View"]
 

@@ -1,1 +1,1 @@
-"""Sandbox Jira, both dialects: REST over the world. Imports `connectors.sandbox.world` and its middleware only."""
+"""Sandbox Jira, both dialects: REST over the world. Imports the world and the middleware only."""

@@ -25,7 +25,8 @@ from connectors.sandbox.jira.search import Desk
 from connectors.sandbox.jira.views import POINTS, SPRINT, START_DATE, STATUSES, Wording
 from connectors.sandbox.middleware import wired
 from connectors.sandbox.versions import Kind, full_version, lacks
-from connectors.sandbox.world import Project, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Project
 
 __all__ = ["application"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
-from connectors.sandbox.world import Issue, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Issue
 
 __all__ = ["EPIC_LINK", "PARENT_LINK", "configuration", "level_of", "parent_field", "type_id", "types"]
 

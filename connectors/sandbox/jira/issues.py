@@ -9,7 +9,8 @@ from connectors.sandbox.jira.jql import Row
 from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, names, whole
 from connectors.sandbox.jira.search import Desk
 from connectors.sandbox.jira.views import Wording, plain, text_number
-from connectors.sandbox.world import Comment, Tracker
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Comment
 
 __all__ = ["Issues"]
 

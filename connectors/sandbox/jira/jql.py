@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox.jira.hierarchy import EPIC_LINK, PARENT_LINK
-from connectors.sandbox.world import Issue, Project
+from connectors.sandbox.world_data import Issue, Project
 
 __all__ = ["BadQueryError", "Query", "Row", "Scope", "parse"]
 

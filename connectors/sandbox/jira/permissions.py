@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, names
-from connectors.sandbox.world import Project, Tracker, User
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Project, User
 
 __all__ = ["PERMISSIONS", "allowed", "create_fields", "create_types", "held", "permissions", "tokens", "webhooks"]
 

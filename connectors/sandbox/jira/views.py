@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from connectors.sandbox.jira.hierarchy import EPIC_LINK, PARENT_LINK, level_of, parent_field, type_view
 from connectors.sandbox.jira.jql import Row
-from connectors.sandbox.world import Change, Comment, File, Issue, Milestone, Project, Tracker, User
+from connectors.sandbox.world import Tracker
+from connectors.sandbox.world_data import Change, Comment, File, Issue, Milestone, Project, User
 
 __all__ = ["CATEGORIES", "POINTS", "SPRINT", "START_DATE", "STATUSES", "Wording", "plain", "text_number"]
 
