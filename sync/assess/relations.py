@@ -35,6 +35,7 @@ from sync.health.status import BANDS
 from sync.history import counting
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
+from sync.model.counting import joint_word
 from sync.model.dates import day_of, end_of_day, week_until
 from sync.model.health import Health, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
@@ -249,7 +250,10 @@ class _PortfolioBuilder:
             [(snapshot.container(member.uid), member.memberships) for member in members],
             snapshot.at,
             week_until(snapshot.at, calendar.zone),
+            snapshot.changes,
         )
+        words = [member.connection.changes.word for member in members if member.health.counts.changes]
+        counts = msgspec.structs.replace(counts, word=joint_word(words))
         previous = snapshot.previous.get(f"joint:{joint.name}")
         rules = replace(self.rules.parameters, method=snapshot.joint_method(uids))
         return joint_health(

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -142,6 +143,11 @@ class Snapshot:
                 is_outage = known_until is not None and due is not None and due >= known_until
                 if is_outage or container.known_from is not None:
                     yield uid
+
+    @cached_property
+    def changes(self) -> frozenset[str]:
+        """The items (uids) that are changes: pull or merge requests."""
+        return frozenset[str]().union(*(own.work.changes for own in self.rows))
 
     @property
     def outages(self) -> Mapping[tuple[str, str], Outage]:

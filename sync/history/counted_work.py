@@ -38,6 +38,11 @@ class WorkTable:
         self.is_change = np.zeros(len(table.items), dtype=np.bool_)
         self.is_change[[self._code[change] for change in closes if change in self._code]] = True
 
+    @property
+    def changes(self) -> frozenset[str]:
+        """The ids of the items that are changes."""
+        return frozenset(self._closes.keys() & self._code.keys())
+
     def changes_of(self, table: MembershipTable) -> MembershipTable:
         """Return the memberships of changes in a part of the table."""
         return table.select(self.is_change[table.item])

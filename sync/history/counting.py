@@ -19,7 +19,7 @@ carried over is open: see `sync.history.ledger.Ledger`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -87,13 +87,17 @@ def covers(at: Any, begin: NDArray[Any], *ends: NDArray[Any]) -> NDArray[np.bool
 
 
 def merged_counts(
-    parts: Iterable[tuple[Container, Sequence[Membership]]], at: datetime, week: datetime | None = None
+    parts: Iterable[tuple[Container, Sequence[Membership]]],
+    at: datetime,
+    week: datetime | None = None,
+    changes: Set[str] = frozenset(),
 ) -> Counts:
     """Count the items of several containers at ``at``, each item once.
 
     An item that is open in one container counts as open, else as done, carried over or removed, the first that holds in
     one. ``added`` are the items that are new in each container that they are in: not in its agreed scope
     (``added_week``: nor there at ``week``, the beginning of the last seven days; None: a week before ``at``).
+    ``changes`` are the items that are changes.
     """
     open_items: set[str] = set()
     done: set[str] = set()
@@ -128,6 +132,7 @@ def merged_counts(
         added=len(members - at_start),
         added_week=len(members - at_week),
         carried=len(carried),
+        changes=len(members & changes),
     )
 
 

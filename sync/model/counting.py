@@ -24,6 +24,7 @@ __all__ = [
     "counts_alike",
     "joint_counting",
     "joint_states",
+    "joint_word",
     "method_number",
 ]
 
@@ -120,6 +121,12 @@ def joint_counting(members: Collection[Counting]) -> Counting:
     """Return the way of counting of a joint milestone: that of its members, BOTH if they differ."""
     ways = set(members) or {Counting.ISSUES}
     return ways.pop() if len(ways) == 1 else Counting.BOTH
+
+
+def joint_word(members: Collection[ChangeWord]) -> ChangeWord:
+    """Return the word for the changes of a joint milestone: that of its members with changes, CHANGE if they differ."""
+    words = set(members) or {ChangeWord.PULL_REQUEST}
+    return words.pop() if len(words) == 1 else ChangeWord.CHANGE
 
 
 def joint_states(members: Collection[int]) -> int:

@@ -12,11 +12,14 @@ from msgspec import structs
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio_findings import find_in_portfolio
+from sync.assess.relations import build_portfolio
+from sync.assess.snapshot import Snapshot
 from sync.engine.engine import Engine
 from sync.engine.result import Result
 from sync.history.calendar import Calendar
 from sync.model.counting import ChangeWord, Counting, TrackerChanges, counting_of
 from sync.model.health import ReasonKind, Status
+from sync.model.joint import JointMilestone
 from sync.model.policy import Limits, Policy
 from sync.model.portfolio_finding import PortfolioFindingKind
 from sync.model.tracker_data import Issue, Person, State, StatusCategory, Visibility
@@ -190,6 +193,20 @@ def test_a_milestone_of_changes_only_is_a_milestone() -> None:
     body, _ = world.summary()
     assert "1 of 10 done" in body
     assert "issue" not in body.partition("<sub>")[0].replace("`", "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "noun"),
+    [(MIXED, 3, "item"), (page("app"), 0, "issue"), (with_changes(page("app"), lambda _: True), 10, "pull request")],
+)
+def test_a_joint_milestone_names_its_work_as_its_members_do(rows: Page, changes: int, noun: str) -> None:
+    world = World(GITHUB, rows)
+    member = running(world.run())
+    joint = JointMilestone(name="launch", members=(member.written,))
+    rules = AssessmentRules(calendar=Calendar.plain(), joints=(joint,))
+    (found,) = build_portfolio(Snapshot(world.store, [world.connection], world.now, rules)).joints
+    for counts in (found.health.counts, member.health.counts):
+        assert (counts.changes, counts.noun) == (changes, noun)
 
 
 def test_a_connector_with_counters_only_shows_the_number_of_its_page() -> None:
