@@ -201,8 +201,7 @@ class Writer:
             observed = connection.observe(targets)
         except TrackerError:
             return
-        for uid, issue in observed.issues.items():
-            self.store.save_observed(uid, issue, self.clock(), self.instance)
+        self.store.save_observed(observed.issues, self.clock(), self.instance)
 
 
 def _refuse(result: Result, reason: str) -> None:

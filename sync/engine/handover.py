@@ -24,7 +24,7 @@ from sync.pull.progress import Failure
 from sync.tracker.actions import OwnContent
 from sync.tracker.errors import TrackerError
 from sync.tracker.marker import Marker, MarkerKind, is_claim
-from sync.tracker.observed import BoardUpdate, Claim, Observed, StatusIssue
+from sync.tracker.observed import BoardUpdate, Claim, Observed, StatusIssue, Target
 
 __all__ = ["Claims", "adopt", "find_claims", "retire"]
 
@@ -79,16 +79,13 @@ def find_claims(engine: Engine, assessed: Sequence[AssessedMilestone]) -> Claims
 def _observe_claimed(engine: Engine, issues: Sequence[tuple[AssessedMilestone, Claim]]) -> dict[str, StatusIssue]:
     """Observe the claimed status issues. A failure is added to the engine's failures."""
     found: dict[str, StatusIssue] = {}
-    boards = engine.store.places(OwnContent.BOARD)
+    targets: dict[str, list[Target]] = {}
+    for (milestone, claim), target in zip(issues, engine.observer.targets([own for own, _ in issues]), strict=True):
+        targets.setdefault(milestone.connection.name, []).append(msgspec.structs.replace(target, issue=claim.issue))
     for connection in engine.connections:
-        targets = [
-            msgspec.structs.replace(engine.observer.target(milestone, boards.get(milestone.uid, ())), issue=claim.issue)
-            for milestone, claim in issues
-            if milestone.connection is connection
-        ]
-        if targets:
+        if connection.name in targets:
             try:
-                found |= connection.observe(targets).issues
+                found |= connection.observe(targets[connection.name]).issues
             except TrackerError as error:
                 engine.failures.append(Failure(connection.name, "", str(error)))
     return found

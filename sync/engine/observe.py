@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -73,26 +73,42 @@ class Observer:
         """Return the stored observations that are still valid, by milestone (uid); None: it had no status issue."""
         now, by_uid = self.clock(), {milestone.uid: milestone for milestone in assessed}
         obstacles = self.store.obstacles()
-        valid: dict[str, StatusIssue | None] = {}
+        recent: dict[str, tuple[StatusIssue | None, datetime]] = {}
         for uid, (issue, at) in self.store.last_observations().items():
-            milestone = by_uid.get(uid)
-            if milestone is None or abs(now - at) >= SWEEP:
+            if uid not in by_uid or abs(now - at) >= SWEEP:
                 continue
             if issue is not None and _has_unusable_part(issue):
                 continue  # a person may repair an unusable board or attachment at any time
             if issue is None and uid in obstacles:
                 continue  # a person may show the lost status issue again, or decide about a claim, at any time
-            origin = milestone.connection.source
-            if issue is None or not self.store.has_issue_changed(origin, issue.issue, milestone.project.id, at):
-                valid[uid] = issue and unclaimed_by(issue, milestone.connection.ignored_accounts)
-        return valid
+            recent[uid] = issue, at
+        changes = self._last_changes({uid: issue.issue for uid, (issue, _) in recent.items() if issue}, by_uid)
+        return {
+            uid: issue and unclaimed_by(issue, by_uid[uid].connection.ignored_accounts)
+            for uid, (issue, at) in recent.items()
+            if uid not in changes or changes[uid] <= at
+        }
+
+    def _last_changes(self, keys: Mapping[str, str], by_uid: Mapping[str, AssessedMilestone]) -> dict[str, datetime]:
+        """Return the last change (UTC) of status issues that the pulls show, by milestone (uid).
+
+        ``keys``: uid -> key of the status issue.
+        """
+        places: dict[str, dict[str, tuple[str, str]]] = {}
+        for uid, key in keys.items():
+            places.setdefault(by_uid[uid].connection.source, {})[uid] = by_uid[uid].project.id, key
+        changes: dict[str, datetime] = {}
+        for source, own in places.items():
+            known = self.store.last_changes(source, set(own.values()))
+            changes |= {uid: known[place] for uid, place in own.items() if place in known}
+        return changes
 
     @span("observe")
     def observe(self, milestones: Sequence[AssessedMilestone]) -> Observed:
         """Read the status issues of these milestones, all connections at once."""
-        by_connection: dict[str, list[AssessedMilestone]] = {}
-        for milestone in milestones:
-            by_connection.setdefault(milestone.connection.name, []).append(milestone)
+        by_connection: dict[str, list[tuple[AssessedMilestone, Target]]] = {}
+        for milestone, target in zip(milestones, self.targets(milestones), strict=True):
+            by_connection.setdefault(milestone.connection.name, []).append((milestone, target))
         observed = Observed()
         for part in side_by_side(self._observe_connection, list(by_connection.values()), list(by_connection)):
             observed = merge_observations(observed, part)
@@ -102,36 +118,43 @@ class Observer:
         """Read the status issues of these milestones before the assessment, and keep the result in `early`."""
         self.early, self.early_uids = self.observe(milestones), {milestone.uid for milestone in milestones}
 
-    def _observe_connection(self, milestones: Sequence[AssessedMilestone]) -> Observed:
-        """Read and store the status issues of one connection's milestones."""
-        connection = milestones[0].connection
-        self.progress("observe", f"{connection.name}: {len(milestones)} status issues")
+    def _observe_connection(self, own: Sequence[tuple[AssessedMilestone, Target]]) -> Observed:
+        """Read and store the status issues of one connection's milestones, each with its target."""
+        connection, uids = own[0][0].connection, [milestone.uid for milestone, _ in own]
+        self.progress("observe", f"{connection.name}: {len(own)} status issues")
         origin = connection.source
         self.lease_terms.setdefault(origin, self.store.term(origin))
-        boards = self.store.places(OwnContent.BOARD)
-        targets = [self.target(milestone, boards.get(milestone.uid, ())) for milestone in milestones]
         try:
-            observed = connection.observe(targets)
+            observed = connection.observe([target for _, target in own])
         except StoreError:
             raise
         except Exception as error:
             if not isinstance(error, TrackerError):
                 log.exception("the connector failed", connection=connection.name)
             self.record_failure(connection, "", error)
-            return Observed(failed={milestone.uid: error for milestone in milestones})
+            return Observed(failed=dict.fromkeys(uids, error))
         for cause in dict.fromkeys(observed.failed.values()):
             if isinstance(cause, MalformedError):
                 self.record_failure(connection, cause.project, cause)
-        for milestone in milestones if connection.write_obstacle() is None else ():
-            if milestone.uid not in observed.failed:
-                issue = observed.issues.get(milestone.uid)
-                self.store.save_observed(milestone.uid, issue, self.clock(), self.instance)
+        if connection.write_obstacle() is None:
+            seen = {uid: observed.issues.get(uid) for uid in uids if uid not in observed.failed}
+            self.store.save_observed(seen, self.clock(), self.instance)
         return observed
 
-    def target(self, milestone: AssessedMilestone, boards: Iterable[str]) -> Target:
-        """Return the target of a milestone; ``boards`` are the boards that carry status updates of ours."""
-        stored = self.store.last_observations().get(milestone.uid)
-        issue = milestone.report_on or (stored[0].issue if stored and stored[0] else "")
+    def targets(self, milestones: Sequence[AssessedMilestone]) -> list[Target]:
+        """Return the target of each milestone."""
+        if not milestones:
+            return []
+        boards = self.store.places(OwnContent.BOARD)
+        keys = {uid: issue.issue for uid, (issue, _) in self.store.last_observations().items() if issue}
+        return [self._target(own, keys.get(own.uid, ""), boards.get(own.uid, ())) for own in milestones]
+
+    def _target(self, milestone: AssessedMilestone, key: str, boards: Iterable[str]) -> Target:
+        """Return the target of a milestone; ``key``: of its status issue as last observed, empty if unknown.
+
+        ``boards`` are the boards that carry status updates of ours.
+        """
+        issue = milestone.report_on or key
         wanted = {milestone.connection.optional_outputs_of(milestone.project.key).project_status, *boards} - {""}
         return Target(
             milestone=milestone.uid,

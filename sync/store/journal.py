@@ -67,7 +67,7 @@ class Journal(Repository):
         Before a status issue is created, the observation that the milestone has none is deleted.
         """
         row = {
-            "source": self._source_of(action.milestone),
+            "source": self._sources_of([action.milestone])[action.milestone],
             "run": run_id,
             "milestone": action.milestone,
             "action": _JSON.encode(action).decode(),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, tuple_
 
 from sync.model.item_label import ItemLabel
 from sync.store import tables as schema
@@ -28,25 +28,40 @@ class Observations(Repository):
 
     # --- observed status issues -----------------------------------------------------------------------------------
 
-    def save_observed(self, milestone: str, seen: StatusIssue | None, at: datetime, instance: str = "") -> None:
-        """Save how the status issue of a milestone (uid) was at `at` (UTC). None: it has no status issue.
+    def save_observed(self, issues: Mapping[str, StatusIssue | None], at: datetime, instance: str = "") -> None:
+        """Save how the status issues of milestones (uid) were at `at` (UTC). None: it has no status issue.
 
-        Own content of ``instance`` in the status issue is saved too; empty: of any instance.
+        Own content of ``instance`` in the status issues is saved too; empty: of any instance.
         """
-        n = self._source_of(milestone)
-        body = None if seen is None else _JSON.encode(seen).decode()
-        records = [] if seen is None else own_content_in(seen, milestone, instance)
+        if not issues:
+            return
+        numbers = self._sources_of(issues)
+        observed = [
+            {
+                "source": numbers[uid],
+                "milestone": uid,
+                "at": at,
+                "body": None if seen is None else _JSON.encode(seen).decode(),
+            }
+            for uid, seen in issues.items()
+        ]
+        made = [
+            _row(numbers[uid], uid, record)
+            for uid, seen in issues.items()
+            if seen is not None
+            for record in own_content_in(seen, uid, instance)
+        ]
         with writing(self._engine) as connection:
-            upsert(connection, schema.observed, [{"source": n, "milestone": milestone, "at": at, "body": body}])
-            upsert(connection, schema.made, [_row(n, milestone, record) for record in records])
+            upsert(connection, schema.observed, observed)
+            upsert(connection, schema.made, made)
 
     def adopt(self, milestone: str, project: str, seen: StatusIssue, at: datetime, instance: str = "") -> None:
         """Save that the status issue of a milestone, which another account opened, is ours from now on."""
-        n = self._source_of(milestone)
+        n = self._sources_of([milestone])[milestone]
         record = ContentRecord(kind=OwnContent.STATUS_ISSUE, place=seen.issue, project=project, url=seen.url)
         with writing(self._engine) as connection:
             upsert(connection, schema.made, [_row(n, milestone, record)])
-        self.save_observed(milestone, seen, at, instance)
+        self.save_observed({milestone: seen}, at, instance)
 
     def last_observations(self) -> dict[str, tuple[StatusIssue | None, datetime]]:
         """Return the last observation of each milestone (uid) and its time (UTC). None: it had no status issue."""
@@ -56,14 +71,18 @@ class Observations(Repository):
             for row in self._rows(select(table.c.milestone, table.c.body, table.c.at))
         }
 
-    def has_issue_changed(self, source: str, issue: str, project: str, since: datetime) -> bool:
-        """Return whether the pulls show a change after `since` (UTC) of the issue with this key.
+    def last_changes(self, source: str, issues: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+        """Return the last change (UTC) that the pulls show of these issues: each a project (native id) and a key.
 
-        ``project`` is a native id.
+        Issues that were not pulled are left out.
         """
-        table = schema.issue
-        mine = (table.c.source == self._known(source)) & (table.c.project == project) & (table.c.key == issue)
-        return bool(self._rows(select(table.c.id).where(mine, table.c.updated_at > since)))
+        table, changes = schema.issue, dict[tuple[str, str], datetime]()
+        query = select(table.c.project, table.c.key, table.c.updated_at).where(table.c.source == self._known(source))
+        for batch in chunks(issues):
+            for row in self._rows(query.where(tuple_(table.c.project, table.c.key).in_(batch))):
+                place = (row.project, row.key)
+                changes[place] = max(row.updated_at, changes.get(place, row.updated_at))
+        return changes
 
     # --- obstacles --------------------------------------------------------------------------------------------------
 
@@ -75,9 +94,8 @@ class Observations(Repository):
         table = schema.obstacle
         if not cleared and not words:
             return
-        rows = [
-            {"source": self._source_of(uid), "milestone": uid, "words": text, "at": at} for uid, text in words.items()
-        ]
+        numbers = self._sources_of(words)
+        rows = [{"source": numbers[uid], "milestone": uid, "words": text, "at": at} for uid, text in words.items()]
         with writing(self._engine) as connection:
             for uids in chunks(cleared):
                 connection.execute(delete(table).where(table.c.milestone.in_(uids)))
@@ -121,10 +139,10 @@ class Observations(Repository):
         For boards the names of the boards, for pictures the stems of the file names. Content that a person has deleted
         since is included.
         """
-        made, places = schema.made, dict[str, frozenset[str]]()
+        made, places = schema.made, dict[str, set[str]]()
         for row in self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == kind)):
-            places[row.milestone] = places.get(row.milestone, frozenset()) | {row.issue}
-        return places
+            places.setdefault(row.milestone, set()).add(row.issue)
+        return {uid: frozenset(own) for uid, own in places.items()}
 
     # --- labels on items --------------------------------------------------------------------------------------------
 

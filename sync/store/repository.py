@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import Engine, Select, Table, select
 
 from sync.store import tables as schema
 from sync.store.database import reading, writing
-from sync.store.upsert import upsert
+from sync.store.upsert import chunks, upsert
 
 __all__ = ["Repository", "rows_of"]
 
@@ -44,10 +45,18 @@ class Repository:
                 upsert(connection, schema.source, [{"url": source}], keep=True, key=("url",))
         return self._known(source)
 
-    def _source_of(self, uid: str) -> int:
-        """Return the number of the source that a uid begins with; 0 for a joint milestone, which has none."""
-        known = self._rows(select(schema.source.c.url, schema.source.c.n))
-        return max(((len(row.url), row.n) for row in known if uid.startswith(f"{row.url}/")), default=(0, 0))[1]
+    def _sources_of(self, uids: Collection[str]) -> dict[str, int]:
+        """Return the number of the source that each uid begins with; 0 for a joint milestone, which has none."""
+        table = schema.source
+        beginnings = {uid: list(accumulate(uid.split("/")[:-1], "{}/{}".format)) for uid in uids}
+        numbers: dict[str, int] = {}
+        for urls in chunks(sorted({url for own in beginnings.values() for url in own})):
+            numbers |= {
+                row.url: row.n for row in self._rows(select(table.c.url, table.c.n).where(table.c.url.in_(urls)))
+            }
+        return {
+            uid: next((numbers[url] for url in reversed(own) if url in numbers), 0) for uid, own in beginnings.items()
+        }
 
 
 def rows_of(table: Table, source: int) -> Select[Any]:

@@ -23,6 +23,7 @@ __all__ = ["chunks", "insert_into", "reader", "upsert"]
 _CHUNK = 1000
 
 _T = TypeVar("_T", bound=Struct)
+_Id = TypeVar("_Id")
 _Insert = TypeVar("_Insert", "sqlite.Insert", "postgresql.Insert")
 
 
@@ -38,7 +39,7 @@ def reader(kind: type[_T], table: Table) -> Callable[[Row[Any]], _T]:
     return read
 
 
-def chunks(ids: Collection[str]) -> Iterator[list[str]]:
+def chunks(ids: Collection[_Id]) -> Iterator[list[_Id]]:
     """Yield `ids` in lists that are short enough for one statement."""
     rest = list(ids)
     for i in range(0, len(rest), _CHUNK):

@@ -177,9 +177,9 @@ def comment(kind: MarkerKind) -> OurComment:
 def test_the_last_observation_is_kept(store: Store) -> None:
     store.save(SOURCE, Page(), T0)
     seen = status_issue(comments=(comment(MarkerKind.TRANSITION),))
-    store.save_observed(UID, None, T0)
-    store.save_observed(UID, seen, T0 + DAY)
-    store.save_observed(f"{SOURCE}/milestone/n", None, T0)
+    store.save_observed({UID: None}, T0)
+    store.save_observed({UID: seen}, T0 + DAY)
+    store.save_observed({f"{SOURCE}/milestone/n": None}, T0)
     assert store.last_observations() == {UID: (seen, T0 + DAY), f"{SOURCE}/milestone/n": (None, T0)}
 
 
@@ -200,12 +200,12 @@ def test_status_issues_are_known_from_the_journal(store: Store) -> None:
 def test_status_issues_are_known_from_an_observation_by_their_marker(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue("1"), issue("2"))), T0)
     named = status_issue(issue="#2", url=f"{SOURCE}/p/2")
-    store.save_observed(f"{SOURCE}/milestone/n", named, T0)
+    store.save_observed({f"{SOURCE}/milestone/n": named}, T0)
     foreign = status_issue(marker=marker(MarkerKind.STATUS_ISSUE, "another milestone"))
-    store.save_observed(UID, foreign, T0)
+    store.save_observed({UID: foreign}, T0)
     assert store.status_issue_ids(SOURCE) == frozenset()
-    store.save_observed(UID, status_issue(marker=marker(MarkerKind.STATUS_ISSUE)), T0)
-    store.save_observed(UID, None, T0 + DAY)
+    store.save_observed({UID: status_issue(marker=marker(MarkerKind.STATUS_ISSUE))}, T0)
+    store.save_observed({UID: None}, T0 + DAY)
     assert store.status_issue_ids(SOURCE) == {"1"}
 
 
@@ -219,8 +219,8 @@ def test_a_summary_once_posted_is_remembered(store: Store) -> None:
     assert store.milestones_with(OwnContent.SUMMARY) == {UID}
     other = f"{SOURCE}/milestone/n"
     text = Marker(instance="i", kind=MarkerKind.SUMMARY, milestone=other).encode()
-    store.save_observed(other, status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),)), T0)
-    store.save_observed(other, status_issue(), T0 + DAY)
+    store.save_observed({other: status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),))}, T0)
+    store.save_observed({other: status_issue()}, T0 + DAY)
     assert store.milestones_with(OwnContent.SUMMARY) == {UID, other}
 
 
@@ -230,19 +230,27 @@ def test_another_instances_texts_are_none_that_we_made(store: Store) -> None:
     boards = (Board(name="acme/7", updates=(update,)),)
     seen = status_issue(comments=(replace(comment(MarkerKind.SUMMARY), marker=text),), boards=boards)
     store.save(SOURCE, Page(), T0)
-    store.save_observed(UID, seen, T0, "ours")
+    store.save_observed({UID: seen}, T0, "ours")
     assert store.milestones_with(OwnContent.SUMMARY) == frozenset()
     assert store.places(OwnContent.BOARD) == {}
-    store.save_observed(UID, seen, T0, "other")
+    store.save_observed({UID: seen}, T0, "other")
     assert store.milestones_with(OwnContent.SUMMARY) == {UID}
     assert store.places(OwnContent.BOARD) == {UID: frozenset({"acme/7"})}
 
 
-def test_touched_is_what_the_pull_shows_changed(store: Store) -> None:
-    store.save(SOURCE, Page(issues=(issue(updated_at=T0),)), T0)
-    assert store.has_issue_changed(SOURCE, "#1", "p", T0 - DAY)
-    assert not store.has_issue_changed(SOURCE, "#1", "p", T0)
-    assert not store.has_issue_changed(SOURCE, "#1", "other", T0 - DAY)
+def test_the_last_changes_are_those_of_the_pull(store: Store) -> None:
+    store.save(SOURCE, Page(issues=(issue("1", key="#1", updated_at=T0), issue("2", key="#2"))), T0)
+    assert store.last_changes(SOURCE, {("p", "#1"), ("other", "#1"), ("p", "#3")}) == {("p", "#1"): T0}
+    assert store.last_changes(OTHER, {("p", "#1")}) == {}
+
+
+def test_an_observation_belongs_to_the_source_with_the_longest_matching_address(store: Store) -> None:
+    nested = f"{SOURCE}/team"
+    for source in (SOURCE, nested, f"{SOURCE}-2"):
+        store.save(source, Page(issues=(issue("1"),)), T0)
+    seen = status_issue(marker=marker(MarkerKind.STATUS_ISSUE, f"{nested}/milestone/m"))
+    store.save_observed({f"{nested}/milestone/m": seen, f"{SOURCE}/milestone/m": None}, T0)
+    assert [store.status_issue_ids(source) for source in (nested, SOURCE)] == [{"1"}, frozenset()]
 
 
 def test_what_was_begun_and_never_finished_is_known(store: Store) -> None:

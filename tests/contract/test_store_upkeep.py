@@ -347,8 +347,8 @@ def test_an_erased_person_is_nowhere_and_other_people_stay(store: Store, engine:
         comments=(),
         asked=(CommandComment(id="1", author="u1", name="Ada Fox", may_write=True, at=NOW, text="/milesync mute"),),
     )
-    store.save_observed(f"{HERE}/milestone/m", seen, NOW)
-    store.save_observed(f"{HERE}/milestone/n", None, NOW)
+    store.save_observed({f"{HERE}/milestone/m": seen}, NOW)
+    store.save_observed({f"{HERE}/milestone/n": None}, NOW)
     for body in ("Muted by Ada Fox", "Muted by Ben Lake"):
         store.finish(store.begin("r", comment(body)), Receipt(id="9", issue="1"))
     ada, other = Person("u1", "Ada Fox"), Person("u1", "Una")
