@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from config.errors import lines
 
-__all__ = ["option_errors", "options_type"]
+__all__ = ["lists_of_options", "option_errors", "options_type"]
 
 
 def options_type(kind: object) -> type[Any] | None:
@@ -38,12 +38,26 @@ def option_errors(table: Mapping[str, Any], file: str) -> Iterator[str]:
         declared = options_type(connection.get("type"))
         if declared is None:
             continue
-        hints = get_type_hints(declared)
-        values = {
-            key: [value] if isinstance(value, str) and get_origin(hints.get(key)) is tuple else value
-            for key, value in options.items()
-        }
         try:
-            TypeAdapter(declared).validate_json(json.dumps(values, default=str))
+            TypeAdapter(declared).validate_json(json.dumps(options, default=str))
         except ValidationError as error:
-            yield from lines(error, declared, values, file, ("connections", name, "options"))
+            yield from lines(error, declared, options, file, ("connections", name, "options"))
+
+
+def lists_of_options(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parsed file with a list of one in place of a text, in the options that are lists."""
+    connections = table.get("connections")
+    if not isinstance(connections, Mapping):
+        return dict(table)
+    return {**table, "connections": {name: _with_lists(connection) for name, connection in connections.items()}}
+
+
+def _with_lists(connection: Any) -> Any:
+    options = connection.get("options") if isinstance(connection, Mapping) else None
+    if not isinstance(options, Mapping) or (declared := options_type(connection.get("type"))) is None:
+        return connection
+    hints = get_type_hints(declared)
+    lists = {
+        key: [value] for key, value in options.items() if isinstance(value, str) and get_origin(hints.get(key)) is tuple
+    }
+    return {**connection, "options": {**options, **lists}}

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from config import validators
 from config.audience_tables import Audience
-from config.connector_options import option_errors
+from config.connector_options import lists_of_options, option_errors
 from config.encoding import read_text
 from config.errors import ConfigurationError, key, lines
 from config.renamed_keys import rename_keys
@@ -333,6 +333,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     ``MILESYNC_POLICY_<CONNECTION>``, which no policy in the file can exceed.
     """
     table, warnings, errors = rename_keys(_parse(path), str(path))
+    table = lists_of_options(table)
     errors += validators.references(table, str(path))
     errors += option_errors(table, str(path))
     errors += ambiguous_names(table, str(path))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from connectors.github.session import READS_PER_MINUTE
 from connectors.shared.deletion_sweep import DAYS
-from sync.model.settings import ConnectorOptions, setting
+from sync.model.settings import ConnectorOptions, SettingError, setting
 
 __all__ = ["Options"]
+
+_BOARD = re.compile(r"[^/\s]+/[1-9][0-9]*")
+_ISSUE = re.compile(r"[^/\s]+/[^/\s#]+#[1-9][0-9]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,3 +44,19 @@ class Options(ConnectorOptions):
         False, "read an organisation's issue fields: an issue's due date from `date_field`, points from `effort_field`"
     )
     effort_field: str = setting("Effort", "name of the issue field with the effort")
+
+    def __post_init__(self) -> None:
+        """Check that the options fit together. Raises `SettingError`, which says what to write."""
+        if not all(map(_BOARD.fullmatch, self.boards)):
+            raise SettingError("boards", "should be OWNER/NUMBER, as in a board's address: acme/7")
+        if not all(map(_ISSUE.fullmatch, self.parents)):
+            raise SettingError("parents", "should be OWNER/REPOSITORY#NUMBER: acme/app#45")
+        has_board_kinds = not {"iterations", "target dates"}.isdisjoint(self.containers)
+        if has_board_kinds and not self.boards:
+            raise SettingError("boards", "should name the boards of iterations and target dates: acme/7")
+        if self.boards and not has_board_kinds:
+            raise SettingError("containers", "should have iterations or target dates, as boards are named")
+        if self.parents and "parents" not in self.containers:
+            raise SettingError("containers", "should have parents, as parents are named")
+        if not set(self.board_homes or ()) <= set(self.boards):
+            raise SettingError("board_homes", "should name only boards that are in boards")

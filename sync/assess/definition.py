@@ -48,6 +48,7 @@ class DefinitionChecks:
             shared=[count for uid, count in shared.items() if can_read(milestone, self._milestones[uid])],
             circular=self._cycles.get(milestone.uid, 0),
             contradicting=milestone.contradicting,
+            kind=milestone.milestone.kind,
         )
         return findings(facts, self._rules.calendar)
 
@@ -102,7 +103,8 @@ class DefinitionChecks:
                     for item in self._open_items[uid]
                     for person in milestone.issues[item].assignees
                 )
-        return shared_people(people, planned)
+        items = {uid: frozenset(self._open_items[uid]) for uid in people}
+        return shared_people(people, planned, items)
 
     def _find_work(self) -> Mapping[tuple[str, str], list[tuple[AssessedMilestone, Workload]]]:
         """Return (connection, person id) -> their open issues, each with its milestone."""

@@ -27,6 +27,8 @@ EXAMPLES = "github:owner/repo, gitlab:group/project or jira:KEY"
 
 _BOARD = re.compile(r"(?P<owner>[^/\s:]+)/projects/(?P<number>[1-9][0-9]*)")
 
+_BOARD_KINDS = ("iterations", "target dates")
+
 _WORD = re.compile(r":([a-z-]+)$")
 
 
@@ -56,6 +58,8 @@ def parse_targets(targets: Iterable[str], kinds: Sequence[str], errors: list[str
         if written and word not in known:
             choice = ", ".join(name.replace(" ", "-") for name in known)
             errors.append(f"{target}: {written!r} is no kind of milestone of {kind}; write one of {choice}")
+        if kind == "github" and board is None and word in _BOARD_KINDS:
+            errors.append(f"{target}: {word} are those of a board; write github:OWNER/projects/NUMBER:{written}")
         if board is not None:
             boards.setdefault(kind, {})[f"{board['owner']}/{board['number']}"] = None
             word = word or "iterations"

@@ -1,15 +1,16 @@
 """Findings about the definition of a milestone: rules over the data of its tracker.
 
 ====================  ===============================================================================================
-no owner              neither the configuration, nor its description, nor its tracker names an owner
+no owner              neither the configuration, nor its description, nor its tracker names an owner; none of a timebox
 no due date           the tracker has no due date
-no exit criteria      the description has no task list
+no exit criteria      the description has no task list; none of a timebox
 description line      a line of the description has a key of `sync.tracker.team_words` and no readable value
 no items              the milestone has no items
 only pull requests    the milestone has no items, but pull or merge requests, which are not counted as items
 unestimated           some open issues have an estimate or points, and a fifth or more have none
 due on a day off      a weekend, a holiday or a team's day off
-same people           half or more of the assignees have open items in another milestone of the same weeks
+same people           half or more of the assignees have open items in another milestone of the same weeks; none of two
+                      milestones with an open item in common, such as a sprint and a version: that is one plan
 circular              issues of the milestone and of another milestone block each other
 contradiction         items whose state contradicts their resolution or labels; the state counts
 ====================  ===============================================================================================
@@ -30,7 +31,7 @@ from sync.model.definition import Finding, FindingKind
 from sync.model.health import Value
 from sync.model.membership import Counts
 from sync.model.team_words import Owners, TeamWords, WordFault
-from sync.model.tracker_data import Issue
+from sync.model.tracker_data import Issue, MilestoneKind
 
 if TYPE_CHECKING:
     from sync.history.calendar import Calendar
@@ -43,9 +44,12 @@ UNESTIMATED_LEAST = 0.2
 PEOPLE_LEAST = 0.5
 """Least share of the assignees in another milestone that is a finding."""
 
+TIMEBOXES = frozenset((MilestoneKind.SPRINT, MilestoneKind.ITERATION, MilestoneKind.TARGET_DATE))
+"""Kinds that are a span of time: trackers have no field for an owner or exit criteria of one."""
+
 
 class DefinitionFacts(Struct, frozen=True, kw_only=True):
-    """Facts about one running milestone that the findings are made from.
+    """Facts about one running milestone of a ``kind`` that the findings are made from.
 
     ``counts`` are those of its items; ``open_items`` are known and open. ``shared``: for each milestone that shares
     people (`shared_people`), how many. ``circular``: number of milestones that block it and are blocked by it.
@@ -60,6 +64,7 @@ class DefinitionFacts(Struct, frozen=True, kw_only=True):
     shared: Sequence[int] = ()
     circular: int = 0
     contradicting: Sequence[str] = ()
+    kind: MilestoneKind = MilestoneKind.MILESTONE
 
 
 def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
@@ -76,9 +81,10 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
     people = len({person.id for item in open_items for person in item.assignees})
     has_only_changes = counts.total == 0 and counts.pull_requests + counts.closed_pull_requests > 0
     is_estimated_in_part = 0 < len(unestimated) < len(issues)
-    note(FindingKind.NO_OWNER, not facts.owners.names)
+    is_timebox = facts.kind in TIMEBOXES
+    note(FindingKind.NO_OWNER, not facts.owners.names and not is_timebox)
     note(FindingKind.NO_DUE_DATE, due is None)
-    note(FindingKind.NO_EXIT_CRITERIA, facts.words.criteria.of == 0)
+    note(FindingKind.NO_EXIT_CRITERIA, facts.words.criteria.of == 0 and not is_timebox)
     findings += map(description_finding, facts.words.faults)
     note(FindingKind.NO_ITEMS, counts.total == 0 and not counts.has_only_uncounted)
     note(
@@ -111,12 +117,15 @@ def description_finding(fault: WordFault) -> Finding:
 
 
 def shared_people(
-    people: Mapping[str, frozenset[str]], planned: Mapping[str, tuple[date, date]]
+    people: Mapping[str, frozenset[str]],
+    planned: Mapping[str, tuple[date, date]],
+    open_items: Mapping[str, frozenset[str]],
 ) -> dict[str, dict[str, int]]:
     """Return milestone -> the others in which half or more of its people work in the same weeks -> number of these.
 
-    ``people``: milestone -> assignees of its open items (by tracker and id); ``planned``: its first and its due day. At
-    least two people have to be the same: one person is not a team.
+    ``people``: milestone -> assignees of its open items (by tracker and id); ``planned``: its first and its due day;
+    ``open_items``: its open items (uids). At least two people have to be the same: one person is not a team.
+    Milestones with a common open item, such as a sprint and a version, plan the same work and are not compared.
     """
     milestones_by_person: dict[str, list[str]] = {}
     for name, own in people.items():
@@ -126,7 +135,8 @@ def shared_people(
     for name, own in people.items():
         counts: dict[str, int] = {}
         for other in _in_same_weeks(name, (milestones_by_person[person] for person in own), planned):
-            counts[other] = counts.get(other, 0) + 1
+            if open_items[name].isdisjoint(open_items[other]):
+                counts[other] = counts.get(other, 0) + 1
         least = max(2, PEOPLE_LEAST * len(own))
         enough = {other: count for other, count in sorted(counts.items()) if count >= least}
         if enough:

@@ -48,7 +48,7 @@ class SettingTable:
 
 
 class ConnectorOptions(SettingTable):
-    """Base of the options of a type of connector. Values are not converted: the connector gets them as written."""
+    """Base of the options of a type of connector. The connector gets them as written; one text for a list is a list."""
 
     __pydantic_config__: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 

@@ -273,7 +273,7 @@ def test_a_deleted_field_is_an_error_and_no_empty_iteration(place: Place) -> Non
         assert seen.members == {}
         assert set(seen.milestones) == set(before.milestones)
         (row,) = seen.unread
-        assert (row.name, row.reason) == ("board acme/7", "it has no iteration field Sprint; it has none")
+        assert (row.name, row.reason) == ("board acme/7", "it has no iteration field Sprint: add one to the board")
         assert set(row.milestones) == {milestone.id for milestone in before.milestones.values()}
         assert any(page.complete for page in seen.pages)
 
@@ -478,7 +478,7 @@ def test_a_column_that_holds_no_dates_is_an_error(place: Place) -> None:
     place.hub.column(place.board, "Target date", "NUMBER")
     place.hub.column(place.board, "Ship", "DATE")
     (row,) = place.pull(containers=["target dates"]).unread
-    assert row.reason == "it has no date field Target date; it has Ship"
+    assert row.reason == "it has no date field Target date: set date_field to one of Ship"
 
 
 # --- doctor and check ------------------------------------------------------------------------------------------------
@@ -494,7 +494,10 @@ def test_doctor_names_each_board_in_one_line(place: Place) -> None:
         return [*boards, *(f"{line.project}: {line.words}" for line in report.obstacles if line.is_optional)]
 
     assert lines() == ["acme/7"]
-    assert lines(boards=["acme/7", "acme/8"]) == ["acme/7", "board acme/8: it has no iteration field"]
+    assert lines(boards=["acme/7", "acme/8"]) == [
+        "acme/7",
+        "board acme/8: it has no iteration field: add one to the board",
+    ]
     place.hub.scopes = ("repo",)
     (line,) = lines()
     assert line.startswith("board acme/7: Your token has not been granted the required scopes")

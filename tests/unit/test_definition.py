@@ -11,6 +11,7 @@ from sync.history.calendar import Calendar
 from sync.model.definition import Finding, FindingKind
 from sync.model.membership import Counts
 from sync.model.team_words import NO_WORDS, FaultKind, WordFault, find_owners
+from sync.model.tracker_data import MilestoneKind
 from sync.report.phrases import finding_sentence
 from sync.tracker.team_words import team_words
 from tests.golden.situations import issue
@@ -71,9 +72,30 @@ def test_the_same_people_in_the_same_weeks() -> None:
     people = {"a": frozenset("123"), "b": frozenset("234"), "later": frozenset("123"), "other": frozenset("9")}
     weeks = (date(2026, 11, 1), date(2026, 11, 30))
     planned = {"a": weeks, "b": weeks, "other": weeks, "later": (date(2026, 12, 1), date(2026, 12, 30))}
-    assert shared_people(people, planned) == {"a": {"b": 2}, "b": {"a": 2}}
-    assert shared_people({"a": frozenset("1"), "b": frozenset("1")}, planned) == {}  # one person is not a team
-    assert shared_people({"a": frozenset("12"), "b": frozenset("12")}, {"b": weeks}) == {}  # no dates, no overlap
+    items = {name: frozenset((f"item of {name}",)) for name in people}
+    assert shared_people(people, planned, items) == {"a": {"b": 2}, "b": {"a": 2}}
+    assert shared_people({"a": frozenset("1"), "b": frozenset("1")}, planned, items) == {}  # one person is not a team
+    assert shared_people({"a": frozenset("12"), "b": frozenset("12")}, {"b": weeks}, items) == {}  # no dates
+
+
+def test_two_plans_of_the_same_work_do_not_share_people() -> None:
+    weeks = (date(2026, 11, 1), date(2026, 11, 30))
+    people = dict.fromkeys(("version", "sprint", "elsewhere"), frozenset("123"))
+    items = {"version": frozenset("pqr"), "sprint": frozenset("q"), "elsewhere": frozenset("x")}
+    shared = shared_people(people, dict.fromkeys(people, weeks), items)
+    assert shared == {
+        "version": {"elsewhere": 3},
+        "sprint": {"elsewhere": 3},
+        "elsewhere": {"sprint": 3, "version": 3},
+    }
+
+
+@pytest.mark.parametrize("kind", MilestoneKind)
+def test_a_timebox_has_no_place_for_owner_and_exit_criteria(kind: MilestoneKind) -> None:
+    missing = {"owners": find_owners("", NO_WORDS, ()), "words": NO_WORDS}
+    is_timebox = kind in (MilestoneKind.SPRINT, MilestoneKind.ITERATION, MilestoneKind.TARGET_DATE)
+    expected = [] if is_timebox else [FindingKind.NO_OWNER, FindingKind.NO_EXIT_CRITERIA]
+    assert _kinds(kind=kind, **missing) == expected
 
 
 def test_every_finding_has_a_sentence_without_names() -> None:

@@ -571,12 +571,50 @@ def test_options_are_checked_like_all_other_keys(write: Write) -> None:
     }
 
 
-def test_declared_options_are_taken_as_written(write: Write) -> None:
+def test_declared_options_are_taken_as_written_and_a_text_for_a_list_is_a_list_of_one(write: Write) -> None:
     options = {"containers": "sprints", "history": False, "sweep_days": 3, "points_fields": ["customfield_1"]}
     table = '[connections.jr]\ntype = "jira"\nurl = "https://j.example.org"\nprojects = ["PAY"]\n'
     lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
     settings = load(write(f'instance = "acme"\n{table}[connections.jr.options]\n{lines}\n'), {})
-    assert settings.connections["jr"].options == options
+    assert settings.connections["jr"].options == {**options, "containers": ["sprints"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "reason"),
+    [
+        ('containers = ["iterations"]', "boards", "should name the boards of iterations and target dates: acme/7"),
+        ('containers = "target dates"', "boards", "should name the boards of iterations and target dates: acme/7"),
+        ('boards = ["acme/7"]', "containers", "should have iterations or target dates, as boards are named"),
+        (
+            'containers = ["iterations"]\nboards = ["https://github.com/orgs/acme/projects/7"]',
+            "boards",
+            "should be OWNER/NUMBER, as in a board's address: acme/7",
+        ),
+        (
+            'containers = ["iterations"]\nboards = "acme/7"\nboard_homes = { "acme/8" = "acme/app" }',
+            "board_homes",
+            "should name only boards that are in boards",
+        ),
+        ('parents = ["acme/app#45"]', "containers", "should have parents, as parents are named"),
+        (
+            'containers = ["parents"]\nparents = ["acme/app"]',
+            "parents",
+            "should be OWNER/REPOSITORY#NUMBER: acme/app#45",
+        ),
+        ('containers = ["milestones", "iterations", "parents"]\nboards = "acme/7"\nparents = "acme/app#45"', "", ""),
+    ],
+)
+def test_options_of_github_that_do_not_fit_together_say_what_to_write(
+    write: Write, options: str, key: str, reason: str
+) -> None:
+    table = '[connections.gh]\ntype = "github"\nprojects = ["acme/app"]\n[connections.gh.options]\n'
+    path = write(f'instance = "acme"\n{table}{options}\n')
+    if not key:
+        load(path, {})
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, {})
+    assert caught.value.errors == (f"{path}:connections.gh.options.{key}: {reason}",)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,13 @@ def test_targets_of_one_tracker_are_read_together_each_project_once() -> None:
     }
 
 
+@pytest.mark.parametrize("written", ["iterations", "target-dates"])
+def test_kinds_of_a_board_need_a_board(written: str) -> None:
+    words = written.replace("-", " ")
+    expected = f"{words} are those of a board; write github:OWNER/projects/NUMBER:{written}"
+    assert error(f"github:acme/app:{written}") == f"github:acme/app:{written}: {expected}"
+
+
 def test_a_query_keeps_its_colons() -> None:
     query = 'jira:category = "A: B"'
     assert parsed(query)["jira"][0] == ('category = "A: B"',)

@@ -97,7 +97,7 @@ class BoardLists:
                 for kind in self._kinds(BoardState(), board.id):
                     kind.choose(self._reader.fields(board))
             except ColumnError as error:
-                words, remedy = str(error), "check the options of the connection"
+                words, remedy = str(error), "docs/how-to/go-live-github.md describes the options of boards"
             except PROJECT_ERRORS as error:
                 words, remedy = error.detail or "it does not exist, or this token may not see it", BOARD_RIGHTS
             else:

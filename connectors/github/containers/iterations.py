@@ -70,10 +70,9 @@ class Iterations(BoardContainers):
         if len(found) == 1:
             return found[0]
         names = ", ".join(field.name for field in candidates)
-        if self.name:
-            raise ColumnError(f"it has no iteration field {self.name}; it has {names or 'none'}")
-        several = f"it has several iteration fields: set iteration_field to one of {names}"
-        raise ColumnError(several if names else "it has no iteration field")
+        lack = f"no iteration field {self.name}".rstrip() if self.name or not names else "several iteration fields"
+        remedy = f"set iteration_field to one of {names}" if names else "add one to the board"
+        raise ColumnError(f"it has {lack}: {remedy}")
 
     def key_of(self, item: BoardItem) -> str:
         """The id of an item's iteration."""

@@ -43,7 +43,8 @@ class TargetDates(BoardContainers):
         found = found or [field for field in candidates if field.id == self.column.id]
         if not found:
             names = ", ".join(field.name for field in candidates)
-            raise ColumnError(f"it has no date field {self.name}; it has {names or 'none'}")
+            remedy = f"set date_field to one of {names}" if names else "add one to the board"
+            raise ColumnError(f"it has no date field {self.name}: {remedy}")
         self.update(id=found[0].id, name=found[0].name)
         return []
 
