@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from connectors.github.sub_issues.lists import CURSOR_KEY
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
 from connectors.sandbox.world_data import Answer, Issue
 from sync.model.tracker_data import EventKind, Milestone, MilestoneKind, State
 from sync.store.store import Store
 from tests.contract.github_side import Clock, anew, connected
+from tests.proof import Record, full
 
 OPTIONS = {"containers": ["milestones", "parents"]}
 
@@ -271,17 +273,25 @@ def test_a_parent_that_cannot_be_decoded_costs_no_other(team: Team) -> None:
     assert [key for key, _ in team.unread] == ["acme/app#1"]
 
 
-@pytest.mark.parametrize("is_flat", [True, False], ids=["flat", "as a tree"])
-def test_many_sub_issues(team: Team, is_flat: bool) -> None:
+@pytest.mark.proof
+@pytest.mark.parametrize("shape", ["flat", "tree"])
+def test_many_sub_issues(team: Team, shape: str, record_property: Record) -> None:
     """GitHub allows a hundred for each issue; a server that has more is read to the end."""
-    count = 620
-    parent = team.issue("Parent", due=date(2026, 12, 15))
-    parents = [parent] if is_flat else [team.issue(f"part {n}", parent) for n in range(6)]
+    parts, size = full((100, 50), (12, 50))
+    count, pages = parts * size, parts * size // 100
+    root = team.issue("Parent", due=date(2026, 12, 15))
+    parents = [root] if shape == "flat" else [team.issue(f"part {n}", root) for n in range(parts)]
     for n in range(count):
-        team.issue(f"item {n}", parents[n * len(parents) // count])
+        team.issue(f"item {n}", parents[n % len(parents)])
     requests = team.pull()
-    assert len(team.members("Parent")) == count + (0 if is_flat else 6)
-    assert requests <= 4 + 2 + 7 + 1 + 2 * 6
+    assert len(team.members("Parent")) == count + (len(parents) if shape == "tree" else 0)
+    walk = 2 * pages if shape == "flat" else 3
+    assert requests <= 8 + pages + walk
+    assert len(team.store.cursors(team.source)[CURSOR_KEY]) < 2000, "what is kept grows with the parents alone"
+    team.issue("another", parents[-1])
+    assert team.pull() <= 8 + walk, "a change reads the trees again, and no item"
+    assert "another" in team.members("Parent")
+    record_property("sub-issues in trees", count)
 
 
 def test_a_server_without_sub_issues_says_so(team: Team) -> None:

@@ -34,7 +34,8 @@ from requests.adapters import HTTPAdapter
 from connectors.github import queries
 from connectors.github.boards.reader import WalkedColumn, head_document, items_document
 from connectors.github.containers import BOARD_KINDS
-from connectors.github.schema import BOARD_FIELDS
+from connectors.github.schema import BOARD_FIELDS, DATE_FIELDS
+from connectors.github.sub_issues.reader import parents_document
 from connectors.github.survey import BOARDS_DOCUMENT, sample_document
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
@@ -176,6 +177,11 @@ def _live(there: Small, clock: Clock) -> None:
         there.tracker.issue(there.place, f"change {n}", there.tracker.bot, pull=True, milestones=[there.one.id])
     pulled(connector, cursors={key: text.replace('"pulls"', '"before"') for key, text in got.cursors.items()})
     connector.apply(CloseIssue(**to, issue=made.issue))
+    for n in range(101):
+        there.tracker.adopt(
+            there.tracker.issue(there.place, f"part {n}", there.tracker.bot), there.plain, there.tracker.bot
+        )
+    pulled(connected(there.tracker, clock, options={"containers": ["parents"]}), cursors=got.cursors)
     there.tracker.rename(there.place, "acme/renamed")
     pulled(connector, ["acme/app"])
     there.tracker.rename(there.place, "acme/app")
@@ -262,6 +268,7 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
     assert {text.split()[1].partition("(")[0] for text in documents} == {
         "Open", "Numbered", "Changed", "ChangedPullRequests", "InMilestones", "MoreInMilestone", "Later",
         "Repositories", "Threads", "Comments", "Labelled", "Labels", "Ids",
+        "WithSubIssues", "Parents", "MoreSubIssues", "MoreAdded",
         "Board", "Post", "Rewrite", "Take", "Move", "Add", "Remove", "Update", "Delete",
             "Viewer",
     }  # fmt: skip
@@ -337,6 +344,12 @@ def test_documents_for_boards_are_valid(lacking: frozenset[str]) -> None:
     assert {problem.message for problem in problems} <= (set() if lacking else unknown)
     for text in (head_document(lacking, has_newest=True), items_document(lacking, columns=columns)):
         assert not any(name in text for name in lacking if name != "query")
+
+
+def test_the_document_for_sub_issues_is_valid_without_date_fields_too() -> None:
+    text = parents_document(50, DATE_FIELDS)
+    assert validate(official(), parse(text)) == []
+    assert "issueFieldValues" not in text
 
 
 @pytest.mark.parametrize("lacking", [frozenset(), frozenset({"parent"})], ids=["newest", "oldest"])
