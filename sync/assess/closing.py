@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import pairwise
-
-from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
@@ -17,10 +15,9 @@ from sync.history.carry_over import NEAR
 from sync.history.counting import is_carried, is_member
 from sync.model.closing import ClosingRecord, NextMilestone
 from sync.model.definition import Criteria
-from sync.model.keys import whole_key
 from sync.model.membership import Membership
 from sync.model.published import PublishedForecast
-from sync.model.tracker_data import DueDate, Issue, MilestoneKind
+from sync.model.tracker_data import DueDate, MilestoneKind
 from sync.store.store import Store
 
 __all__ = ["new_closing_records", "next_milestones"]
@@ -120,7 +117,7 @@ def _finished_joint(joint: AssessedJointMilestone, forecasts: Sequence[Published
         title=joint.joint.name,
         kind=MilestoneKind.JOINT,
         memberships=[membership for member in joint.members for membership in member.memberships],
-        issues={uid: issue for member in joint.members for uid, issue in _whole_keys(member).items()},
+        issues={uid: issue for member in joint.members for uid, issue in member.issues.items()},
         ended_on=max(known) if len(known) == len(ends) else None,
         due_dates=_due_dates(forecasts),
         forecasts=forecasts,
@@ -130,10 +127,6 @@ def _finished_joint(joint: AssessedJointMilestone, forecasts: Sequence[Published
         ),
         zone=last.connection.zone,
     )
-
-
-def _whole_keys(member: AssessedMilestone) -> Mapping[str, Issue]:
-    return {uid: replace(issue, key=whole_key(issue.key, member.project.key)) for uid, issue in member.issues.items()}
 
 
 def _due_dates(forecasts: Sequence[PublishedForecast]) -> list[DueDate]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sync.assess.issue_names import issue_names
 from sync.health.missing_input import Outage, worst_outage
+from sync.model.keys import whole_key
 from sync.model.milestone_ids import plain_id
 from sync.model.tracker_data import Milestone, Project, State, UnreadKind, uid
 from sync.store.store import Store
@@ -115,7 +116,8 @@ def find_removed(store: Store, connections: Sequence[Connection], now: datetime)
         for issue in store.issues(source, projects=removed) if by_id else ():
             own = next((by_id[name] for name in issue.milestones if name in by_id), None)
             if own is not None and issue.state is State.OPEN:
-                names = issue_names(connection.name, issue.project, issue.key, issue.url)
+                key = whole_key(issue.key, removed[issue.project].key)
+                names = issue_names(connection.name, issue.project, key, issue.url)
                 blockers |= dict.fromkeys(names, own)
     return RemovedProjects(milestones, blockers)
 

@@ -20,6 +20,7 @@ from sync.model.counting import Counting
 from sync.model.dates import end_of_day
 from sync.model.item_label import undo_own_touches
 from sync.model.item_state import ItemState
+from sync.model.keys import whole_key
 from sync.model.membership import Container, Counts, Membership
 from sync.model.milestone_ids import MilestoneId, MilestoneIds, milestone_ids
 from sync.model.team_words import NO_WORDS, TeamWords
@@ -288,7 +289,7 @@ def load_rows(
     countings = {name: connection.counting(projects[milestone.project].key) for name, milestone in milestones.items()}
     memberships, listed = _counted_and_listed(work, countings, connection.changes.page)
     by_container = memberships.by_container()
-    issues = LazyIssues(_loader(store, source, watched, rules))
+    issues = LazyIssues(_loader(store, source, watched, projects, rules))
     rows = ConnectionRows(
         connection=connection,
         at=at,
@@ -391,19 +392,30 @@ def _with_starts(
 
 
 def _loader(
-    store: Store, source: str, projects: Collection[str], rules: ItemRules
+    store: Store, source: str, watched: Collection[str], projects: Mapping[str, Project], rules: ItemRules
 ) -> Callable[[Iterable[str] | None], Mapping[str, Issue]]:
     def load(native_ids: Iterable[str] | None) -> Mapping[str, Issue]:
         if native_ids is None:
-            stored = store.issues(source, projects=projects)
+            stored = store.issues(source, projects=watched)
         else:
             stored = store.issues(source, ids=list(native_ids))
         own = (issue for issue in stored if rules.is_item(issue) and issue.id not in rules.status_issues)
-        items = (rules.states_of(issue.project).with_state(issue) for issue in own)
+        known = ((issue, projects.get(issue.project)) for issue in own)
+        named = (_with_whole_keys(issue, project.key) if project else issue for issue, project in known)
+        items = (rules.states_of(issue.project).with_state(issue) for issue in named)
         issues = {uid(source, "issue", issue.id): issue for issue in items}
         return issues | undo_own_touches(issues, rules.own_labels, source)
 
     return load
+
+
+def _with_whole_keys(issue: Issue, project: str) -> Issue:
+    """Return an issue of a project (its key) with keys that mean one issue of the whole tracker.
+
+    A milestone may hold issues of several projects.
+    """
+    blockers = tuple(whole_key(key, project) for key in issue.blocked_by)
+    return msgspec.structs.replace(issue, key=whole_key(issue.key, project), blocked_by=blockers)
 
 
 def _needed_items(rows: ConnectionRows, reported: Collection[str]) -> set[str]:

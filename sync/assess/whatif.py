@@ -19,7 +19,6 @@ from sync.assess.rows import ConnectionRows
 from sync.assess.snapshot import Snapshot
 from sync.history import counting
 from sync.model.health import Health
-from sync.model.keys import whole_key
 from sync.model.tracker_data import DueDate, Issue
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -142,7 +141,7 @@ def _find(
 ) -> Iterator[tuple[str, Issue]]:
     """Find the open issue with a whole key (acme/app#12, PAY-7), or with a number where the project is clear."""
     number = f"#{word.removeprefix('#')}"
-    matches: dict[str, tuple[str, Issue]] = {}
+    matches: dict[str, Issue] = {}
     for milestone in milestones:
         open_items = {
             membership.item
@@ -151,11 +150,12 @@ def _find(
         }
         for item in open_items:
             issue = milestone.issues[item]
-            key = whole_key(issue.key, milestone.project.key)
-            if key == word or key.endswith(number):
-                matches[item] = key, msgspec.structs.replace(issue, key=key)
+            if issue.key == word or issue.key.endswith(number):
+                matches[item] = issue
     if not matches:
         raise UnknownError(f"{written} has no open issue {word!r}")
     if len(matches) > 1:
-        raise UnknownError(f"{word!r} means several issues: {', '.join(sorted(key for key, _ in matches.values()))}")
-    yield from ((item, issue) for item, (_, issue) in matches.items())
+        raise UnknownError(
+            f"{word!r} means several issues: {', '.join(sorted(issue.key for issue in matches.values()))}"
+        )
+    yield from matches.items()

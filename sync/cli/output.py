@@ -26,6 +26,7 @@ from sync.markup.document import clean
 from sync.model.counting import counting_of
 from sync.model.definition import Finding
 from sync.model.health import Status, UnknownCause
+from sync.model.keys import short_key
 from sync.model.membership import Counts
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
@@ -256,7 +257,8 @@ def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool)
 
 def _item_keys(milestone: AssessedMilestone, finding: Finding) -> dict[str, list[str]]:
     """The keys of the items that a finding is about, for those that name any."""
-    keys = [milestone.issues[item].key for item in finding.items if item in milestone.issues]
+    items = (milestone.issues[item] for item in finding.items if item in milestone.issues)
+    keys = [short_key(issue.key, milestone.project.key) for issue in items]
     return {"items": keys} if keys else {}
 
 

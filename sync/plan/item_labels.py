@@ -17,6 +17,7 @@ from msgspec import Struct
 from sync.history.counting import is_member
 from sync.model.health import Reason, ReasonKind
 from sync.model.item_label import ItemLabel
+from sync.model.keys import short_key
 from sync.model.tracker_data import Issue, State, uid
 from sync.plan.desired import Plan
 from sync.plan.inputs import RetirementInput
@@ -230,7 +231,7 @@ def _label_item(subject: _Subject, add: Sequence[str], remove: Sequence[str]) ->
         project=issue.project,
         project_key=subject.project_key,
         item=issue.id,
-        issue=issue.key,
+        issue=short_key(issue.key, subject.project_key),
         add=tuple(add),
         remove=tuple(remove),
         touched=issue.updated_at,

@@ -51,7 +51,8 @@ def checkout(tracker: Tracker) -> Issue:
 def comment(tracker: Tracker) -> str:
     """The text of the only comment of milesync."""
     (found,) = (c for p in tracker.projects.values() for i in p.issues.values() for c in i.comments)
-    return found.body
+    text: str = found.body
+    return text
 
 
 def test_a_tree_is_a_milestone_from_the_comment_to_the_explanation(
@@ -63,6 +64,8 @@ def test_a_tree_is_a_milestone_from_the_comment_to_the_explanation(
     text = comment(tracker)
     assert f"`{checkout.title}` in `acme/app`, due in 20 days. Owner: `ben`" in text
     assert "**7 of 14 done.**" in text, "both parts and their twelve items in two repositories"
+    assert "`acme/web#3` `Payment 5`" in text, "an item of another repository is named with it"
+    assert "- `#2` `Payment`: unassigned" in text
     assert "history of this" not in text, "the timelines have the times of the links"
     again = milesync("run", "--json", config=config).document
     assert (again["writes"]["planned"], again["errors"]) == (0, [])
