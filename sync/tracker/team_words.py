@@ -4,7 +4,7 @@ A key, a colon and a value in one line, outside of code, HTML comments and our o
 
     Owner: @handle
     Start: 2026-11-02
-    Tolerance: 10 %
+    Tolerance: 10%
     Risk: the vendor delivers late
     Decision needed: which vendor? by 2026-12-01 from @handle
     - [ ] load test passed                                        (a task: an exit criterion)
