@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from connectors.gitlab.apply import Writer
-from connectors.gitlab.containers import GROUP_KINDS, kinds_named
+from connectors.gitlab.containers import GROUP_KINDS, WORDS
 from connectors.gitlab.containers.milestones import Milestones
 from connectors.gitlab.cursor import Cursor
 from connectors.gitlab.history_rest import HISTORY
@@ -16,6 +16,7 @@ from connectors.gitlab.pull import Reader
 from connectors.gitlab.session import Session
 from connectors.gitlab.survey import containers_in_use
 from connectors.gitlab.webhook import parse_event
+from connectors.shared.containers import selected_words
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.counting import ChangeWord, TrackerChanges
@@ -59,7 +60,7 @@ class GitLabConnector:
             issue_state=True,
         )
         self._rules = RuleMilestones(setup.options)
-        self._containers = kinds_named(tuple(setup.options.get("containers", ())))
+        self._containers = selected_words(setup.options.get("containers") or (), WORDS)
         self._has_merge_requests = Milestones.word in self._containers and setup.options.get("count") != "issues"
         self._reader = Reader(
             self._session,

@@ -1,9 +1,10 @@
 """The seam for kinds of containers: milestones, versions, sprints, iterations, epics. A kind is one file.
 
 A kind is a class in ``connectors/<tracker>/containers/<word>.py``. Its instance serves one pull: it reads the
-containers of the projects, and then says which of them an issue is in, now and by its history. A tracker without a
-history of a field lists the members instead (`ContainerRows.members`). ``docs/how-to/write-a-connector.md`` has the
-steps.
+containers of the projects, and then says which of them an issue is in, now and by its history. Where the tracker keeps
+no history, the members are listed instead (`sync.tracker.protocol.Page.members`): such a kind is read by a reader of
+whole lists, as `connectors.github.boards` and `connectors.github.sub_issues`, not by `ContainerKind.read`.
+``docs/how-to/write-a-connector.md`` has the steps.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sync.model.tracker_data import DueDate, Event, EventKind, Milestone, Person
 from sync.tracker.errors import TrackerError
 from sync.tracker.preflight import Limitation, Obstacle, Unread
 
-__all__ = ["ContainerKind", "ContainerRows", "Containers", "moved", "selected_kinds"]
+__all__ = ["ContainerKind", "ContainerRows", "Containers", "moved", "selected_words"]
 
 Finding = Limitation | Obstacle | Unread
 """A line of ``milesync doctor``."""
@@ -28,20 +29,17 @@ class ContainerRows(Struct, frozen=True):
     """The containers of projects, by native project id.
 
     ``failed``: projects whose containers could not be read. ``unread``: containers that could not be read.
-    ``members``: all present members of a listed container, as `sync.tracker.protocol.Page.members`.
     """
 
     milestones: Mapping[str, Sequence[Milestone]] = field(default_factory=dict)
     failed: Mapping[str, TrackerError] = field(default_factory=dict)
     unread: Sequence[UnreadRow] = ()
-    members: Mapping[str, Mapping[str, datetime | None]] = field(default_factory=dict)
 
     def join(self, others: Iterable[ContainerRows]) -> ContainerRows:
         """Return these rows and all others. A milestone that two projects show stays with the first of them."""
         milestones: dict[str, list[Milestone]] = {}
         failed: dict[str, TrackerError] = {}
         unread: list[UnreadRow] = []
-        members: dict[str, Mapping[str, datetime | None]] = {}
         known: set[str] = set()
         for rows in (self, *others):
             for project, found in rows.milestones.items():
@@ -50,8 +48,7 @@ class ContainerRows(Struct, frozen=True):
                 milestones.setdefault(project, []).extend(new.values())
             failed |= rows.failed
             unread += rows.unread
-            members |= rows.members
-        return ContainerRows(milestones, failed, unread, members)
+        return ContainerRows(milestones, failed, unread)
 
 
 def moved(
@@ -118,18 +115,14 @@ class ContainerKind(Generic[P, R, H]):
         return ()
 
 
-K = TypeVar("K", bound=ContainerKind[Any, Any, Any])
-
-
-def selected_kinds(option: Sequence[str], kinds: Sequence[type[K]]) -> list[type[K]]:
-    """Return the kinds that the option ``containers`` names, the first one by default, in the order of ``kinds``.
+def selected_words(option: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    """Return the kinds that the option ``containers`` names, the first one by default, in the order of ``words``.
 
     Raises ValueError for an unknown word.
     """
-    words = [kind.word for kind in kinds]
     if not set(option) <= set(words):
         raise ValueError(f"containers must be some of {', '.join(words)}")
-    return [kind for kind in kinds if kind.word in (option or words[:1])]
+    return tuple(word for word in words if word in (option or words[:1]))
 
 
 class Containers(Generic[P, R, H]):

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from connectors.gitlab.containers.epics import Epics
 from connectors.gitlab.containers.iterations import Iterations
 from connectors.gitlab.containers.kind import LicensedContainers
 from connectors.gitlab.containers.milestones import Milestones
 
-__all__ = ["GROUP_KINDS", "WORDS", "kinds_named"]
+__all__ = ["GROUP_KINDS", "WORDS"]
 
 GROUP_KINDS: tuple[type[LicensedContainers], ...] = (Iterations, Epics)
 """The kinds whose containers belong to groups and need a licence."""
 
 WORDS = (Milestones.word, *(kind.word for kind in GROUP_KINDS))
 """Values of the option ``containers``."""
-
-
-def kinds_named(option: Sequence[str]) -> tuple[str, ...]:
-    """Return the words of the option in the order of `WORDS`, by default the first. Raises ValueError."""
-    if not set(option) <= set(WORDS):
-        raise ValueError(f"containers must be some of {', '.join(WORDS)}")
-    return tuple(word for word in WORDS if word in (option or WORDS[:1]))

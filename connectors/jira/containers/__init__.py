@@ -9,7 +9,7 @@ from connectors.jira.containers.sprints import Sprints
 from connectors.jira.containers.versions import Versions
 from connectors.jira.search import Search
 from connectors.jira.session import Session
-from connectors.shared.containers import selected_kinds
+from connectors.shared.containers import selected_words
 
 __all__ = ["KINDS", "containers_of", "kinds_of", "search_for"]
 
@@ -18,7 +18,8 @@ KINDS: tuple[type[JiraContainers], ...] = (Versions, Sprints, Epics, Parents)
 
 def kinds_of(session: Session) -> list[type[JiraContainers]]:
     """The kinds that the option ``containers`` names. Raises ValueError for an unknown word."""
-    return selected_kinds(session.list_option("containers"), KINDS)
+    words = selected_words(session.list_option("containers"), [kind.word for kind in KINDS])
+    return [kind for kind in KINDS if kind.word in words]
 
 
 def containers_of(session: Session, search: Search, *further: JiraContainers) -> JiraKinds:
