@@ -134,8 +134,12 @@ class _PortfolioBuilder:
             for uid, predecessors in published.deciding.items()
         }
         checks = DefinitionChecks(milestones, self.open_items, self.graph.cycles, self.rules)
+        joints_by_member: dict[str, list[AssessedJointMilestone]] = {}
+        for joint in joints:
+            for uid in {member.uid for member in joint.members}:
+                joints_by_member.setdefault(uid, []).append(joint)
         for uid, milestone in milestones.items():
-            own_joints = [joint for joint in joints if any(member.uid == uid for member in joint.members)]
+            own_joints = joints_by_member.get(uid, [])
             milestones[uid] = replace(
                 milestone,
                 commitments=tuple(commitment_for(joint, milestone, aggregate) for joint in own_joints),
