@@ -193,12 +193,12 @@ def label_history(row: api_types.Item, recorded: RecordedNames) -> Iterator[Even
 
 
 def unread_issue(row: Raw, reason: str, project: str = "", number: int | None = None) -> UnreadRow:
-    """Describe an issue that cannot be read. ``number`` is its number if that is known without the row."""
+    """Describe an issue or pull request that cannot be read. ``number`` is its own if it is known without the row."""
     fields = fields_of(row)
     found = word_at(fields, "number") if number is None else str(number)
     return UnreadRow(
         project=project,
-        kind=UnreadKind.ISSUE,
+        kind=UnreadKind.PULL_REQUEST if fields.get("__typename") == "PullRequest" else UnreadKind.ISSUE,
         reason=reason,
         id=word_at(fields, "id"),
         key=f"#{found}" if found.isdecimal() else "",

@@ -599,7 +599,7 @@ def _chunks(numbers: Iterable[int]) -> list[list[int]]:
 def _without_history(issue: Item, reason: str) -> UnreadRow:
     return UnreadRow(
         project="",
-        kind=UnreadKind.ISSUE,
+        kind=UnreadKind.PULL_REQUEST if isinstance(issue, api_types.PullRequest) else UnreadKind.ISSUE,
         reason=f"its events: {reason}",
         id=issue.id,
         key=normalize.key_of(issue.number),

@@ -319,7 +319,7 @@ def without_history(issue: Issue, reason: str) -> UnreadRow:
     """Describe an issue or merge request whose history or links cannot be read."""
     return UnreadRow(
         project=issue.project,
-        kind=UnreadKind.ISSUE,
+        kind=UnreadKind.MERGE_REQUEST if issue.is_pull_request else UnreadKind.ISSUE,
         reason=reason,
         id=issue.id,
         key=issue.key,

@@ -200,20 +200,21 @@ def _resolution(row: api_types.Issue) -> str:
 
 def unread_issue(row: Raw, reason: str) -> UnreadRow:
     """Describe an issue that cannot be read. ``project`` is empty if that cannot be read either."""
-    return _unread(row, reason, "#", "")
+    return _unread(row, reason, UnreadKind.ISSUE)
 
 
 def unread_merge_request(row: Raw, reason: str) -> UnreadRow:
     """Describe a merge request that cannot be read, as `unread_issue` does."""
-    return _unread(row, reason, "!", _MERGE_REQUEST_ID)
+    return _unread(row, reason, UnreadKind.MERGE_REQUEST)
 
 
-def _unread(row: Raw, reason: str, sign: str, prefix: str) -> UnreadRow:
+def _unread(row: Raw, reason: str, kind: UnreadKind) -> UnreadRow:
+    sign, prefix = ("!", _MERGE_REQUEST_ID) if kind is UnreadKind.MERGE_REQUEST else ("#", "")
     fields = fields_of(row)
     number, reference, native = word_at(fields, "iid"), word_at(fields, "references", "full"), word_at(fields, "id")
     return UnreadRow(
         project=word_at(fields, "project_id"),
-        kind=UnreadKind.ISSUE,
+        kind=kind,
         reason=reason,
         id=f"{prefix}{native}" if native else "",
         key=reference if _REFERENCE.search(reference) else f"{sign}{number}" if number.isdecimal() else "",

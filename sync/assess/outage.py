@@ -30,6 +30,8 @@ _HTTP_STATUS = re.compile(r"\bHTTP \d{3}\b")
 _NOT_CONFIGURED = "not configured"
 _UNREAD = {
     UnreadKind.ISSUE: "an item cannot be read",
+    UnreadKind.PULL_REQUEST: "an item cannot be read",
+    UnreadKind.MERGE_REQUEST: "an item cannot be read",
     UnreadKind.MILESTONE: "the milestone cannot be read",
     UnreadKind.LIST: "",
     UnreadKind.BOARD: "its board cannot be read",

@@ -314,15 +314,22 @@ class UnreadKind(StrEnum):
     """Kind of a row that could not be read. LIST: the list of the ids of all issues. BOARD: a whole project board."""
 
     ISSUE = "issue"
+    PULL_REQUEST = "pull request"
+    MERGE_REQUEST = "merge request"
     MILESTONE = "milestone"
     LIST = "list"
     BOARD = "board"
+
+    @property
+    def is_item(self) -> bool:
+        """True for an issue, a pull request or a merge request."""
+        return self in (UnreadKind.ISSUE, UnreadKind.PULL_REQUEST, UnreadKind.MERGE_REQUEST)
 
 
 class UnreadRow(Struct, frozen=True, kw_only=True):
     """A row of a tracker's answer that could not be read.
 
-    ``project``: native id. ``id`` and ``key``: of the issue or milestone; empty if they could not be read. ``reason``:
+    ``project``: native id. ``id`` and ``key``: of the item or milestone; empty if they could not be read. ``reason``:
     the field and its fault, never a value. ``milestones``: the milestones (native ids) that the row itself names.
     """
 
@@ -335,7 +342,7 @@ class UnreadRow(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The row as people can find it: ``issue #12``, ``milestone 7``, ``an issue without a readable key``."""
+        """The row as people can find it: ``pull request #12``, ``milestone 7``, ``an issue without a readable key``."""
         if self.kind is UnreadKind.LIST:
             return "the list of all issues"
         written = self.key or self.id

@@ -16,6 +16,8 @@ from sync.tracker.protocol import Page
 
 __all__ = ["save_unread"]
 
+ITEMS = tuple(kind for kind in UnreadKind if kind.is_item)
+
 
 def save_unread(connection: Connection, source: int, page: Page, gone: Collection[str], at: datetime) -> None:
     """Save the unread rows of a page, pulled at `at` (UTC).
@@ -24,15 +26,15 @@ def save_unread(connection: Connection, source: int, page: Page, gone: Collectio
     unread rows of a project, so the others are deleted with its last page.
     """
     table = schema.unread
-    names: dict[tuple[str, UnreadKind], set[str]] = {}
+    names: dict[tuple[str, tuple[UnreadKind, ...]], set[str]] = {}
     for issue in page.issues:
-        names.setdefault((issue.project, UnreadKind.ISSUE), set()).update((issue.id, issue.key))
+        names.setdefault((issue.project, ITEMS), set()).update((issue.id, issue.key))
     for milestone in page.milestones:
-        names.setdefault((milestone.project, UnreadKind.MILESTONE), set()).add(milestone.id)
+        names.setdefault((milestone.project, (UnreadKind.MILESTONE,)), set()).add(milestone.id)
     if connection.execute(select(table.c.item).where(table.c.source == source).limit(1)).first() is not None:
-        for (project, kind), items in names.items():
-            _delete(connection, items, (table.c.source == source, table.c.project == project, table.c.kind == kind))
-        _delete(connection, gone, (table.c.source == source, table.c.kind == UnreadKind.ISSUE))
+        for (project, kinds), items in names.items():
+            _delete(connection, items, (table.c.source == source, table.c.project == project, table.c.kind.in_(kinds)))
+        _delete(connection, gone, (table.c.source == source, table.c.kind.in_(ITEMS)))
     _upsert(connection, source, page.unread, at)
     for projects in chunks(page.complete):
         mine = (table.c.source == source) & table.c.project.in_(projects) & (table.c.seen_at < at)

@@ -263,10 +263,10 @@ def test_a_pull_request_that_cannot_be_read_costs_no_other(there: Small, clock: 
     there.tracker.alter = spoil
     connector = connected(there.tracker, clock)
     got = pulled(connector)
-    assert {row.key for page in got.pages for row in page.unread} == {f"#{bad.number}"}
+    assert {row.name for page in got.pages for row in page.unread} == {f"pull request #{bad.number}"}
     assert got.issue(good.number).is_pull_request
     there.tracker.close(bad, there.tracker.bot, clock.pass_(hours=1))
     again = Taken().take(connector.pull(["acme/app"], got.cursors))
-    assert {row.key for page in again.pages for row in page.unread} == {f"#{bad.number}"}
+    assert {row.name for page in again.pages for row in page.unread} == {f"pull request #{bad.number}"}
     is_broken = False
     assert pulled(connector, cursors=again.cursors).issue(bad.number).state is State.CLOSED

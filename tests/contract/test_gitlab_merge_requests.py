@@ -586,6 +586,7 @@ class TestBadRows:
         (unread,) = (row for page in pages for row in page.unread)
         native = f"mr-{project.merge_requests[3].id}"
         assert (unread.key, unread.id, unread.project) == ("acme/app!3", native, str(project.id))
+        assert unread.name == "merge request acme/app!3"
         assert unread.milestones == (str(milestone.id),)
         late = sorted(key for key, row in changes_of(got).items() if row.labels)
         assert late == ["acme/app!1", "acme/app!2", "acme/app!4"]
@@ -612,7 +613,7 @@ class TestBadRows:
         pages = list(connector.pull([KEY], got.cursors))
         for page in pages:
             got.take(page)
-        assert [row.key for page in pages for row in page.unread] == ["acme/app!1"]
+        assert [row.name for page in pages for row in page.unread] == ["merge request acme/app!1"]
         assert (changes_of(got)["acme/app!1"].labels, got.failed) == ((), {})
         assert changes_of(got.pull(connector, KEY))["acme/app!1"].labels == ("late",)
 
@@ -626,7 +627,7 @@ class TestBadRows:
         )
         got, connector = Mirror(), side.connect()
         pages = list(connector.pull([KEY], {}))
-        assert [row.name for page in pages for row in page.unread] == ["an issue without a readable key"]
+        assert [row.name for page in pages for row in page.unread] == ["a merge request without a readable key"]
         tracker.alter = None
         for page in pages:
             got.take(page)

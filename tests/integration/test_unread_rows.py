@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from sync.engine.metrics import read_states
 from sync.model.health import UnknownCause
@@ -53,12 +54,13 @@ def test_an_unreadable_issue_makes_its_milestone_unknown_after_the_grace_and_no_
     assert [(entry.state, entry.failure) for entry in own.inputs] == [(InputState.STALE, "an item cannot be read")]
 
 
-def test_a_row_that_can_be_read_again_costs_nothing_more() -> None:
+@pytest.mark.parametrize("kind", [kind for kind in UnreadKind if kind.is_item])
+def test_a_row_that_can_be_read_again_costs_nothing_more(kind: UnreadKind) -> None:
     world = OutageWorld()
     world.run()
     before, page = world.healths(), world.trackers["base"].pages[0]
-    unread(world, "base", of(world, "base"))
-    world.run()
+    unread(world, "base", msgspec.structs.replace(of(world, "base"), kind=kind))
+    assert f"{kind} " in world.run().failures[0].error
     world.trackers["base"].pages[0] = page
     result = world.run()
     assert result.failures == []

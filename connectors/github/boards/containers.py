@@ -284,7 +284,7 @@ def _unread(name: str, result: _Result, milestones: Iterable[Milestone]) -> Iter
     """Yield the rows of the board that could not be read, its hidden items, or the board itself."""
     running = {row.id for row in milestones if row.state is State.OPEN}
     for row in result.unread:
-        yield replace(row, milestones=tuple(sorted(running))) if row.kind is UnreadKind.ISSUE else row
+        yield replace(row, milestones=tuple(sorted(running))) if row.kind.is_item else row
     reason, concerned = result.problem, running
     if not reason and result.state.incomplete:
         reason, concerned = "this token may not see all of its items", running.intersection(result.state.incomplete)
