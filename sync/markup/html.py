@@ -30,12 +30,17 @@ from sync.markup.document import (
     join_words,
 )
 
-__all__ = ["html"]
+__all__ = ["html", "html_line"]
 
 
 def html(document: Document) -> str:
     """Return the document as a fragment of HTML, without links to items: pages add their own."""
     return "\n".join(map(_section, document.sections))
+
+
+def html_line(line: Line) -> str:
+    """Return one line as HTML without a block around it, for a place in a page's own markup."""
+    return _line(line)
 
 
 def _section(section: Section) -> str:

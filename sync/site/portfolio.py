@@ -9,10 +9,12 @@ from datetime import date, datetime, timedelta
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.markup.document import clean
+from sync.markup.html import html_line
 from sync.model.health import Health
 from sync.report.language import ENGLISH
 from sync.report.page_links import page_name
 from sync.report.phrases import STATUS, day, percent
+from sync.report.team_words import due_decision_lines
 from sync.report.verdict_facts import VerdictFacts, is_worse, joint_verdict_facts, verdict_facts
 from sync.report.why import joint_why, why_sentence
 from sync.store.assessments import AssessmentSummary
@@ -63,6 +65,11 @@ class Row:
     def owners(self) -> tuple[str, ...]:
         """The owners."""
         return tuple(map(clean, self.facts.owners))
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """The decisions that are overdue or due soon, as HTML."""
+        return tuple(map(html_line, due_decision_lines(self.facts)))
 
     @property
     def likely(self) -> str:
