@@ -11,6 +11,7 @@ from connectors.github.apply import Writer
 from connectors.github.boards.containers import BoardLists
 from connectors.github.boards.state import board_limitations
 from connectors.github.cursor import decode_cursors
+from connectors.github.issue_fields import IssueFields
 from connectors.github.observe import Observer
 from connectors.github.preflight import examine, losses
 from connectors.github.pull import Reader
@@ -79,11 +80,17 @@ class GitHubConnector:
         return self._parents.add_to(pages, cursors)
 
     def _scope(self, repository: str) -> str:
-        """The scope of a repository's cursor: the fingerprint of its rules, and whether milestones are left out.
+        """The scope of a repository's cursor: its rules and other options that decide what is read of an issue.
 
         When it changes, the repository is read again.
         """
-        return f"{self._rules.fingerprint(repository)}{'' if self._has_milestones else ' without milestones'}"
+        fields = self._session.issue_fields
+        parts = [
+            self._rules.fingerprint(repository),
+            "" if self._has_milestones else "without milestones",
+            f"with {fields.date}, {fields.effort}" if fields != IssueFields() else "",
+        ]
+        return " ".join(filter(None, parts))
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones with all our comments."""
