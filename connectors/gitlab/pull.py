@@ -117,6 +117,13 @@ class _Options(Struct, frozen=True):
         kinds = "" if self.containers == WORDS[:1] else "+".join(self.containers)
         return " ".join(part for part in (path, self.rules.fingerprint(path), kinds) if part)
 
+    def reads_merge_requests(self, cursor: Cursor) -> bool:
+        """Return whether a project's merge requests are read.
+
+        Those of a project that were read before stay up to date, as stored ones are shown, counted or not.
+        """
+        return self.merge_requests or cursor.merge_requests is not None
+
 
 # --- projects ------------------------------------------------------------------------------------------------------
 
@@ -126,7 +133,7 @@ class Reader:
 
     ``history`` is a value of `HISTORY`; ``status_labels`` are the labels of our own status issues; ``containers`` are
     some of `connectors.gitlab.containers.WORDS`. ``merge_requests``: those that are or were in a milestone are read,
-    too.
+    too. False: only in projects where they were read before.
     """
 
     def __init__(
@@ -232,7 +239,7 @@ class Reader:
         known = [cursors.get(project.id, Cursor()) for project in group.projects]
         since = [cursor.since for cursor in known if cursor.since is not None and cursor.created_until is None]
         path, pages = path_of("/groups/{}", group.group), FEW_PAGES if since else 1
-        lists = [cursor.merge_requests for cursor in known if cursor.merge_requests and self._options.merge_requests]
+        lists = [cursor.merge_requests for cursor in known if cursor.merge_requests]
         changed = [each.since for each in lists if each.since is not None and each.created_until is None]
         calls: list[Callable[[], Any]] = [
             lambda: newest_rows(self._session, ISSUES, path, group.group, min(since, default=None), pages)
@@ -272,7 +279,7 @@ class Reader:
             calls.append(merge_requests)
         try:
             found, issues, *changes = self._session.caller.map_all(lambda call: call(), calls)
-            if not changes and any(found.milestones.values()):
+            if not changes and self._options.reads_merge_requests(cursor) and any(found.milestones.values()):
                 changes = [merge_requests()]
         except PROJECT_ERRORS as error:
             return error
@@ -289,10 +296,8 @@ class Reader:
     def _newest_merge_requests(
         self, path: str, project: str, key: str, cursor: MergeRequestCursor | None, shared: _SharedStart
     ) -> Newest[api_types.MergeRequest] | None:
-        """Fetch the newest merge requests of a project; None where they are not read."""
+        """Fetch the newest merge requests of a project; None where they may not be read."""
         cursor, group = cursor or MergeRequestCursor(), shared.merge_requests
-        if not self._options.merge_requests:
-            return None
         if group is not None and group.is_complete and cursor.since is not None and cursor.created_until is None:
             return group.of_project(project, cursor.since)
         return newest_merge_requests(self._session, path, key, cursor)
@@ -484,7 +489,9 @@ class _ProjectReader:
         swept = cursor.after_sweep(self._options.sweeps.now())
         yield Page(
             all_issues={self._project.id: frozenset(ids)},
-            all_pull_requests={self._project.id: frozenset(changes)} if self._options.merge_requests else {},
+            all_pull_requests={self._project.id: frozenset(changes)}
+            if self._options.reads_merge_requests(self._cursor)
+            else {},
             cursors={self._project.id: self._encode(swept)},
         )
 

@@ -186,14 +186,26 @@ class TestWhichAreRead:
     def test_the_setting_leaves_them_out(self, side: Side) -> None:
         tracker, project, milestone = team(side)
         tracker.merge_request(project, "Change", tracker.user("ada"), milestones=[milestone.id])
-        got = Mirror().pull(side.connect(), KEY)
-        assert len(changes_of(got)) == 1
-        without = side.connect(count="issues")
-        assert requests_of(without, Mirror(), KEY) == 3
+        got, without = Mirror(), side.connect(count="issues")
+        assert requests_of(without, got, KEY) == 3
         side.clock.forward(days=8)
-        assert len(changes_of(got.pull(without, KEY))) == 1, "a sweep leaves alone what is not read"
-        tracker.label(project.merge_requests[1], ["late"], [], tracker.user("ada"), side.clock.forward(hours=1))
-        assert changes_of(got.pull(side.connect(), KEY))["acme/app!1"].labels == ("late",), "read again from the start"
+        assert changes_of(got.pull(without, KEY)) == {}, "not by a sweep either"
+        assert len(changes_of(got.pull(side.connect(), KEY))) == 1, "read from the start"
+
+    def test_those_read_before_the_setting_stay_up_to_date(self, side: Side) -> None:
+        """Otherwise a comment would name a merged one as open, and its reviewers would be reminded for ever."""
+        tracker, project, milestone = team(side)
+        ada = tracker.user("ada")
+        made = tracker.merge_request(project, "Change", ada, milestones=[milestone.id])
+        tracker.ask_for_review(made, ada, ada)
+        got, without = Mirror().pull(side.connect(), KEY), side.connect(count="issues")
+        tracker.merge(made, ada, side.clock.forward(hours=1))
+        row = changes_of(got.pull(without, KEY))["acme/app!1"]
+        assert (row.state, row.review_since) == (State.CLOSED, None)
+        side.clock.forward(days=8)
+        assert len(changes_of(got.pull(without, KEY))) == 1, "a sweep keeps it"
+        tracker.label(made, ["late"], [], ada, side.clock.forward(hours=1))
+        assert changes_of(got.pull(side.connect(), KEY))["acme/app!1"].labels == ("late",)
 
 
 class TestRequests:
