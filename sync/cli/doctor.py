@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -104,13 +104,16 @@ def _configuration_error(line: str) -> DoctorFinding:
 
 
 def _installation_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
-    yield from _database_findings(settings, environ)
+    with ThreadPoolExecutor(len(settings.connections)) as pool:
+        names = settings.connections
+        found = [
+            row for rows in pool.map(lambda name: connection_findings(settings, name, environ), names) for row in rows
+        ]
+    yield from _database_findings(settings, environ, found)
     yield from _output_findings(settings, environ)
     yield from _webhook_findings(settings, environ)
     yield from _sharing_findings(settings)
-    with ThreadPoolExecutor(len(settings.connections)) as pool:
-        for findings in pool.map(lambda name: connection_findings(settings, name, environ), settings.connections):
-            yield from findings
+    yield from found
 
 
 def connection_findings(settings: Settings, name: str, environ: Mapping[str, str]) -> list[DoctorFinding]:
@@ -177,7 +180,10 @@ def _unused_names(settings: Settings, connection: Connection, environ: Mapping[s
 # --- the database ---------------------------------------------------------------------------------------------------
 
 
-def _database_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
+def _database_findings(
+    settings: Settings, environ: Mapping[str, str], found: Sequence[DoctorFinding]
+) -> Iterator[DoctorFinding]:
+    """Findings about the database and what it holds. ``found`` are those of the connections, which are not repeated."""
     try:
         url = settings.database_url(environ).get_secret_value()
         database = condition(url)
@@ -189,14 +195,16 @@ def _database_findings(settings: Settings, environ: Mapping[str, str]) -> Iterat
         return
     yield from _condition_findings(database)
     if database.revision is not None and not (database.behind or database.ahead):
-        yield from _stored_findings(url)
+        yield from _stored_findings(url, found)
 
 
-def _stored_findings(url: str) -> Iterator[DoctorFinding]:
+def _stored_findings(url: str, found: Sequence[DoctorFinding]) -> Iterator[DoctorFinding]:
     """Rows that cannot be read, milestones that no list names, and series that never finish."""
     try:
         with Store.open(url, create=False, clock=wiring.clock) as store:
             for state in store.unread_rows():
+                if any(finding.words.startswith(f"{state.row.name}: ") for finding in found):
+                    continue
                 remedy = "correct it in the tracker, or report the fault; each run asks for it again"
                 yield _database_finding(Level.WARNING, state.words, remedy)
             yield from unlisted_findings(store.unlisted_milestones())

@@ -136,3 +136,6 @@ def test_a_board_without_access_costs_its_iterations_alone(planned: tuple[Planne
     assert [row["title"] for row in done.document["milestones"]] == ["v1"]
     (error,) = done.document["errors"]
     assert "board acme/7: Your token has not been granted the required scopes" in str(error)
+    assert milesync("run", "--first-run", config=config).code == 3
+    after = milesync("doctor", config=config).out.splitlines()
+    assert len([line for line in after if "board acme/7" in line]) == 1, "not the stored fault too"
