@@ -6,7 +6,7 @@ EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker
 
 .PHONY: demo test check lint types contracts proof siege mutation bench bench-large audit sbom lock clean
 
-demo: $(VENV)/run.stamp ## run the main job twice against three trackers on loopback
+demo: $(VENV)/run.stamp ## tell one story in three trackers on loopback, run by run
 	@$(BIN)/milesync demo
 
 test: $(VENV)/dev.stamp ## every test

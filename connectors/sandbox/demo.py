@@ -148,10 +148,8 @@ def _screen(scenes: Sequence[_Scene], *, is_still: bool) -> Iterator[object]:
     yield Text(f"\n{JOINT}: one commitment of three teams, in GitLab, GitHub and Jira", style="bold")
     yield Text.from_ansi(first.output.rstrip())
     yield Text("\nThe payments team's comment begins", style="bold")
-    yield _quoted(_paragraphs(first.summary, ("###", "**Decision", "**Best option")))
-    yield Text(
-        f"\nIt takes the advice: late additions out, the date {DAYS_LATER} days later, the decision made", "bold"
-    )
+    yield _quoted(_paragraphs(first.summary, ("###", "- **Decision", "**Best option")))
+    yield Text(f"\nIt decides: late additions out, and the date {DAYS_LATER} days later", "bold")
     yield _quoted([text for comment in replanned.comments for text in comment.split("\n\n")[:1]])
     yield Text("\nThen it is done, and closes the milestone", style="bold")
     yield _quoted([text for comment in last.comments for text in _paragraphs(comment, ("🏁", "Planned"))])
