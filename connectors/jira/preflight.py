@@ -129,7 +129,12 @@ def examine(session: Session, projects: Sequence[str], now: Callable[[], datetim
         rights=tuple(right for finding in findings for right in finding.rights),
         obstacles=tuple(obstacle for finding in findings for obstacle in finding.obstacles),
         triggers=tuple(triggers),
-        unread=(*unread_expiry, *unread_hooks, *(entry for finding in findings for entry in finding.unread)),
+        unread=(
+            *unread_expiry,
+            *unread_hooks,
+            *(finding for finding in missing if isinstance(finding, Unread)),
+            *(entry for finding in findings for entry in finding.unread),
+        ),
         failed=failed | errors,
         states=tuple(session.status_names.values()) if session.recorded.states else (),
     )

@@ -151,7 +151,9 @@ def test_sprints_of_one_name_differ_by_id(served: Stand) -> None:
     assert f"sprint-{second.id}" in state.by_key()[issue.key].milestones
 
 
-@pytest.mark.parametrize(("status", "type_"), [(400, "scrum"), (403, "scrum"), (403, "simple")])
+@pytest.mark.parametrize(
+    ("status", "type_"), [(400, "scrum"), (401, "scrum"), (403, "scrum"), (403, "simple"), (404, "scrum")]
+)
 def test_the_sprints_of_a_board_that_refuses_its_list_are_unread(served: Stand, status: int, type_: str) -> None:
     project, _ = sprints(served)
     project.boards = {77: type_}
@@ -162,6 +164,27 @@ def test_the_sprints_of_a_board_that_refuses_its_list_are_unread(served: Stand, 
     [row] = [row for page in state.pages for row in page.unread]
     assert (row.project, row.id, row.kind) == (str(project.id), "", UnreadKind.MILESTONE), "no sprint is deleted"
     assert row.reason.startswith(f"the sprints of board 77: HTTP {status}")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_jira_that_refuses_its_boards_keeps_its_sprints_and_everything_else(served: Stand, status: int) -> None:
+    project, issue = sprints(served)
+    _, epic, _ = epic_of(served, project)
+    state = pulled(served.connector(containers=ALL), ["PAY"])
+    known = set(state.milestones)
+    served.tracker.faults.append(Fault("status", "/rest/agile/1.0/board?", times=9, status=status))
+    at = served.clock.on(days=1)
+    served.tracker.close(issue, served.tracker.user("ada"), at)
+    pulled(served.connector(containers=ALL), ["PAY"], state)
+    assert (set(state.milestones), state.by_key()[issue.key].closed_at) == (known, at)
+    assert {f"epic-{epic.id}", f"sprint-{list(project.sprints)[1]}"} < set(state.by_key()[issue.key].milestones)
+    [row] = [row for page in state.pages for row in page.unread]
+    assert (row.project, row.id) == (str(project.id), ""), "no sprint is deleted"
+    assert row.reason.startswith(f"the sprints of all boards: HTTP {status}")
+    served.tracker.faults[-1].times = 9
+    examined = served.connector(containers=ALL).examine(["PAY"])  # type: ignore[attr-defined]
+    found = [row for row in examined.unread if row.what == "sprints"]
+    assert [row.project for row in found] == ["PAY"]
 
 
 def test_a_team_managed_project_without_sprints_has_none(served: Stand) -> None:

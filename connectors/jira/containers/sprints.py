@@ -18,27 +18,40 @@ from msgspec import Raw
 from connectors.jira import api_types
 from connectors.jira.containers.kind import JiraContainers
 from connectors.jira.normalize import to_utc, unread_milestone
+from connectors.jira.search import Search
 from connectors.jira.session import Session
-from connectors.shared.containers import ContainerRows
+from connectors.shared.containers import ContainerRows, Finding
 from connectors.shared.paths import path_of
 from connectors.shared.rows import Rows
 from sync.model.dates import day_of
 from sync.model.tracker_data import Milestone, MilestoneKind, State, UnreadKind, UnreadRow
-from sync.tracker.errors import RefusedError
+from sync.tracker.errors import AuthError, GoneError, RefusedError
+from sync.tracker.preflight import Unread
 
 __all__ = ["Sprints"]
 
 _BOARDS = ("scrum", "simple")
 """Types of boards that may have sprints."""
 
+_REFUSALS = (AuthError, GoneError, RefusedError)
+"""Errors of one list: Cloud answers 401 to a token without the scope for a single request, too."""
+
 _SPRINT = re.compile(r"\[.*?\bid=(?P<id>\d+)")
 _STATE = re.compile(r"\bstate=(?P<state>[A-Za-z]+)")
 
 
 class Sprints(JiraContainers):
-    """The sprints of all boards of projects. A board that refuses its list fails no project: its sprints are unread."""
+    """The sprints of all boards of projects. A board that refuses its list fails no project: its sprints are unread.
+
+    The same holds for a project whose boards are refused: without a licence for Jira Software (403 or 404), or to a
+    token without its scope (401). ``refused`` are the keys of these projects, after `read`.
+    """
 
     word = "sprints"
+
+    def __init__(self, session: Session, search: Search) -> None:
+        super().__init__(session, search)
+        self.refused: set[str] = set()
 
     @classmethod
     def fields(cls, session: Session) -> tuple[str, ...]:
@@ -55,14 +68,22 @@ class Sprints(JiraContainers):
         def skip(row: Raw, reason: str) -> None:
             unread.append(unread_milestone(row, reason, project.id, _id("")))
 
-        for board in session.pages(api_types.Board, "board", {"projectKeyOrId": project.key}, project.key):
+        try:
+            boards = list(session.pages(api_types.Board, "board", {"projectKeyOrId": project.key}, project.key))
+        except _REFUSALS as error:
+            if error.detail.startswith("HTTP 400"):
+                raise  # no answer to a token or a licence
+            self.refused.add(project.key)
+            reason = f"the sprints of all boards: {error.detail}"
+            return Rows([], [UnreadRow(project=project.id, kind=UnreadKind.MILESTONE, reason=reason)])
+        for board in boards:
             if board.type not in _BOARDS:
                 continue
             path = path_of("board/{}/sprint", board.id)
             try:
                 for sprint in session.pages(api_types.Sprint, path, {}, project.key, skip):
                     sprints.setdefault(sprint.id, _milestone_of(sprint, board, project, session))
-            except RefusedError as error:
+            except _REFUSALS as error:
                 if board.type == "simple" and error.detail.startswith("HTTP 400"):
                     continue  # a team-managed project without sprints
                 reason = f"the sprints of board {board.id}: {error.detail}"
@@ -79,6 +100,12 @@ class Sprints(JiraContainers):
         if (change.fieldId or change.field) != self._session.custom_fields.sprint and change.field != "Sprint":
             return None
         return _last_sprint(change.from_), _last_sprint(change.to)
+
+    def findings(self, projects: Sequence[api_types.Project]) -> list[Finding]:
+        """One line for each of these projects whose boards are refused."""
+        self.read(projects)
+        remedy = "they need Jira Software and a token that may read its boards; else remove them from `containers`"
+        return [Unread(project=key, what=self.word, remedy=remedy) for key in sorted(self.refused)]
 
 
 def _id(number: str) -> str:
