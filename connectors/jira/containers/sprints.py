@@ -7,10 +7,8 @@ for each board's sprints.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Raw
@@ -20,6 +18,7 @@ from connectors.jira.containers.kind import JiraContainers
 from connectors.jira.normalize import to_utc, unread_milestone
 from connectors.jira.search import Search
 from connectors.jira.session import Session
+from connectors.jira.sprint_field import current_sprint
 from connectors.shared.containers import ContainerRows, Finding
 from connectors.shared.paths import path_of
 from connectors.shared.rows import Rows
@@ -35,9 +34,6 @@ _BOARDS = ("scrum", "simple")
 
 _REFUSALS = (AuthError, GoneError, RefusedError)
 """Errors of one list: Cloud answers 401 to a token without the scope for a single request, too."""
-
-_SPRINT = re.compile(r"\[.*?\bid=(?P<id>\d+)")
-_STATE = re.compile(r"\bstate=(?P<state>[A-Za-z]+)")
 
 
 class Sprints(JiraContainers):
@@ -92,7 +88,7 @@ class Sprints(JiraContainers):
 
     def now(self, row: api_types.Issue) -> Iterator[str]:
         """The present sprint of an issue."""
-        if number := _current_sprint(row.fields.sprints):
+        if number := current_sprint(row.fields.sprints):
             yield _id(number)
 
     def change(self, change: api_types.Change) -> tuple[str, str] | None:
@@ -117,24 +113,6 @@ def _last_sprint(numbers: str | None) -> str:
     """The milestone id of the last sprint in ``12, 34``; empty without one."""
     last = (numbers or "").rpartition(",")[2].strip()
     return _id(last) if last else ""
-
-
-def _current_sprint(sprints: Any) -> str:
-    """The number of the sprint that is not closed, else of the last sprint; empty without one.
-
-    Cloud sends objects, Data Center sends texts.
-    """
-    last = ""
-    for sprint in sprints if isinstance(sprints, list) else ():
-        if isinstance(sprint, dict):
-            number, state = str(sprint.get("id", "")), str(sprint.get("state", ""))
-        else:
-            number_match, state_match = _SPRINT.search(str(sprint)), _STATE.search(str(sprint))
-            number, state = number_match["id"] if number_match else "", state_match["state"] if state_match else ""
-        if number and state.lower() != "closed":
-            return number
-        last = number or last
-    return last
 
 
 def _milestone_of(
