@@ -73,7 +73,7 @@ class AssessedMilestone:
     their other names. ``inputs``: the projects whose data its health is made from, its own
     first. ``words``: the team's words in its description. ``tolerance``: the share of its items that may be open when
     it counts as done.
-    ``listed``: the memberships of the work on the tracker's own page; None: the same as ``memberships``.
+    ``page_memberships``: the memberships of the work on the tracker's own page; None: the same as ``memberships``.
     ``open_changes``: the uids of all open changes in it, counted or not.
 
     `sync.assess.relations` adds ``commitments`` and ``fellow_words`` (joint milestones), ``findings`` (definition),
@@ -116,7 +116,7 @@ class AssessedMilestone:
     inputs: tuple[Input, ...] = ()
     words: TeamWords = NO_WORDS
     tolerance: float = 0.0
-    listed: Sequence[Membership] | None = None
+    page_memberships: Sequence[Membership] | None = None
     open_changes: tuple[str, ...] = ()
 
     @property
@@ -138,9 +138,9 @@ class AssessedMilestone:
         return max(start, day_of(self.known_from, self.connection.zone))
 
     @property
-    def charted(self) -> Sequence[Membership]:
+    def chart_memberships(self) -> Sequence[Membership]:
         """The memberships that a burn-up draws: those of the tracker's own page."""
-        return self.memberships if self.listed is None else self.listed
+        return self.memberships if self.page_memberships is None else self.page_memberships
 
     @property
     def report_on(self) -> str:

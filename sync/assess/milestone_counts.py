@@ -43,10 +43,10 @@ def _with_changes(
 ) -> Mapping[str, Counts]:
     """Return the counts with the changes in each milestone, and with those of its page if they differ."""
     work, word = rows.work, rows.connection.changes.word
-    is_same = rows.listed is rows.memberships
+    is_same = rows.page_memberships is rows.memberships
     everything, own = count(work.changes_of(work.table)), count(work.changes_of(rows.counted_memberships))
-    page = items if is_same else count(rows.counted_listed)
-    on_page = own if is_same else count(work.changes_of(rows.counted_listed))
+    page = items if is_same else count(rows.counted_page_memberships)
+    on_page = own if is_same else count(work.changes_of(rows.counted_page_memberships))
 
     def with_changes(uid: str, counts: Counts) -> Counts:
         changes, mine = everything[uid], own[uid]
@@ -55,10 +55,10 @@ def _with_changes(
         pairs = changes.members - mine.members if rows.containers[uid].counting.has_changes else 0
         return replace(
             counts,
-            listed=None if shown == counts else shown,
+            page=None if shown == counts else shown,
             pull_requests=changes.open,
             closed_pull_requests=changes.closed,
-            paired=max(0, pairs),
+            paired_changes=max(0, pairs),
         )
 
     return {uid: with_changes(uid, counts) for uid, counts in items.items()}
@@ -88,11 +88,11 @@ def _with_counter(counts: Counts, milestone: Milestone, changes: TrackerChanges)
     more_open, more_closed = max(0, more_open), max(0, more_closed)
     if not more_open and not more_closed:
         return counts
-    shown = counts.shown
+    shown = counts.on_page
     return replace(
         counts,
         word=changes.word,
-        listed=replace(
+        page=replace(
             shown,
             open=shown.open + more_open,
             closed=shown.closed + more_closed,

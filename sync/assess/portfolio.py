@@ -64,7 +64,7 @@ class AssessedJointMilestone:
                 "status": milestone.health.status,
                 "probability": milestone.health.probability,
                 "dates": msgspec.to_builtins(milestone.health.dates),
-                "open": milestone.health.counts.shown.open,
+                "open": milestone.health.counts.on_page.open,
                 "open_counted_here": self.open_counts[milestone.uid],
             }
             for milestone in self.members

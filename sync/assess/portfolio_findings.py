@@ -73,7 +73,7 @@ def _changes(milestone: AssessedMilestone) -> list[datetime]:
 
 def _work(milestone: AssessedMilestone) -> Iterator[Membership]:
     """Yield the memberships of its items, then those of the tracker's own page where these differ."""
-    return chain(milestone.memberships, milestone.listed or ())
+    return chain(milestone.memberships, milestone.page_memberships or ())
 
 
 def _project(milestone: AssessedMilestone) -> str:

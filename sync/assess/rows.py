@@ -48,8 +48,8 @@ class ConnectionRows:
     ``work_time``: that of the tracker; None: it has none. ``contradicting``: the items (uids) whose state contradicts
     their resolution or labels now. ``unlike``: the items (uids) that are finished by the rules of their project and
     open in their tracker now, or the other way round, with their state.
-    ``work`` are the memberships of all work, issues and changes, counted or not. ``listed`` are those that the
-    tracker's own page counts; the same object as ``memberships`` where these are the same.
+    ``work`` are the memberships of all work, issues and changes, counted or not. ``page_memberships`` are those that
+    the tracker's own page counts; the same object as ``memberships`` where these are the same.
     """
 
     connection: Connection
@@ -59,7 +59,7 @@ class ConnectionRows:
     due_dates: Mapping[str, Sequence[DueDate]]
     work: WorkTable
     memberships: MembershipTable
-    listed: MembershipTable
+    page_memberships: MembershipTable
     estimated: Mapping[str, datetime]
     issues: Mapping[str, Issue]
     words: Mapping[str, TeamWords] = field(default_factory=dict)
@@ -92,18 +92,18 @@ class ConnectionRows:
         return self.counted_memberships.by_container()
 
     @cached_property
-    def listed_by_container(self) -> Mapping[str, Sequence[Membership]] | None:
+    def page_by_container(self) -> Mapping[str, Sequence[Membership]] | None:
         """The memberships of the tracker's own page with the carry-over; None if they are those of the items."""
-        if self.listed is self.memberships:
+        if self.page_memberships is self.memberships:
             return None
-        return self.counted_listed.by_container()
+        return self.counted_page_memberships.by_container()
 
     @cached_property
-    def counted_listed(self) -> MembershipTable:
+    def counted_page_memberships(self) -> MembershipTable:
         """The memberships of the tracker's own page, with the carry-over."""
-        if self.listed is self.memberships:
+        if self.page_memberships is self.memberships:
             return self.counted_memberships
-        return self.listed.with_carry_over(self.containers.values())
+        return self.page_memberships.with_carry_over(self.containers.values())
 
     @cached_property
     def counted_memberships(self) -> MembershipTable:
@@ -170,9 +170,9 @@ class ConnectionRows:
     def without(self, milestones: Collection[str], items: Collection[str]) -> ConnectionRows:
         """Return the rows in which these items leave these milestones (uids) now."""
         memberships = self.memberships.leave(milestones, items, self.at)
-        is_same = self.listed is self.memberships
-        listed = memberships if is_same else self.listed.leave(milestones, items, self.at)
-        return replace(self, memberships=memberships, listed=listed)
+        is_same = self.page_memberships is self.memberships
+        listed = memberships if is_same else self.page_memberships.leave(milestones, items, self.at)
+        return replace(self, memberships=memberships, page_memberships=listed)
 
     @cached_property
     def counts(self) -> Mapping[str, Counts]:
@@ -302,7 +302,7 @@ def load_rows(
         due_dates=due_dates,
         work=work,
         memberships=memberships,
-        listed=listed,
+        page_memberships=listed,
         estimated=dict(history.estimated),
         issues=issues,
         words=words,
@@ -353,8 +353,8 @@ def _counted_and_listed(
     work: WorkTable, countings: Mapping[str, Counting], page: Counting
 ) -> tuple[MembershipTable, MembershipTable]:
     """Return the memberships that count in each milestone (uid), and those of the tracker's own page."""
-    listed = work.listed({}, page)
-    counted = listed if set(countings.values()) <= {page} else work.listed(countings, page)
+    listed = work.page_memberships({}, page)
+    counted = listed if set(countings.values()) <= {page} else work.page_memberships(countings, page)
     return work.once(counted), listed
 
 

@@ -370,7 +370,7 @@ def _assessed(
             stream=container.stream,
             health=health,
             memberships=rows.by_container.get(uid, ()),
-            listed=None if rows.listed_by_container is None else rows.listed_by_container.get(uid, ()),
+            page_memberships=None if rows.page_by_container is None else rows.page_by_container.get(uid, ()),
             open_changes=tuple(rows.open_changes.get(uid, ())),
             issues=rows.issues,
             due_dates=tuple(rows.due_dates.get(milestone.id, ())),

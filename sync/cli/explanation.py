@@ -100,7 +100,7 @@ def explanation_view(written: str, explanation: Explanation) -> RenderableType:
 
 
 def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
-    health, counts = explanation.health, explanation.health.counts.shown
+    health, counts = explanation.health, explanation.health.counts.on_page
     title = clean(explanation.title)
     yield Text.assemble((clean(written, len(written)), "bold"), "" if title in written else f" ({title})")
     due = "" if health.due is None else f" by {day(health.due)}"

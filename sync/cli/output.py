@@ -153,7 +153,7 @@ def _row(facts: VerdictFacts) -> dict[str, Any]:
         "promise": health.promise,
         "leftover": health.leftover,
         "usual": health.usual,
-        **_numbers(health.counts.shown),
+        **_numbers(health.counts.on_page),
         "items": {**_numbers(health.counts), "count": counting_of(health.method)},
         "pull_requests": {"open": health.counts.pull_requests, "closed": health.counts.closed_pull_requests},
         "under_calibration": health.basis.calibrating,
@@ -221,7 +221,7 @@ def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: b
         "" if health.probability is None else phrases.percent(health.probability),
         "" if health.due is None else phrases.day(health.due),
         phrases.date_or_end(health.dates.p85, health.dates.horizon),
-        f"{health.counts.shown.done}/{health.counts.shown.total}",
+        f"{health.counts.on_page.done}/{health.counts.on_page.total}",
     )
     return TableRow(
         cells, written, "" if title in written else title, STATUS_STYLE[health.status], _notes(milestone, lint=lint)

@@ -101,9 +101,9 @@ def _row(health: Health) -> dict[str, Any]:
         "promise": health.promise,
         "leftover": health.leftover,
         "usual": health.usual,
-        "open": health.counts.shown.open,
-        "closed": health.counts.shown.closed,
-        "carried": health.counts.shown.carried,
+        "open": health.counts.on_page.open,
+        "closed": health.counts.on_page.closed,
+        "carried": health.counts.on_page.carried,
     }
 
 
@@ -151,7 +151,7 @@ def _cells(health: Health) -> tuple[str, ...]:
         "" if health.probability is None else percent(health.probability),
         "none" if health.due is None else day(health.due),
         *(date_or_end(on, dates.horizon) or "none" for on in (dates.p50, dates.p85)),
-        str(health.counts.shown.open),
+        str(health.counts.on_page.open),
     )
 
 

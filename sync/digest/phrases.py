@@ -104,20 +104,20 @@ class Speaker:
             yield end_sentence(days, is_done=is_done, language=self.language, style=self.style)
         if health.status is Status.ENDED:
             yield from self._progress(health)
-        if health.status is not Status.DONE and health.counts.shown.open:
+        if health.status is not Status.DONE and health.counts.on_page.open:
             yield sentence(self._left_open(health.counts))
 
     def _left_open(self, counts: Counts) -> str:
         if not counts.open:
             return still_open(counts, self.language)
-        shown = counts.shown
+        shown = counts.on_page
         many = self.language.naming(shown.noun).many
         return many("{n} issue is still open", "{n} issues are still open", shown.open)
 
     def _progress(self, health: Health) -> Iterator[str]:
         if health.counts.has_only_uncounted:
             yield only_uncounted(health.counts, self.language)
-        shown = health.counts.shown
+        shown = health.counts.on_page
         if self._numbers and shown.total:
             many = self.language.naming(shown.noun).many
             yield sentence(many("{done} of {n} issue done", "{done} of {n} issues done", shown.total, done=shown.done))

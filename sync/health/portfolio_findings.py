@@ -98,7 +98,7 @@ def _of_milestone(milestone: RunningMilestone) -> Iterator[PortfolioFinding]:
         yield finding(PortfolioFindingKind.FINISHED, since=last)
     first = milestone.first_join
     if milestone.due is None and first is not None and open_work and first <= today - BUCKET:
-        yield finding(PortfolioFindingKind.BUCKET, since=first, count=counts.shown.total)
+        yield finding(PortfolioFindingKind.BUCKET, since=first, count=counts.on_page.total)
 
 
 def _same_titles(milestones: Iterable[RunningMilestone]) -> Iterator[PortfolioFinding]:

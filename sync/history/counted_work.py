@@ -62,7 +62,7 @@ class WorkTable:
         }
         return _with_pairs(table, {change: issues for change, issues in closing.items() if issues})
 
-    def listed(self, countings: Mapping[str, Counting], default: Counting) -> MembershipTable:
+    def page_memberships(self, countings: Mapping[str, Counting], default: Counting) -> MembershipTable:
         """Return the memberships of the work that counts in each container (id); the same object if it is all work.
 
         A change is listed next to the issue that it closes. ``default``: the way of counting of other containers.

@@ -49,9 +49,9 @@ class Counts(Struct, frozen=True, kw_only=True):
     ``added`` items joined after the milestone's start, ``added_week`` in the last seven days. ``changes`` of the items
     are changes (pull or merge requests), for which the tracker has the ``word``; the others are issues.
 
-    ``listed``: the numbers of the tracker's own page, counted from its list, if they differ from those of the items.
+    ``page``: the numbers of the tracker's own page, counted from its list, if they differ from those of the items.
     ``pull_requests`` are all open changes in the milestone and ``closed_pull_requests`` all closed ones, counted or
-    not. ``paired`` changes count with the issue that they close (`sync.history.counted_work`). ``counter``: the
+    not. ``paired_changes`` count with the issue that they close (`sync.history.counted_work`). ``counter``: the
     tracker's own counter, if it differs from its list.
     ``done_by_name`` and ``removed_by_name`` items are open on the tracker's page and finished by the names of the team
     (`sync.model.item_state`), ``open_by_name`` items are closed there and open by these names.
@@ -65,10 +65,10 @@ class Counts(Struct, frozen=True, kw_only=True):
     carried: int = 0
     changes: int = 0
     word: ChangeWord = ChangeWord.PULL_REQUEST
-    listed: Counts | None = None
+    page: Counts | None = None
     pull_requests: int = 0
     closed_pull_requests: int = 0
-    paired: int = 0
+    paired_changes: int = 0
     done_by_name: int = 0
     removed_by_name: int = 0
     open_by_name: int = 0
@@ -100,24 +100,24 @@ class Counts(Struct, frozen=True, kw_only=True):
         return self.open + self.carried
 
     @property
-    def shown(self) -> Counts:
+    def on_page(self) -> Counts:
         """The numbers to show: those of the tracker's own page."""
-        return self.listed or self
+        return self.page or self
 
     @property
     def closed_on_page(self) -> int:
         """Work that is closed on the tracker's own page."""
-        return self.shown.closed - self.done_by_name - self.removed_by_name + self.open_by_name
+        return self.on_page.closed - self.done_by_name - self.removed_by_name + self.open_by_name
 
     @property
     def uncounted_open(self) -> int:
         """Open work on the tracker's own page that is no item."""
-        return max(0, self.shown.open - self.open)
+        return max(0, self.on_page.open - self.open)
 
     @property
     def has_only_uncounted(self) -> bool:
         """True if issues or changes are in it, and none of them counts."""
-        is_on_page = self.listed is not None and self.listed.members > self.members
+        is_on_page = self.page is not None and self.page.members > self.members
         return self.total == 0 and (is_on_page or self.pull_requests + self.closed_pull_requests > 0)
 
     @property

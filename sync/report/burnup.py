@@ -67,15 +67,15 @@ def burn_up_data(milestone: AssessedMilestone) -> BurnUp | None:
     if health.status.is_over and closed_on is not None:
         until = min(until, closed_on)
     start = milestone.charted_from
-    if start is None or start >= until or not milestone.charted:
+    if start is None or start >= until or not milestone.chart_memberships:
         return None
     span = (until - start).days
     count = min(POINTS, span + 1)
     days = sorted({start + timedelta(days=round(span * n / (count - 1))) for n in range(count)})
-    points = [Point(on, done, scope) for on, scope, done in burnup(milestone.charted, days, zone)]
+    points = [Point(on, done, scope) for on, scope, done in burnup(milestone.chart_memberships, days, zone)]
     is_running = not health.status.is_over
     # the last point must equal the counts of the health, which may be later than the end of the day
-    counts = health.counts if milestone.listed is None else health.counts.shown
+    counts = health.counts if milestone.page_memberships is None else health.counts.on_page
     points[-1] = Point(until, counts.done, counts.total) if is_running else points[-1]
     dates = health.dates if is_running else type(health.dates)()
     return BurnUp(
@@ -111,7 +111,7 @@ def content_hash(milestone: AssessedMilestone) -> str:
         return ""
     first = chart.points[0].on
     days = [first + timedelta(days=n) for n in range((chart.today - first).days + 1)]
-    levels = list(burnup(milestone.charted, days, milestone.connection.zone))
+    levels = list(burnup(milestone.chart_memberships, days, milestone.connection.zone))
     moves = [now for before, now in pairwise(levels) if before[1:] != now[1:]]
     weeks = [None if on is None else on.isocalendar()[:2] for on in (chart.p50, chart.p85, chart.p95)]
     last = chart.points[-1]

@@ -41,7 +41,7 @@ def changes_words(n: int, word: ChangeWord, language: Language = ENGLISH) -> str
 
 def other_open(counts: Counts) -> int:
     """Return the number of open issues and changes in the milestone that are no items."""
-    uncounted_changes = 0 if counts.changes or counts.paired else counts.pull_requests
+    uncounted_changes = 0 if counts.changes or counts.paired_changes else counts.pull_requests
     return max(counts.uncounted_open, uncounted_changes)
 
 
@@ -78,7 +78,7 @@ def _only(counts: Counts, language: Language) -> str:
 
 
 def _issues_left_out(counts: Counts) -> int:
-    page = counts.shown
+    page = counts.on_page
     return max(0, (page.members - page.changes) - (counts.members - counts.changes))
 
 
@@ -92,7 +92,7 @@ def counting_sentences(counts: Counts, language: Language = ENGLISH) -> list[str
     """
     sentences = []
     if not counts.has_only_uncounted and (parts := list(_differences(counts, language))):
-        listed = language.say("{n} in the milestone", n=counts.shown.members) if counts.listed is not None else ""
+        listed = language.say("{n} in the milestone", n=counts.on_page.members) if counts.page is not None else ""
         sentences.append(f"{'; '.join(filter(None, (listed, *parts)))}.")
     if by_name := list(_named(counts, language)):
         closed = language.say("{n} closed on the tracker's page", n=counts.closed_on_page)
@@ -104,10 +104,10 @@ def counting_sentences(counts: Counts, language: Language = ENGLISH) -> list[str
 
 def _differences(counts: Counts, language: Language) -> Iterator[str]:
     """Yield the work that is on the tracker's page and no item, and items that are not on it."""
-    page, many = counts.shown, language.many
+    page, many = counts.on_page, language.many
     changes = counts.pull_requests + counts.closed_pull_requests
-    if counts.listed is None:
-        open_changes = 0 if counts.changes or counts.paired else counts.pull_requests
+    if counts.page is None:
+        open_changes = 0 if counts.changes or counts.paired_changes else counts.pull_requests
         if open_changes:
             yield many(
                 "{changes} is not counted",
@@ -118,17 +118,17 @@ def _differences(counts: Counts, language: Language) -> Iterator[str]:
         return
     if issues := _issues_left_out(counts):
         yield many("{n} issue is not counted", "{n} issues are not counted", issues)
-    if left_out := max(0, page.changes - counts.changes - counts.paired):
+    if left_out := max(0, page.changes - counts.changes - counts.paired_changes):
         words = changes_words(left_out, counts.word, language)
         yield many("{changes} is not counted", "{changes} are not counted", left_out, changes=words)
-    if counts.paired:
+    if counts.paired_changes:
         yield many(
             "{changes} counts with the issue that it closes",
             "{changes} count with the issues that they close",
-            counts.paired,
-            changes=changes_words(counts.paired, counts.word, language),
+            counts.paired_changes,
+            changes=changes_words(counts.paired_changes, counts.word, language),
         )
-    if not page.changes and (more := changes - counts.paired) and counts.changes:
+    if not page.changes and (more := changes - counts.paired_changes) and counts.changes:
         words = changes_words(more, counts.word, language)
         yield many("{changes} is counted as well", "{changes} are counted as well", more, changes=words)
 

@@ -263,7 +263,7 @@ def _burn_up(facts: Facts) -> Section | None:
     """Return the burn-up, the budget where the tracker has one, and earlier forecasts."""
     budget = tuple(_budget(facts))
     has_scope = len(facts.points) > 1 and any(point.scope for point in facts.points)
-    blocks: list[Block] = [_chart(facts.points, facts.health.counts.shown.noun)] if has_scope else []
+    blocks: list[Block] = [_chart(facts.points, facts.health.counts.on_page.noun)] if has_scope else []
     blocks += [Lines(budget)] if budget else []
     names = ["burn-up"] if has_scope else []
     names += ["budget"] if budget else []

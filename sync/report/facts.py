@@ -145,8 +145,8 @@ def _counts_meaning(counts: Counts) -> Counts:
         added_week=0,
         pull_requests=min(counts.pull_requests, 1),
         closed_pull_requests=min(counts.closed_pull_requests, 1),
-        paired=min(counts.paired, 1),
-        listed=None,
+        paired_changes=min(counts.paired_changes, 1),
+        page=None,
         counter=None,
     )
 
@@ -211,7 +211,7 @@ def _points(milestone: AssessedMilestone, now: datetime) -> tuple[Point, ...]:
     if start is None or start >= until:
         return ()
     days = _days(start, until)
-    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.charted, days, zone))
+    return tuple(Point(day, done, scope) for day, scope, done in burnup(milestone.chart_memberships, days, zone))
 
 
 def _days(start: date, until: date) -> Sequence[date]:

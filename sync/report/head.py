@@ -183,7 +183,7 @@ def _result(facts: Facts) -> str:
     days = None if ended is None or health.due is None else (ended - health.due).days
     if health.status is Status.ENDED:
         return "It ended with open work." if days is None else end_sentence(days, is_done=False)
-    shown = health.counts.shown
+    shown = health.counts.on_page
     removed = f", {shown.removed} removed" if shown.removed else ""
     work = f"{plural(shown.done, shown.noun)} done{removed}"
     return f"Finished {lateness(days)}: {work}." if days is not None else f"Everything in it is finished: {work}."
@@ -356,7 +356,7 @@ def _progress(facts: Facts) -> Section | None:
 
 def progress_line(facts: Facts) -> Line | None:
     """Return the bar and the counts; None without issues and for a milestone that is over."""
-    counts, differences = facts.health.counts.shown, counting_sentences(facts.health.counts)
+    counts, differences = facts.health.counts.on_page, counting_sentences(facts.health.counts)
     if facts.health.status.is_over or not counts.total:
         return None
     cells = counts.done * 20 // counts.total

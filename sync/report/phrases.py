@@ -225,7 +225,7 @@ def promise_record(promise: Promise, language: Language = ENGLISH) -> str:
 
 def outcome(counts: Counts, language: Language = ENGLISH) -> str:
     """Return the counts of a milestone that is over in words: ``5 of 12 issues done, 7 carried over``."""
-    shown = counts.shown
+    shown = counts.on_page
     say, many = language.say, language.naming(shown.noun).many
     parts = [many("{done} of {n} issue done", "{done} of {n} issues done", shown.total, done=shown.done)]
     parts += [say("{count} carried over", count=shown.carried)] if shown.carried else []

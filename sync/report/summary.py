@@ -151,7 +151,7 @@ def _still_open(facts: Facts) -> str:
     counts = facts.health.counts
     if (other_open(counts) and not counts.open) or not counts.total:
         return still_open(counts)
-    return f"{plural(counts.shown.open, counts.shown.noun)} still open"
+    return f"{plural(counts.on_page.open, counts.on_page.noun)} still open"
 
 
 # --- footer ----------------------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def time_left(days: int, language: Language = ENGLISH) -> str:
 
 def still_open(counts: Counts, language: Language = ENGLISH) -> str:
     """Return the open work after the due date: "3 of 10 issues open", "10 pull requests open"."""
-    shown, others = counts.shown, other_open(counts)
+    shown, others = counts.on_page, other_open(counts)
     if others and not counts.open:
         return language.say("{work} open", work=other_open_words(counts, language))
     if counts.has_only_uncounted:
@@ -132,7 +132,7 @@ def still_open(counts: Counts, language: Language = ENGLISH) -> str:
         return language.say("it has no issues")
     many = language.naming(shown.noun).many
     fact = many("{open} of {n} issue open", "{open} of {n} issues open", shown.total, open=shown.open)
-    if others and counts.listed is None:
+    if others and counts.page is None:
         return language.say("{fact}, {work} open", fact=fact, work=other_open_words(counts, language))
     return fact
 

@@ -135,7 +135,7 @@ def items(milestone: AssessedMilestone) -> tuple[int, int]:
 
 
 def shown(milestone: AssessedMilestone) -> tuple[int, int]:
-    counts = milestone.health.counts.shown
+    counts = milestone.health.counts.on_page
     return counts.open, counts.closed
 
 
@@ -182,7 +182,7 @@ def test_a_change_that_closes_an_issue_of_the_milestone_is_one_item_with_it() ->
     assert counting_sentences(milestone.health.counts) == [
         "12 in the milestone; 1 pull request counts with the issue that it closes."
     ]
-    assert milestone.health.counts.total <= milestone.health.counts.shown.total
+    assert milestone.health.counts.total <= milestone.health.counts.on_page.total
 
 
 def test_a_milestone_of_changes_only_is_a_milestone() -> None:

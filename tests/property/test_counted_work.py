@@ -98,6 +98,6 @@ def test_no_item_is_there_twice_and_no_work_is_lost(
 def test_the_parts_add_up_to_all_work(issue: list[Membership], change: list[Membership]) -> None:
     table = MembershipTable.of((row, T0) for row in (*issue, *change)).as_of(T0 + timedelta(days=LAST + 5))
     work = WorkTable(table, {"change": ("issue",)})
-    parts = [work.listed({}, counting) for counting in (Counting.ISSUES, Counting.CHANGES)]
-    assert sum(map(len, parts)) == len(work.listed({}, Counting.BOTH)) == len(table)
+    parts = [work.page_memberships({}, counting) for counting in (Counting.ISSUES, Counting.CHANGES)]
+    assert sum(map(len, parts)) == len(work.page_memberships({}, Counting.BOTH)) == len(table)
     assert len(work.once(table)) <= len(table)

@@ -103,7 +103,7 @@ COUNTED = {
 @pytest.mark.parametrize("counting", Counting)
 def test_each_container_counts_its_own_way(counting: Counting) -> None:
     work = WorkTable(table(member("issue", 1), member("change", 1)), {"change": ()})
-    listed = work.listed({"m": counting}, Counting.ISSUES)
+    listed = work.page_memberships({"m": counting}, Counting.ISSUES)
     assert {row.item for row in listed.by_container()["m"]} == COUNTED[counting]
     assert (listed is work.table) == (counting is Counting.BOTH)
     assert work.kinds() == {"m": (True, True)}

@@ -60,7 +60,7 @@ def test_each_finding_alone(changes: dict[str, object], kind: FindingKind) -> No
 
 
 def test_a_milestone_whose_issues_do_not_count_is_not_called_empty() -> None:
-    assert _kinds(counts=Counts(listed=Counts(open=5)), open_items=[]) == []
+    assert _kinds(counts=Counts(page=Counts(open=5)), open_items=[]) == []
 
 
 def test_no_estimates_at_all_is_a_habit_and_one_of_many_no_finding() -> None:

@@ -60,8 +60,8 @@ def test_forgotten_is_past_due_and_without_a_change(due: int, changed: int, foun
         (Counts(open=1, closed=4), 7, False),
         (Counts(closed=4, removed=4), 7, False),
         (Counts(closed=4, carried=1), 7, False),
-        (Counts(closed=4, listed=Counts(open=1, closed=4)), 7, False),
-        (Counts(closed=4, listed=Counts(closed=5)), 7, True),
+        (Counts(closed=4, page=Counts(open=1, closed=4)), 7, False),
+        (Counts(closed=4, page=Counts(closed=5)), 7, True),
     ],
 )
 def test_finished_needs_a_week_without_a_change_and_nothing_unfinished(
@@ -86,10 +86,10 @@ def test_a_bucket_has_no_date_and_never_ends(due: date | None, first: int | None
 
 def test_open_work_that_does_not_count_is_open_work() -> None:
     """The open pull requests of a milestone whose issues are all closed, where only issues count."""
-    counts = Counts(closed=4, pull_requests=2, listed=Counts(open=2, closed=4))
+    counts = Counts(closed=4, pull_requests=2, page=Counts(open=2, closed=4))
     assert kinds(running(due=days(60), counts=counts, last_change=days(30))) == [PortfolioFindingKind.FORGOTTEN]
     (bucket,) = portfolio_findings([running(due=None, counts=counts, first_join=days(200))], {})
-    assert (bucket.kind, bucket.values["count"]) == (PortfolioFindingKind.BUCKET, counts.shown.total)
+    assert (bucket.kind, bucket.values["count"]) == (PortfolioFindingKind.BUCKET, counts.on_page.total)
 
 
 def test_equal_titles_count_within_a_project_only() -> None:
