@@ -124,6 +124,7 @@ class Session:
         self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
         self._clock = setup.clock
         self._discovered_at, self._is_recalled = datetime.min.replace(tzinfo=UTC), False
+        self._has_recalled_types = False
         self._lock = threading.Lock()
         self._idle: list[jira.JIRA] = []
         self.drivers: dict[str, dict[str, api_types.User]] = {}
@@ -287,6 +288,7 @@ class Session:
         optional: dict[str, Any] = {"categories": dict(discovery.categories), "site": discovery.site}
         optional |= {"status_names": dict(discovery.status_names)}
         optional |= {"configuration": discovery.configuration, "types": discovery.types}
+        self._has_recalled_types = bool(discovery.types)
         self.drivers = dict(discovery.drivers)
         vars(self).update(facts | {name: value for name, value in optional.items() if value})
 
@@ -318,6 +320,12 @@ class Session:
             for name in ("statuses", "categories", "status_names"):
                 vars(self).pop(name, None)
         return self.categories
+
+    def refresh_types(self) -> bool:
+        """Read the issue types again, unless this session has read them. Return whether they differ."""
+        before = vars(self).pop("types", None) if self._has_recalled_types else None
+        self._has_recalled_types = False
+        return before is not None and before != self.types
 
     @property
     def _fingerprint(self) -> str:

@@ -280,6 +280,22 @@ def test_without_the_licence_there_are_no_parents_and_all_else_is_read(served: S
     assert not served.connector(containers=PARENTS).examine(["PAY"]).limitations  # type: ignore[attr-defined]
 
 
+def test_a_type_that_is_gone_between_two_pulls_fails_nothing(served: Stand) -> None:
+    """A licence ended, or a type was deleted or renamed: Jira refuses its name, and the types are read again."""
+    tree = Tree(served)
+    state = tree.pull()
+    served.tracker.premium = False
+    for project in (tree.pay, tree.web):
+        for issue in project.issues.values():
+            issue.type = "Task" if issue.type == "Initiative" else issue.type
+    place = "search/jql" if served.tracker.kind == "jira-cloud" else "search"
+    body = "{\"errorMessages\": [\"The value 'Initiative' does not exist for the field 'issuetype'.\"]}"
+    served.tracker.faults.append(Fault("status", place, times=3, status=400, body=body))
+    tree.pull(state)
+    assert state.failed == {}
+    assert state.complete == {str(tree.pay.id), str(tree.web.id)}
+
+
 def test_an_old_data_center_has_parents_too() -> None:
     with stand("jira") as served:
         served.tracker.version = OLDEST["jira"]

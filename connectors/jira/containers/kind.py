@@ -14,7 +14,7 @@ from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.containers import ContainerKind, ContainerRows, Containers, moved
 from connectors.shared.rows import Rows
 from sync.model.tracker_data import DueDate, Event, Milestone, MilestoneKind, UnreadKind
-from sync.tracker.errors import TrackerError
+from sync.tracker.errors import RefusedError, TrackerError
 
 if TYPE_CHECKING:
     from connectors.jira.search import Batch, Search
@@ -120,11 +120,20 @@ class IssueContainers(JiraContainers):
         return f"{self.prefix}{issue}" if issue in self._known else ""
 
     def read(self, projects: Sequence[api_types.Project]) -> ContainerRows:
-        """Read the containers of these projects by one search; of each alone if that fails."""
-        types = self.types(self._session)
-        rows = self._search_in(projects, types) if types else ContainerRows()
+        """Read the containers of these projects by one search; of each alone if that fails.
+
+        Jira refuses to search for a type that it had yesterday: then the types are read again.
+        """
+        rows = self._search_types(projects)
+        is_refused = any(isinstance(error, RefusedError) for error in rows.failed.values())
+        if is_refused and self._session.refresh_types():
+            rows = self._search_types(projects)
         self._known = set(self.ids.values())
         return rows
+
+    def _search_types(self, projects: Sequence[api_types.Project]) -> ContainerRows:
+        types = self.types(self._session)
+        return self._search_in(projects, types) if types else ContainerRows()
 
     def _search_in(self, projects: Sequence[api_types.Project], types: Sequence[str]) -> ContainerRows:
         keys = {project.key: project.id for project in projects}
