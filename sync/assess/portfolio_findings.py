@@ -51,6 +51,7 @@ def _facts(milestone: AssessedMilestone) -> RunningMilestone:
         other_ids=milestone.other_ids,
         project=_project(milestone),
         title=milestone.milestone.title,
+        kind=milestone.milestone.kind,
         today=day_of(health.at, zone),
         due=health.due,
         counts=health.counts,

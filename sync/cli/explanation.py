@@ -38,6 +38,7 @@ from sync.report.levers import lever_texts
 from sync.report.phrases import day, percent, plural
 from sync.report.team_words import decision_line, due_decision_lines, risk_line, tolerance_sentence
 from sync.report.verdict_facts import SHAPES, VerdictFacts, verdict_facts
+from sync.report.why import no_verdict_sentence
 
 __all__ = ["explanation_tree", "explanation_view", "joint_explanation", "short_explanation"]
 
@@ -112,14 +113,15 @@ def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
         yield _line(only_uncounted(health.counts))
     for sentence in counting_sentences(health.counts):
         yield _line(sentence)
-    if health.unknown is not None:
-        yield _line(phrases.unknown_sentence(health.unknown, counted_in(health)))
+    facts = None if explanation.milestone is None else verdict_facts(explanation.milestone)
+    if facts is not None and health.unknown is not None:
+        yield _line(no_verdict_sentence(facts))
     if health.confidence is not None:
         yield _line(f"Confidence: {phrases.sureness(health)}")
     for sentence in (*outlook_sentences(health), *(phrases.promise_sentences(health) or ())):
         yield _line(sentence)
-    if explanation.milestone is not None:
-        yield from (_line(line_text(line, has_hyperlinks=True)) for line in _said(verdict_facts(explanation.milestone)))
+    if facts is not None:
+        yield from (_line(line_text(line, has_hyperlinks=True)) for line in _said(facts))
 
 
 def _said(facts: VerdictFacts) -> Iterator[Line]:

@@ -39,7 +39,7 @@ from sync.report.team_words import due_decision_lines, risk_line
 from sync.report.track_record import NO_TRACK_RECORD, dates_clause, record_clauses
 from sync.report.verdict import data_sentence
 from sync.report.verdict_facts import SHAPES, WORST_FIRST, VerdictFacts, facts_of, joint_verdict_facts, verdict_facts
-from sync.report.why import joint_causes, joint_why, why_sentence
+from sync.report.why import joint_causes, joint_why, no_verdict_sentence, why_sentence
 from sync.tracker.actions import kind_of
 
 if TYPE_CHECKING:
@@ -95,10 +95,11 @@ def reason_sentences(milestone: AssessedMilestone) -> list[str]:
     health = milestone.health
     if health.unknown is UnknownCause.STALE:
         return [phrases.UNKNOWN[health.unknown]]
-    if fact := phrases.fact_sentence(health):
+    facts = verdict_facts(milestone)
+    if fact := phrases.fact_sentence(health, facts.milestone.kind):
         return [fact]
     if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
-        return [phrases.unknown_sentence(health.unknown, counted_in(health))]
+        return [no_verdict_sentence(facts)]
     return [reason_sentence(reason, counted_in(health)) for reason in health.reasons]
 
 
@@ -274,9 +275,9 @@ def _cause(facts: VerdictFacts) -> list[str]:
     """The status before, with its last day, and why the milestone has the present one."""
     health = facts.health
     if health.previous_status in (None, health.status):
-        return [why_sentence(health)]
+        return [why_sentence(facts)]
     until = phrases.day(facts.day_of(health.since))
-    return [f"Was {phrases.STATUS[health.previous_status]} until {until}.", why_sentence(health)]
+    return [f"Was {phrases.STATUS[health.previous_status]} until {until}.", why_sentence(facts)]
 
 
 def print_assessment(

@@ -2,7 +2,8 @@
 
 ======================  =============================================================================================
 forgotten               14 days or more past its due date, open work, and nothing in it changed for 14 days
-finished, but open      everything in it has been closed for 7 days or more, but the milestone is open in its tracker
+finished, but open      everything in it has been closed for 7 days or more, but the milestone, of a kind that people
+                        close, is open in its tracker
 same title              two or more running milestones of one project have one title
 bucket                  no due date, and issues have joined it for 180 days or more: it collects work and never ends
 work without milestone  open issues of a project with running milestones that are in no milestone
@@ -22,6 +23,7 @@ from msgspec import Struct
 from sync.model.item_state import fold_name
 from sync.model.membership import Counts
 from sync.model.portfolio_finding import PortfolioFinding, PortfolioFindingKind
+from sync.model.tracker_data import ENDING_WITHOUT_CLOSING, MilestoneKind
 
 __all__ = ["RECENT", "OpenWork", "RunningMilestone", "portfolio_findings"]
 
@@ -57,6 +59,7 @@ class RunningMilestone(Struct, frozen=True, kw_only=True):
     other_ids: tuple[str, ...]
     project: str
     title: str
+    kind: MilestoneKind
     today: date
     due: date | None
     counts: Counts
@@ -88,17 +91,25 @@ def _of_milestone(milestone: RunningMilestone) -> Iterator[PortfolioFinding]:
     counts, today, last = milestone.counts, milestone.today, milestone.last_change
 
     def finding(kind: PortfolioFindingKind, **values: date | int) -> PortfolioFinding:
-        return PortfolioFinding(kind=kind, ids=(milestone.written,), title=milestone.title, values=dict(values))
+        ids, title = (milestone.written,), milestone.title
+        return PortfolioFinding(kind=kind, ids=ids, title=title, milestone_kind=milestone.kind, values=dict(values))
 
     open_work = counts.open + counts.uncounted_open
     if last is not None and open_work and milestone.due is not None and milestone.due <= today - FORGOTTEN:
         if last <= today - FORGOTTEN:
             yield finding(PortfolioFindingKind.FORGOTTEN, due=milestone.due, since=last)
-    elif last is not None and counts.done and not counts.carried and not open_work and last <= today - FINISHED:
+    elif last is not None and _is_finished(milestone) and last <= today - FINISHED:
         yield finding(PortfolioFindingKind.FINISHED, since=last)
     first = milestone.first_join
     if milestone.due is None and first is not None and open_work and first <= today - BUCKET:
         yield finding(PortfolioFindingKind.BUCKET, since=first, count=counts.on_page.total)
+
+
+def _is_finished(milestone: RunningMilestone) -> bool:
+    """Return True if all work is done and only a person is left to close the milestone."""
+    counts = milestone.counts
+    is_done = counts.done > 0 and not (counts.carried or counts.open or counts.uncounted_open)
+    return is_done and milestone.kind not in ENDING_WITHOUT_CLOSING
 
 
 def _same_titles(milestones: Iterable[RunningMilestone]) -> Iterator[PortfolioFinding]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from sync.model.health import Value
+from sync.model.tracker_data import MilestoneKind
 
 __all__ = ["PortfolioFinding", "PortfolioFindingKind"]
 
@@ -25,10 +26,11 @@ class PortfolioFinding(Struct, frozen=True, kw_only=True):
     """One finding. ``title`` is foreign text: the title of the milestones, empty for a project.
 
     ``ids`` are the milestones, or the project, as people write them: foreign text too. ``values`` are the numbers and
-    dates of its sentence.
+    dates of its sentence. ``milestone_kind`` says how such a milestone ends.
     """
 
     kind: PortfolioFindingKind
     ids: tuple[str, ...]
     title: str = ""
+    milestone_kind: MilestoneKind = MilestoneKind.MILESTONE
     values: dict[str, Value] = {}

@@ -28,6 +28,7 @@ from sync.model.dates import day_ended, day_of
 
 __all__ = [
     "ENDING_ON_DAY",
+    "ENDING_WITHOUT_CLOSING",
     "LISTED_ID_PREFIX",
     "RULE_ID_PREFIX",
     "DueDate",
@@ -117,6 +118,11 @@ ENDING_ON_DAY = frozenset((MilestoneKind.VERSION, MilestoneKind.ITERATION))
 
 ``closed_at`` is the end of that day in UTC.
 """
+
+ENDING_WITHOUT_CLOSING = frozenset(
+    (MilestoneKind.ITERATION, MilestoneKind.TARGET_DATE, MilestoneKind.RULE, MilestoneKind.JOINT)
+)
+"""Kinds that no person closes: their dates, or their members, end them."""
 
 
 class EventKind(StrEnum):

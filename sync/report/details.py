@@ -32,10 +32,20 @@ from sync.report.attention import attention_line, flagged_issues, issue_item
 from sync.report.counting import counted_in
 from sync.report.facts import FOLDED, POINTS, SHOWN, Facts, Point
 from sync.report.figures import hours, overrun_percent
-from sync.report.head import ITEMS, kind_word
+from sync.report.head import ITEMS
 from sync.report.language import ENGLISH, Language
 from sync.report.levers import lever_texts, ranked_levers
-from sync.report.phrases import capital, day, finding_sentence, minute, percent, plural, small, sureness
+from sync.report.phrases import (
+    capital,
+    day,
+    finding_sentence,
+    history_sentence,
+    minute,
+    percent,
+    plural,
+    small,
+    sureness,
+)
 from sync.report.reasons import reason_sentence
 from sync.report.reminder import owner_lines
 from sync.report.team_words import SHOWN_DECISIONS, SHOWN_RISKS, decision_line, risk_line
@@ -340,8 +350,7 @@ def _confidence(facts: Facts) -> Section | None:
         lines.append(("Recent forecasts of this series were worse than its own hit rate, which is shown instead.",))
     lines.append((facts.calibration,))
     if facts.known_from is not None:
-        kind = kind_word(facts.milestone.kind)
-        lines.append((f"The history of this {kind} begins on {day(facts.known_from)}: the tracker has none.",))
+        lines.append((history_sentence(facts.milestone.kind, facts.known_from),))
     lines += [
         ("Source ", Foreign(source.name), f" last read in full on {minute(source.at)}")
         for source in facts.sources

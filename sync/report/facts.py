@@ -67,8 +67,7 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     ``changes`` since the comment that a reader knows, and ``previous_forecast`` in it (`sync.report.changes`), are None
     before the first comment. ``last_week``: the probability about a week ago (None: no trend, see `sync.report.trend`).
     ``due_dates`` are all that were seen, ``forecasts`` were published earlier, oldest first; ``calibration`` describes
-    in our words how accurate such forecasts were. ``points`` draw the burn-up. ``known_from``: no history of its
-    members exists before this day.
+    in our words how accurate such forecasts were. ``points`` draw the burn-up.
     ``override`` and ``note`` are words of people; ``commands``: ``/milesync`` comments have an effect. ``missing`` are
     the inputs that could not be read; ``aggregate``: sources count whose items this audience may not read.
     ``commitments`` are the joint milestones of which it is a member, ``fellow_words`` the decisions and risks of their
@@ -91,7 +90,6 @@ class Facts(VerdictFacts, frozen=True, kw_only=True):
     forecasts: tuple[PublishedForecast, ...] = ()
     calibration: str = NO_TRACK_RECORD
     points: tuple[Point, ...] = ()
-    known_from: date | None = None
     budget: Budget | None = None
     override: Override | None = None
     note: Note | None = None
@@ -177,7 +175,6 @@ def build_facts(milestone: AssessedMilestone, *, now: datetime) -> Facts:
         sources=(SourceFreshness(name=milestone.connection.name, at=milestone.read_at),),
         missing=tuple(entry for entry in milestone.inputs if entry.state is not InputState.READ),
         points=_points(milestone, now),
-        known_from=None if milestone.known_from is None else day_of(milestone.known_from, milestone.connection.zone),
         budget=_budget(
             milestone.issues[membership.item]
             for membership in milestone.memberships

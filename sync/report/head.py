@@ -49,7 +49,6 @@ from sync.report.phrases import (
     promise_sentences,
     short_day,
     small,
-    unknown_sentence,
 )
 from sync.report.team_words import due_decision_lines, risk_line, tolerance_sentence
 from sync.report.verdict import (
@@ -61,6 +60,7 @@ from sync.report.verdict import (
     time_left,
     verdict,
 )
+from sync.report.why import no_verdict_sentence
 from sync.tracker.slash_commands import MAX_NOTE_LENGTH
 
 __all__ = [
@@ -171,10 +171,10 @@ def _ground(facts: Facts) -> Iterator[Line]:
     health = facts.health
     if health.status.is_over:
         yield (_result(facts),)
-    elif fact := fact_sentence(health):
+    elif fact := fact_sentence(health, facts.milestone.kind):
         yield (fact,)
     elif health.unknown not in (None, UnknownCause.STALE) and health.status is not Status.OVERDUE:
-        yield (unknown_sentence(health.unknown, counted_in(health)),)
+        yield (no_verdict_sentence(facts),)
 
 
 def _result(facts: Facts) -> str:
@@ -204,7 +204,7 @@ def _override_line(facts: Facts, override: Override) -> Line:
 def _has_dates(facts: Facts) -> bool:
     """Return whether the milestone runs towards a due date, with open work and a forecast."""
     health, dates = facts.health, facts.health.dates
-    if health.status not in HAS_FORECAST or fact_sentence(health):
+    if health.status not in HAS_FORECAST or fact_sentence(health, facts.milestone.kind):
         return False
     return dates.p50 is not None or dates.p85 is not None or dates.horizon is not None
 

@@ -15,6 +15,7 @@ from sync.model.definition import Finding, FindingKind
 from sync.model.health import Confidence, Health, Lever, Promise, Reason, Status, UnknownCause
 from sync.model.membership import Counts
 from sync.model.team_words import FaultKind
+from sync.model.tracker_data import ENDING_WITHOUT_CLOSING, MilestoneKind
 from sync.report.counting import counted_in, only_uncounted, other_open, other_open_words
 from sync.report.language import ENGLISH, ROUGH_DAYS, Language, Style
 
@@ -28,8 +29,10 @@ __all__ = [
     "date_or_end",
     "day",
     "end_sentence",
+    "ending_clause",
     "fact_sentence",
     "finding_sentence",
+    "history_sentence",
     "lateness",
     "minute",
     "number_of",
@@ -78,6 +81,14 @@ def unknown_sentence(cause: UnknownCause, language: Language = ENGLISH) -> str:
         UnknownCause.MEMBER: say("One of its members cannot be forecast."),
         UnknownCause.STALE: say("No verdict: one source could not be read completely."),
     }[cause]
+
+
+def history_sentence(kind: MilestoneKind, begins: date, language: Language = ENGLISH) -> str:
+    """Return when the history of a listed milestone begins, which the tracker does not have."""
+    say, day = language.say, language.day(begins)
+    if kind is MilestoneKind.TARGET_DATE:
+        return say("The history of this target date begins on {day}: the tracker has none.", day=day)
+    return say("The history of this iteration begins on {day}: the tracker has none.", day=day)
 
 
 STATUS: Mapping[Status, str] = {status: status_words(status) for status in Status}
@@ -234,10 +245,26 @@ def outcome(counts: Counts, language: Language = ENGLISH) -> str:
     return ", ".join(parts)
 
 
-def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
+def ending_clause(kind: MilestoneKind, language: Language = ENGLISH) -> str:
+    """Return what ends a running milestone in which nothing is open, as a clause: by whom, or when by itself."""
+    say = language.say
+    return {
+        MilestoneKind.MILESTONE: say("close the milestone to end it"),
+        MilestoneKind.VERSION: say("release the version to end it"),
+        MilestoneKind.SPRINT: say("complete the sprint to end it"),
+        MilestoneKind.EPIC: say("close the epic to end it"),
+        MilestoneKind.PARENT: say("close the parent issue to end it"),
+        MilestoneKind.ITERATION: say("it ends with its last day"),
+        MilestoneKind.TARGET_DATE: say("it ends when its date has passed"),
+        MilestoneKind.RULE: say("it ends when its due date has passed"),
+        MilestoneKind.JOINT: say("it ends with its last member"),
+    }[kind]
+
+
+def fact_sentence(health: Health, kind: MilestoneKind, language: Language = ENGLISH) -> str:
     """Return the fact behind a status that rests on no forecast; else empty.
 
-    How it ended, that nothing is open, or that nothing in it counts.
+    How it ended, that nothing is open, or that nothing in it counts. The ``kind`` of the milestone says what ends it.
     """
     counts, work = health.counts, counted_in(health, language)
     if health.status is Status.ENDED:
@@ -247,7 +274,7 @@ def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
     if health.status is not Status.ON_TRACK or not counts.done:
         return ""
     if counts.unfinished:
-        return "" if health.probability is not None else _within_tolerance(counts, work)
+        return "" if health.probability is not None else _within_tolerance(counts, kind, work)
     if others := other_open(counts):
         return work.many(
             "All its issues are closed; {others} is still open.",
@@ -255,24 +282,28 @@ def fact_sentence(health: Health, language: Language = ENGLISH) -> str:
             others,
             others=other_open_words(counts, language),
         )
+    fact = work.say("All its issues are closed")
     if health.expected_joins:
-        return work.many(
-            "All its issues are closed, but {n} more is usually added later; close the milestone to end it.",
-            "All its issues are closed, but {n} more are usually added later; close the milestone to end it.",
+        fact = work.many(
+            "All its issues are closed, but {n} more is usually added later",
+            "All its issues are closed, but {n} more are usually added later",
             health.expected_joins,
         )
-    return work.say("All its issues are closed; close the milestone to end it.")
+    return language.say("{fact}; {ending}.", fact=fact, ending=ending_clause(kind, language))
 
 
-def _within_tolerance(counts: Counts, language: Language) -> str:
+def _within_tolerance(counts: Counts, kind: MilestoneKind, language: Language) -> str:
     """Return that the due date has passed, and no more is open than the tolerance allows."""
-    return language.many(
-        "{done} of {total} done: {n} open issue is within the tolerance; close the milestone to end it.",
-        "{done} of {total} done: {n} open issues are within the tolerance; close the milestone to end it.",
+    fact = language.many(
+        "{done} of {total} done: {n} open issue is within the tolerance",
+        "{done} of {total} done: {n} open issues are within the tolerance",
         counts.unfinished,
         done=counts.done,
         total=counts.total,
     )
+    if kind in ENDING_WITHOUT_CLOSING:
+        return sentence(fact)
+    return language.say("{fact}; {ending}.", fact=fact, ending=ending_clause(kind, language))
 
 
 # --- values of reasons and levers ------------------------------------------------------------------------------------

@@ -8,7 +8,9 @@ from typing import Any
 
 from sync.markup.document import Foreign, Line
 from sync.model.portfolio_finding import PortfolioFinding, PortfolioFindingKind
+from sync.model.tracker_data import ENDING_WITHOUT_CLOSING, MilestoneKind
 from sync.report.language import ENGLISH, Language
+from sync.report.phrases import ending_clause
 
 __all__ = ["portfolio_finding_line", "portfolio_finding_rows", "portfolio_finding_words"]
 
@@ -59,17 +61,27 @@ def _day(finding: PortfolioFinding, name: str, language: Language) -> str:
 
 
 def _forgotten(finding: PortfolioFinding, language: Language) -> str:
-    return language.say(
-        "It was due on {due}, and nothing in it has changed since {since}. Give it a new date, or close it.",
+    say, kind = language.say, finding.milestone_kind
+    advice = say("Give it a new date, or close it.")
+    if kind is MilestoneKind.VERSION:
+        advice = say("Give it a new date, or release it.")
+    elif kind is MilestoneKind.SPRINT:
+        advice = say("Give it a new date, or complete it.")
+    elif kind in ENDING_WITHOUT_CLOSING:
+        advice = say("Close what is open in it, or move it to a later date.")
+    return say(
+        "It was due on {due}, and nothing in it has changed since {since}. {advice}",
         due=_day(finding, "due", language),
         since=_day(finding, "since", language),
+        advice=advice,
     )
 
 
 def _finished(finding: PortfolioFinding, language: Language) -> str:
     return language.say(
-        "Everything in it has been closed since {since}, but it is still open. Close it to end it.",
+        "Everything in it has been closed since {since}, but it is still open; {ending}.",
         since=_day(finding, "since", language),
+        ending=ending_clause(finding.milestone_kind, language),
     )
 
 

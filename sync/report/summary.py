@@ -25,12 +25,11 @@ from sync.report.phrases import (
     percent,
     plural,
     small,
-    unknown_sentence,
 )
 from sync.report.reasons import reason_sentence
 from sync.report.verdict import missing_since, still_open
 from sync.report.verdict_facts import is_worse
-from sync.report.why import main_reason
+from sync.report.why import main_reason, no_verdict_sentence
 from sync.tracker.slash_commands import example_override
 
 __all__ = [
@@ -135,14 +134,14 @@ def _gist(facts: Facts) -> str:
         p50, horizon = health.dates.p50, health.dates.horizon
         likely = f"; most likely on {day(p50)}" if p50 else f"; most likely after {day(horizon)}" if horizon else ""
         return f"is {percent(health.probability)} likely to be done by {day(health.due)}{likely}."
-    if fact := fact_sentence(health):
+    if fact := fact_sentence(health, facts.milestone.kind):
         return f"is on track. {fact}"
     if health.unknown is UnknownCause.STALE:
         since = health.stale_since
         return f"has no verdict: a source {missing_since(since) if since else 'has not been read completely'}."
     if health.status is Status.NO_DUE_DATE:
         return f"has {small(UNKNOWN[UnknownCause.NO_DUE_DATE])}"
-    cause = unknown_sentence(health.unknown, counted_in(health)) if health.unknown else ""
+    cause = no_verdict_sentence(facts)
     return f"has no verdict. {cause}" if cause else "has too little data for a verdict."
 
 

@@ -64,7 +64,7 @@ def verdict(facts: VerdictFacts, last_week: float | None = None, language: Langu
         if health.status is Status.DONE:
             return when
         return say("{verdict}: {fact}", verdict=when, fact=outcome(health.counts, language))
-    if health.status is Status.ON_TRACK and fact_sentence(health):
+    if health.status is Status.ON_TRACK and fact_sentence(health, facts.milestone.kind):
         counts = health.counts
         fact = counted_in(health, language).say("all its issues are closed")
         if counts.unfinished:

@@ -85,7 +85,7 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
     the run (UTC); None: that of the assessment, which is earlier while a verdict is kept. ``zone`` is that of the
     connection, in which days begin and end.
     ``finished_on``: day on which the last item of a done milestone was closed; people often close the milestone itself
-    later.
+    later. ``known_from``: no history of its members exists before this day, on which milesync first saw it.
     """
 
     health: Health
@@ -99,6 +99,7 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
     now: datetime | None = None
     zone: ZoneInfo = _UTC
     finished_on: date | None = None
+    known_from: date | None = None
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a moment in the zone."""
@@ -177,6 +178,7 @@ def verdict_facts(milestone: AssessedMilestone, *, now: datetime | None = None) 
         now=now,
         zone=milestone.connection.zone,
         finished_on=finished_on(milestone),
+        known_from=None if milestone.known_from is None else day_of(milestone.known_from, milestone.connection.zone),
     )
 
 

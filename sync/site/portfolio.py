@@ -79,15 +79,16 @@ class Row:
 
 def milestone_row(milestone: AssessedMilestone, now: datetime, *, paged: bool = True) -> Row:
     """Return the row of a milestone at ``now`` (UTC); ``paged``: it has a page of its own."""
+    facts = verdict_facts(milestone, now=now)
     return Row(
         uid=milestone.uid,
         written=clean(milestone.written),
         title=clean(milestone.milestone.title),
         tracker=milestone.connection.name,
-        facts=verdict_facts(milestone, now=now),
+        facts=facts,
         current=milestone.is_current,
         page=page_name(milestone.uid) if paged else "",
-        why=why_sentence(milestone.health),
+        why=why_sentence(facts),
     )
 
 

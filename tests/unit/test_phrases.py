@@ -35,7 +35,7 @@ from sync.model.health import (
 )
 from sync.model.membership import Counts
 from sync.model.team_words import FaultKind, WordFault
-from sync.model.tracker_data import DueDate, Milestone, MilestoneKind, State
+from sync.model.tracker_data import ENDING_WITHOUT_CLOSING, DueDate, Milestone, MilestoneKind, State
 from sync.report.counting import counting_sentences
 from sync.report.language import ENGLISH, LANGUAGES, Language, Style, load_language
 from sync.report.leftover import leftover_range, outlook_sentences
@@ -47,6 +47,7 @@ from sync.report.phrases import (
     end_sentence,
     fact_sentence,
     finding_sentence,
+    history_sentence,
     outcome,
     promise_sentences,
     status_words,
@@ -265,7 +266,8 @@ def test_promises_and_outcomes_have_their_phrases() -> None:
         check(partial(outcome, counts))
     for joins in (None, 1, 2):
         shown = health(Status.ON_TRACK, counts=Counts(closed=3), expected_joins=joins)
-        check(partial(fact_sentence, shown), sentence=True)
+        for kind in MilestoneKind:
+            check(partial(fact_sentence, shown, kind), sentence=True)
     check(partial(date_or_end, None, DUE))
 
 
@@ -273,7 +275,8 @@ def test_promises_and_outcomes_have_their_phrases() -> None:
 def test_pull_requests_have_their_phrases(pull_requests: int) -> None:
     counts = Counts(closed=3, pull_requests=pull_requests)
     for shown in (counts, Counts(pull_requests=pull_requests), Counts(closed_pull_requests=pull_requests)):
-        check(partial(fact_sentence, health(Status.ON_TRACK, counts=shown)), sentence=True)
+        on_track = health(Status.ON_TRACK, counts=shown)
+        check(partial(fact_sentence, on_track, MilestoneKind.MILESTONE), sentence=True)
     for word in ChangeWord:
         check(partial(_counting, replace(counts, word=word)), sentence=True)
 
@@ -291,14 +294,46 @@ OPEN_PULL_REQUESTS = {
 @pytest.mark.parametrize("counts", OPEN_PULL_REQUESTS)
 def test_closed_issues_end_no_milestone_while_pull_requests_are_open(counts: Counts) -> None:
     shown = health(Status.ON_TRACK, probability=0.9, counts=counts, expected_joins=None)
-    assert fact_sentence(shown) == OPEN_PULL_REQUESTS[counts]
+    assert fact_sentence(shown, MilestoneKind.MILESTONE) == OPEN_PULL_REQUESTS[counts]
+
+
+ENDINGS = {
+    MilestoneKind.MILESTONE: "close the milestone to end it",
+    MilestoneKind.VERSION: "release the version to end it",
+    MilestoneKind.SPRINT: "complete the sprint to end it",
+    MilestoneKind.EPIC: "close the epic to end it",
+    MilestoneKind.PARENT: "close the parent issue to end it",
+    MilestoneKind.ITERATION: "it ends with its last day",
+    MilestoneKind.TARGET_DATE: "it ends when its date has passed",
+    MilestoneKind.RULE: "it ends when its due date has passed",
+    MilestoneKind.JOINT: "it ends with its last member",
+}
+
+
+@pytest.mark.parametrize("kind", MilestoneKind)
+def test_a_fact_says_what_ends_a_milestone_of_its_kind(kind: MilestoneKind) -> None:
+    finished = health(Status.ON_TRACK, probability=0.9, counts=Counts(closed=2))
+    more = replace(finished, expected_joins=3)
+    assert fact_sentence(finished, kind) == f"All its issues are closed; {ENDINGS[kind]}."
+    usual = f"All its issues are closed, but 3 more are usually added later; {ENDINGS[kind]}."
+    assert fact_sentence(more, kind) == usual
+    late = health(Status.ON_TRACK, counts=Counts(open=1, closed=11))
+    within = "11 of 12 done: 1 open issue is within the tolerance"
+    expected = f"{within}." if kind in ENDING_WITHOUT_CLOSING else f"{within}; {ENDINGS[kind]}."
+    assert fact_sentence(late, kind) == expected, "its date has passed, and has not ended it"
+
+
+@pytest.mark.parametrize("kind", [MilestoneKind.ITERATION, MilestoneKind.TARGET_DATE])
+def test_the_beginning_of_a_history_has_its_phrase(kind: MilestoneKind) -> None:
+    check(partial(history_sentence, kind, TODAY), sentence=True)
 
 
 def test_open_issues_within_the_tolerance_are_a_fact_after_the_due_date() -> None:
     shown = health(Status.ON_TRACK, probability=None, counts=Counts(open=1, closed=11), expected_joins=None)
-    assert fact_sentence(shown).startswith("11 of 12 done: 1 open issue is within the tolerance;")
+    assert fact_sentence(shown, MilestoneKind.MILESTONE)
     assert _verdict(shown, None, load_language("en")) == "On track: 11 of 12 done"
-    assert fact_sentence(health(Status.ON_TRACK, probability=0.9, counts=Counts(open=1, closed=11))) == ""
+    likely = health(Status.ON_TRACK, probability=0.9, counts=Counts(open=1, closed=11))
+    assert fact_sentence(likely, MilestoneKind.MILESTONE) == ""
 
 
 def test_overdue_names_the_pull_requests() -> None:

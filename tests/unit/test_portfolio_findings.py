@@ -11,7 +11,9 @@ from sync.cli.lines import line_text
 from sync.health.portfolio_findings import OpenWork, RunningMilestone, portfolio_findings
 from sync.model.membership import Counts
 from sync.model.portfolio_finding import PortfolioFinding, PortfolioFindingKind
+from sync.model.tracker_data import ENDING_WITHOUT_CLOSING, MilestoneKind
 from sync.report.language import LANGUAGES, load_language
+from sync.report.phrases import ending_clause
 from sync.report.portfolio_findings import portfolio_finding_line, portfolio_finding_rows, portfolio_finding_words
 
 TODAY = date(2026, 12, 1)
@@ -27,6 +29,7 @@ def running(written: str = "gh:acme/app#1", **changes: Any) -> RunningMilestone:
         "other_ids": (),
         "project": "gh:acme/app",
         "title": written,
+        "kind": MilestoneKind.MILESTONE,
         "today": TODAY,
         "due": TODAY + timedelta(days=9),
         "counts": Counts(open=3, closed=2),
@@ -111,6 +114,33 @@ def test_work_without_a_milestone_is_counted_by_project() -> None:
     (finding,) = portfolio_findings([], work)
     assert finding.ids == ("gh:acme/app",)
     assert finding.values == {"count": 12, "recent": 3}
+
+
+@pytest.mark.parametrize("kind", MilestoneKind)
+def test_only_a_milestone_that_people_close_is_finished_but_open(kind: MilestoneKind) -> None:
+    """An iteration whose work is done early runs until its last day."""
+    found = portfolio_findings([running(kind=kind, counts=Counts(closed=4), last_change=days(8))], {})
+    assert [portfolio_finding_words(finding) for finding in found] == [
+        f"Everything in it has been closed since 23 Nov 2026, but it is still open; {ending_clause(kind)}."
+        for _ in range(kind not in ENDING_WITHOUT_CLOSING)
+    ]
+
+
+ADVICE = {
+    MilestoneKind.MILESTONE: "Give it a new date, or close it.",
+    MilestoneKind.VERSION: "Give it a new date, or release it.",
+    MilestoneKind.SPRINT: "Give it a new date, or complete it.",
+    MilestoneKind.TARGET_DATE: "Close what is open in it, or move it to a later date.",
+}
+
+
+@pytest.mark.parametrize("kind", ADVICE)
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_what_to_do_about_a_forgotten_milestone_depends_on_its_kind(kind: MilestoneKind, name: str) -> None:
+    (finding,) = portfolio_findings([running(kind=kind, due=days(20), last_change=days(20))], {})
+    assert portfolio_finding_words(finding).endswith(f" {ADVICE[kind]}")
+    language = load_language(name)
+    assert portfolio_finding_words(finding, language).endswith(f" {language.say(ADVICE[kind])}")
 
 
 @pytest.mark.parametrize("name", ["en", *(name for name in LANGUAGES if name != "en")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from sync.model.dates import day_of
 from sync.model.health import Reason, ReasonKind, Status, UnknownCause
+from sync.model.tracker_data import MilestoneKind
 from sync.report.head import headline
 from sync.report.language import load_language
 from sync.report.phrases import UNKNOWN
 from sync.report.reasons import reason_sentence
 from sync.report.verdict import as_of, data_sentence, missing_since
 from sync.report.verdict_facts import SHAPES, WORST_FIRST, is_worse
-from sync.report.why import main_reason, why_sentence
+from sync.report.why import main_reason, no_verdict_sentence, why_sentence
 from tests.golden.situations import NOW, facts, health
 
 GOOD = Reason(kind=ReasonKind.PACE, effect=0.9, values={"share": 0.9, "usual": 0.5})
@@ -59,8 +60,21 @@ def test_the_main_reason_of_on_track_is_the_strongest_in_its_favour() -> None:
 
 def test_a_missing_input_explains_a_missing_verdict_but_not_a_date_that_has_passed() -> None:
     missing = health(Status.UNKNOWN, None, unknown=UnknownCause.TOO_FEW_ITEMS, reasons=(BAD,))
-    assert why_sentence(missing) == UNKNOWN[UnknownCause.TOO_FEW_ITEMS]
-    assert why_sentence(replace(missing, status=Status.OVERDUE)) == reason_sentence(BAD)
+    assert why_sentence(facts(missing)) == UNKNOWN[UnknownCause.TOO_FEW_ITEMS]
+    assert why_sentence(facts(replace(missing, status=Status.OVERDUE))) == reason_sentence(BAD)
+
+
+@pytest.mark.parametrize("cause", sorted(set(UnknownCause) - {UnknownCause.STALE}))
+def test_a_milestone_without_a_history_in_its_tracker_says_when_its_history_begins(cause: UnknownCause) -> None:
+    shown = facts(health(Status.UNKNOWN, None, unknown=cause))
+    iteration = replace(shown.milestone, kind=MilestoneKind.ITERATION)
+    listed = replace(shown, milestone=iteration, known_from=date(2026, 11, 10))
+    history = "The history of this iteration begins on 10 Nov 2026: the tracker has none."
+    assert no_verdict_sentence(shown) == UNKNOWN[cause]
+    assert no_verdict_sentence(listed) == (history if cause is UnknownCause.NO_HISTORY else UNKNOWN[cause])
+    dated = replace(listed, milestone=replace(iteration, kind=MilestoneKind.TARGET_DATE))
+    if cause is UnknownCause.NO_HISTORY:
+        assert no_verdict_sentence(dated) == why_sentence(dated) == history.replace("iteration", "target date")
 
 
 def test_a_kept_verdict_has_its_time_and_since_when_a_source_fails_in_each_language() -> None:
