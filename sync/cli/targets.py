@@ -20,7 +20,7 @@ from msgspec import Struct, field
 
 from config.connector_options import options_type
 
-__all__ = ["EXAMPLES", "TargetConnection", "container_words", "parse_targets"]
+__all__ = ["EXAMPLES", "TargetConnection", "container_words", "other_targets", "parse_targets"]
 
 EXAMPLES = "github:owner/repo, gitlab:group/project or jira:KEY"
 """Targets without a kind of container, for messages."""
@@ -69,6 +69,17 @@ def parse_targets(targets: Iterable[str], kinds: Sequence[str], errors: list[str
         kind: TargetConnection(kind, tuple(names), _options(tuple(words[kind]), tuple(boards.get(kind, ()))))
         for kind, names in projects.items()
     }
+
+
+def other_targets(targets: Iterable[str]) -> list[str]:
+    """Return the targets of other kinds of milestones of the same projects: ``gitlab:acme:iterations``."""
+    plain = [target for target in targets if not _WORD.search(target.partition(":")[2]) and "/projects/" not in target]
+    return [
+        f"{target}:{word.replace(' ', '-')}"
+        for target in plain
+        for word in container_words(target.partition(":")[0])[1:]
+        if not target.startswith("github:") or word == "parents"  # the others need a board
+    ]
 
 
 def container_words(kind: str) -> tuple[str, ...]:

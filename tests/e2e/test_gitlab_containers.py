@@ -138,6 +138,7 @@ def test_check_says_what_a_kind_needs_that_the_server_does_not_list(team: tuple[
     gitlab, _ = team
     env = {"GITLAB_URL": gitlab.tracker.url, "GITLAB_TOKEN": "sandbox"}
     assert "GitLab lists no iterations" not in milesync("check", "gitlab:acme:iterations", env=env).err
+    assert "Milestones may be of another kind: gitlab:acme:iterations" in milesync("check", "gitlab:acme", env=env).out
     gitlab.tracker.premium = False
     done = milesync("check", "gitlab:acme:iterations", env=env)
     assert done.code == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync.cli.targets import container_words, parse_targets
+from sync.cli.targets import container_words, other_targets, parse_targets
 
 KINDS = ("github", "gitlab", "jira")
 BOARD = {"boards": ("acme/7",), "board_homes": {"acme/7": "*"}}
@@ -78,3 +78,19 @@ def test_an_unknown_kind_of_container_is_answered_with_the_known_ones(kind: str)
     line = error(f"{kind}:acme/app:weeks")
     assert f"'weeks' is no kind of milestone of {kind}" in line
     assert all(word.replace(" ", "-") in line for word in container_words(kind))
+
+
+@pytest.mark.parametrize(
+    ("targets", "others"),
+    [
+        (["gitlab:acme"], ["gitlab:acme:iterations", "gitlab:acme:epics"]),
+        (["jira:PAY"], ["jira:PAY:sprints", "jira:PAY:epics", "jira:PAY:parents"]),
+        (["github:acme/app"], ["github:acme/app:parents"]),
+        (["github:acme/projects/7", "jira:PAY:sprints"], []),
+    ],
+)
+def test_other_kinds_of_the_same_projects_are_offered(targets: list[str], others: list[str]) -> None:
+    assert other_targets(targets) == others
+    errors: list[str] = []
+    parse_targets(others, KINDS, errors)
+    assert errors == []
