@@ -13,7 +13,8 @@ The start is the first of these that is known:
 5. the day on which its first item joined.
 
 Items that join until the end of the start day are the agreed scope (`Container.agreed_at`). In case 4 the start is no
-known day, so items that join after that moment are added.
+known day, so items that join after that moment are added. If nothing has joined by then (an epic is filled days after
+it was created), the agreed scope is what joins on the first day on which anything does. The start stays.
 
 Of a listed milestone (`LISTED_ID_PREFIX`), such as a board's iteration, no history exists before milesync first saw it:
 the items that it had then are the agreed scope, and `Container.known_from` is that time.
@@ -84,6 +85,7 @@ def containers(
         project = projects[milestone.project].key if milestone.project in projects else milestone.project
         start, agreed_at = _start(milestone, key, due, releases.get(milestone.project, ()), joins, zone)
         known_from = _known_from(milestone, due_dates.get(milestone.id, ()), agreed_at or start)
+        agreed_at = known_from or agreed_at
         kind = milestone.kind
         if kind is MilestoneKind.RULE:
             kind = usual_kind.get(milestone.project, MilestoneKind.MILESTONE)
@@ -96,7 +98,7 @@ def containers(
                 due=None if due is None else end_of_day(due, zone),
                 first_due=None if first_due is None else end_of_day(first_due, zone),
                 ended=_ended(milestone, due, zone, at),
-                agreed_at=known_from or agreed_at,
+                agreed_at=_first_planning(agreed_at or start, joins.first.get(key), zone) or agreed_at,
                 known_from=known_from,
                 is_end_estimated=_is_end_estimated(milestone, due, zone, at),
             )
@@ -120,6 +122,13 @@ def _known_from(m: Milestone, due_dates: Sequence[DueDate], agreed_at: datetime 
         return None
     seen = due_dates[0].seen
     return seen if agreed_at is None or seen > agreed_at else None
+
+
+def _first_planning(agreed_at: datetime | None, first_join: datetime | None, zone: ZoneInfo) -> datetime | None:
+    """Return the end of the day on which the first item joined, if that was after ``agreed_at``; None otherwise."""
+    if agreed_at is None or first_join is None or first_join <= agreed_at:
+        return None
+    return end_of_day(day_of(first_join, zone), zone)
 
 
 def _release_days(

@@ -134,8 +134,8 @@ class Container(Struct, frozen=True, kw_only=True):
     ``start`` and ``due`` are moments (due = the end of the due day); ``first_due`` is the baseline's. ``ended`` is when
     it was closed or released; None while it runs. ``stream`` names its series: project, kind and title without digits.
     ``clock``: its due date was moved later than planned; ``clock_due`` is the due moment of that plan.
-    ``agreed_at`` is the moment until which items join the agreed scope, the end of the start day; later ones are added.
-    None: ``start``.
+    ``agreed_at`` is the moment until which items join the agreed scope, the end of the start day, or of the first day
+    on which any joined, if that is later; later ones are added. None: ``start``.
     ``is_end_estimated``: the moment at which it was closed is not known, or only its day.
     ``known_from``: the tracker has no history of its members, and milesync saw them first at this time, after the
     agreed scope. None: they are known from the start.

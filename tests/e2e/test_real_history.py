@@ -31,7 +31,8 @@ def direct() -> dict[str, tuple[int, int, int]]:
 
     A member if created by then; closed if resolved by then with any resolution, or, where a closed issue was never
     resolved, since its creation; added if created after the
-    version's start: 14 days before due for a sprint, else the previous release, clipped to 28..150 days before due.
+    version's start: 14 days before due for a sprint, else the previous release, clipped to 28..150 days before due;
+    if none was created by then, after the day on which the first was.
     """
     with (DATA / "jira_titanium_versions.csv").open(newline="") as file:
         versions = [row for row in csv.DictReader(file) if row["releaseDate"]]
@@ -50,6 +51,7 @@ def direct() -> dict[str, tuple[int, int, int]]:
         starts[row["id"]] = datetime.combine(day - timedelta(days=days - 1), time.min, UTC)
     end = datetime.combine(AS_OF, time.max, UTC)
     counts = {row["id"]: [0, 0, 0] for row in versions}
+    joined = defaultdict(list)
     with gzip.open(DATA / "jira_titanium_issues.csv.gz", "rt", newline="") as file:
         for row in csv.DictReader(file):
             created = datetime.fromisoformat(row["created"])
@@ -59,7 +61,11 @@ def direct() -> dict[str, tuple[int, int, int]]:
             closed = bool(ended) and datetime.fromisoformat(ended) <= end
             for version in set(filter(None, row["fix_version_ids"].split("|"))) & counts.keys():
                 counts[version][1 if closed else 0] += 1
-                counts[version][2] += created > starts[version]
+                joined[version].append(created)
+    for version, times in joined.items():
+        first_day_end = datetime.combine(min(times).date() + timedelta(days=1), time.min, UTC)
+        agreed_at = starts[version] if min(times) <= starts[version] else first_day_end
+        counts[version][2] = sum(created > agreed_at for created in times)
     return {f"jira:{row['project']}/{row['name']}": tuple(counts[row["id"]]) for row in versions}  # type: ignore[misc]
 
 

@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
 from sync.history.containers import Joins, containers
 from sync.history.counting import burnup, is_done, is_member, is_open, merged_counts
+from sync.history.ledger import Ledger
 from sync.history.membership_table import MembershipTable
 from sync.history.memberships import Titles, memberships
 from sync.model.item_state import StateNames, StateRules, fold_names
@@ -445,10 +448,9 @@ def test_days_begin_and_end_in_the_zone_of_the_project() -> None:
 
 
 def test_the_start_is_the_day_given_then_that_of_the_creation_then_that_of_the_first_join() -> None:
-    joins = {box("m"): day(7)}
-    [given] = contain(milestone(start=date(2026, 1, 5), created_at=day(2)), joins=joins)
-    [made] = contain(milestone(created_at=day(2)), joins=joins)
-    [first] = contain(milestone(), joins=joins)
+    [given] = contain(milestone(start=date(2026, 1, 5), created_at=day(2)))
+    [made] = contain(milestone(created_at=day(2)))
+    [first] = contain(milestone(), joins={box("m"): day(7)})
     [none] = contain(milestone())
     starts = (given.start, made.start, first.start, none.start)
     assert starts == (midnight(1, 5), midnight(1, 3), midnight(1, 8), None)
@@ -461,7 +463,7 @@ def test_the_day_of_the_creation_is_that_of_the_zone_of_the_project() -> None:
     assert (made.start, made.agreed_at) == (midnight(1, 2, 5), midnight(1, 3, 5))
 
 
-@pytest.mark.parametrize("day_of_join", [1, 40, 170])
+@pytest.mark.parametrize("day_of_join", [1, 40, 110])
 def test_a_version_begins_with_the_first_recorded_join_and_is_inferred_without_one(day_of_join: int) -> None:
     """Jira has no creation of a version; where it recorded a join, no release before is needed."""
     before, due = version("v0", date(2026, 5, 1)), version("v", date(2026, 7, 1))
@@ -470,6 +472,36 @@ def test_a_version_begins_with_the_first_recorded_join_and_is_inferred_without_o
         joined_on = day(day_of_join) - timedelta(hours=12)
         assert found.start == (joined_on if is_recorded else midnight(5, 2))
         assert found.agreed_at == (joined_on + timedelta(days=1) if is_recorded else None)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        milestone(created_at=midnight(1, 3, 9), due=date(2026, 2, 1)),
+        milestone(start=date(2026, 1, 3), due=date(2026, 2, 1)),
+        milestone(kind=MilestoneKind.EPIC, created_at=midnight(1, 3, 9), due=date(2026, 2, 1)),
+        milestone(kind=MilestoneKind.PARENT, created_at=midnight(1, 3, 9), due=date(2026, 2, 1)),
+        milestone(kind=MilestoneKind.SPRINT, start=date(2026, 1, 3), due=date(2026, 1, 17)),
+        version("m", date(2026, 1, 16), title="Sprint 7"),
+    ],
+    ids=["created", "given start", "epic", "parent", "sprint", "version without a record"],
+)
+def test_what_joins_an_empty_milestone_on_the_first_planning_day_is_agreed(late: Milestone) -> None:
+    """The start stays; of a milestone that had items by the end of its start day, the agreed scope stays, too."""
+    (empty,), (filled,) = contain(late), contain(late, joins={box("m"): midnight(1, 3)})
+    assert empty == filled, "no shift while nothing has joined, nor where something has joined in time"
+    [found] = contain(late, joins={box("m"): midnight(1, 7, 15)})
+    assert (found.start, found.agreed_at) == (midnight(1, 3), midnight(1, 8))
+    stays = [member(str(hour), joined=midnight(1, 7, hour)) for hour in (15, 20)] + [member("x", joined=midnight(1, 9))]
+    for at, added in ((midnight(1, 7, 22), 0), (midnight(1, 8, 12), 0), (midnight(1, 9), 1), (midnight(1, 12), 1)):
+        known = [stay for stay in stays if stay.joined <= at]
+        assert counts(found, known, at).added == merged_counts([(found, known)], at).added == added
+        assert HistoryTables(Ledger.of([found], known), Rules()).agreed.tolist() == [min(len(known), 2)]
+
+
+def test_the_first_planning_day_is_a_day_of_the_zone_of_the_project() -> None:
+    [late] = contain(milestone(start=date(2026, 1, 3)), joins={box("m"): midnight(1, 7, 4)}, zone="America/New_York")
+    assert (late.start, late.agreed_at) == (midnight(1, 3, 5), midnight(1, 7, 5))
 
 
 def test_same_facts_begin_on_the_same_day_in_a_version_and_in_a_milestone() -> None:
