@@ -55,7 +55,7 @@ def attention_line(facts: Facts, issue: Issue, flags: tuple[str, ...]) -> Line:
     if "unreviewed" in flags and issue.review_since is not None:
         waited = (facts.today - facts.day_of(issue.review_since)).days
         names = join_parts(Foreign(person.name) for person in issue.reviewers[:NAMED_PEOPLE])
-        words += [", " if words else "", f"waiting for review for {plural(waited, 'day')}"]
+        words += [", " if words else "", f"waiting {plural(waited, 'day')} for a review"]
         words += [" by ", *names] if names else []
     if "unassigned" in flags:
         words += [", " if words else "", "unassigned"]

@@ -28,7 +28,7 @@ from sync.model.published import PublishedForecast
 from sync.model.robots import is_robot
 from sync.model.tracker_data import Person
 from sync.report.figures import hours, overrun_percent
-from sync.report.head import kind_word
+from sync.report.head import kind_word, title_after
 from sync.report.language import ENGLISH
 from sync.report.phrases import STATUS, against, capital, day, end_sentence, percent, plural
 from sync.report.questions import question_line
@@ -57,7 +57,7 @@ def closing_comment(
 
 
 def _head(record: ClosingRecord, commitments: Sequence[Commitment]) -> Section:
-    where: Line = (_kind(record), " ", Foreign(record.title))
+    where: Line = (_kind(record), " ", Foreign(title_after(kind_word(record.kind), record.title)))
     where += (" in ", Foreign(record.project), ".") if record.project else (".",)
     facts = [*_end(record), *_forecast_before(record)]
     lines = [where + ((" " + " ".join(facts),) if facts else ())]

@@ -200,8 +200,9 @@ def _commitment(facts: Facts, commitment: Commitment) -> Section | None:
         fellows = {fellow.key for fellow in commitment.fellows}
         if said := tuple(line for words in facts.fellow_words if words.key in fellows for line in _words_of(words)):
             blocks.append(Bullets(said))
+    is_complete = commitment.fellows and not commitment.hidden  # a number would be smaller than the truth
     members = plural(len(commitment.fellows), "other member")
-    title = f"Joint milestone: {members}" if commitment.fellows else "Joint milestone"
+    title = f"Joint milestone: {members}" if is_complete else "Joint milestone"
     return _folded(title, Lines(((Foreign(commitment.name),),)), *blocks, weight=78) if blocks else None
 
 

@@ -5,6 +5,7 @@ Ten seconds to read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
@@ -71,6 +72,7 @@ __all__ = [
     "kind_word",
     "place_line",
     "progress_line",
+    "title_after",
 ]
 
 BLOCKS = 15
@@ -126,7 +128,8 @@ def place_line(facts: Facts) -> Line:
     """Return milestone, project, due date and owner."""
     kind = capital(kind_word(facts.milestone.kind))
     named = Link(kind, facts.milestone.url) if facts.milestone.url else kind
-    line: Line = (named, " ", Foreign(facts.milestone.title), " in ", Foreign(facts.project), f"{_due_words(facts)}.")
+    title = Foreign(title_after(kind, facts.milestone.title))
+    line: Line = (named, " ", title, " in ", Foreign(facts.project), f"{_due_words(facts)}.")
     if not facts.owners:
         return line
     return (*line, " Owner: " if len(facts.owners) == 1 else " Owners: ", *join_parts(map(Foreign, facts.owners)))
@@ -140,6 +143,12 @@ def kind_word(kind: MilestoneKind) -> str:
         MilestoneKind.TARGET_DATE: "target date",
     }
     return names.get(kind, kind.value)
+
+
+def title_after(kind: str, title: str) -> str:
+    """Return the title as it follows the word for its kind, which is not repeated: "12" of the sprint "Sprint 12"."""
+    repeated = re.match(rf"{re.escape(kind)}(?:\s*[:#]\s*|\s+)(?=\w)", title, re.IGNORECASE)
+    return title[repeated.end() :] if repeated else title
 
 
 def _due_words(facts: Facts) -> str:

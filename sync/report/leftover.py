@@ -40,14 +40,14 @@ def leftover_sentence(health: Health, language: Language = ENGLISH) -> str | Non
     """Return "Usually 3 of 10 issues are still open on 5 Dec 2026 (80% range: 1 to 6).".
 
     None without a forecast, or if none is expected to be left. Where the range exceeds the open and carried-over items,
-    the sentence says that it includes issues added until then, instead of "of 10".
+    the sentence says that it includes issues added until then, instead of "of 10". Nor does it say "of 1".
     """
     language = counted_in(health, language)
     leftover, due, unfinished = health.leftover, health.due, health.counts.unfinished
     if not _is_worth_saying(health) or leftover is None or due is None:
         return None
     number, day, span = leftover.usually, language.day(due), _span(leftover, language, unfinished)
-    if leftover.high > unfinished:
+    if leftover.high > unfinished or unfinished == 1:  # "of 1 issue" says nothing
         if not number:
             return language.say("Usually no issue is still open on {day} ({span}).", day=day, span=span)
         return language.many(

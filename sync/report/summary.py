@@ -12,7 +12,7 @@ from sync.model.tracker_data import Milestone
 from sync.report.counting import counted_in, other_open
 from sync.report.details import detail_sections
 from sync.report.facts import Facts
-from sync.report.head import HAS_FORECAST, date_lines, head_sections, headline, kind_word
+from sync.report.head import HAS_FORECAST, date_lines, head_sections, headline, kind_word, title_after
 from sync.report.levers import best_lever, lever_texts
 from sync.report.phrases import (
     STATUS,
@@ -77,9 +77,10 @@ def description_lines(facts: Facts) -> Document:
 
 def board_update(facts: Facts, page: str) -> Document:
     """Return the status update on a project board: milestone, verdict, dates, and a link to the status issue."""
+    kind = kind_word(facts.milestone.kind)
     name: Line = (
-        f"{capital(kind_word(facts.milestone.kind))} ",
-        Foreign(facts.milestone.title),
+        f"{capital(kind)} ",
+        Foreign(title_after(kind, facts.milestone.title)),
         " in ",
         Foreign(facts.project),
     )
@@ -92,10 +93,11 @@ def status_issue_title(milestone: Milestone) -> str:
 
     Titles have no code spans, so a space follows each sign that a tracker could read as a mention or a reference.
     """
-    title = clean(milestone.title)
+    kind, title = kind_word(milestone.kind), clean(milestone.title)
+    heading = "Health of" if title_after(kind, title) != title else f"Health of {kind}:"
     for sign in "@#!~%&$^*[]<>|`\\":
         title = title.replace(sign, f"{sign} ")
-    return f"Health of {kind_word(milestone.kind)}: {' '.join(title.replace('://', ': //').split())}"[:200]
+    return f"{heading} {' '.join(title.replace('://', ': //').split())}"[:200]
 
 
 def status_issue_body(milestone: Milestone, project: str, *, closes: bool = False) -> Document:
@@ -106,7 +108,7 @@ def status_issue_body(milestone: Milestone, project: str, *, closes: bool = Fals
     kind = kind_word(milestone.kind)
     line: Line = (
         f"This issue shows the health of {kind} ",
-        Foreign(milestone.title),
+        Foreign(title_after(kind, milestone.title)),
         " in ",
         Foreign(project),
         ".",

@@ -268,7 +268,7 @@ def test_changes_that_wait_for_review_need_someone(changes: TrackerChanges, clos
     names = [milestone.issues[uid].title for uid in milestone.waiting_changes]
     assert names == ["Change 3", "Change 2", "Change 1", "Change 0"]
     body, _ = world.summary()
-    assert "waiting for review for 7 days by `Ada Fox` and `Lin`" in body
+    assert "waiting 7 days for a review by `Ada Fox` and `Lin`" in body
     assert "`Change 9`: waiting" not in body
     assert "4 changes wait for review for more than 3 days" in body
 

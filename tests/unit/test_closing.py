@@ -22,6 +22,7 @@ from sync.model.tracker_data import (
     DueDate,
     Issue,
     Markup,
+    MilestoneKind,
     Person,
     State,
     StatusCategory,
@@ -406,6 +407,10 @@ def test_records_of_earlier_versions_can_be_read() -> None:
     record = msgspec.json.decode(old, type=ClosingRecord)
     assert record.day_of(record.at) == date(2026, 4, 11)
     assert "The forecast two weeks before the end was 40%" in body_of(record)
+
+
+def test_the_closing_comment_does_not_repeat_the_kind_with_which_the_title_begins() -> None:
+    assert "Sprint `12`" in body_of(replace(ended(), kind=MilestoneKind.SPRINT, title="Sprint 12", url=""))
 
 
 def test_the_joint_milestones_are_named_with_the_status_that_readers_may_know() -> None:

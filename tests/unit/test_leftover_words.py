@@ -43,6 +43,8 @@ def health(left: tuple[int, int, int] | None, *, still_open: int = 10, finished:
     [
         ((1, 3, 6), 10, "Usually 3 of 10 issues are still open on 5 Dec 2026 (80% range: 1 to 6)."),
         ((0, 0, 2), 4, "Usually none of 4 issues is still open on 5 Dec 2026 (80% range: 0 to 2)."),
+        ((0, 0, 1), 1, "Usually no issue is still open on 5 Dec 2026 (80% range: 0 to 1)."),
+        ((0, 1, 1), 1, "Usually 1 issue is still open on 5 Dec 2026 (80% range: 0 to 1)."),
         ((4, 4, 4), 4, "Usually 4 of 4 issues are still open on 5 Dec 2026 (80% range: 4)."),
         (
             (1, 3, 6),

@@ -29,10 +29,11 @@ from sync.model.membership import Counts
 from sync.model.tracker_data import DueDate, Markup, MilestoneKind
 from sync.report.changes import Changes
 from sync.report.facts import Facts, meaning
+from sync.report.head import kind_word
 from sync.report.levers import best_lever, lever_texts
-from sync.report.phrases import STATUS, UNKNOWN, against, day, percent, plural
+from sync.report.phrases import STATUS, UNKNOWN, against, day, percent, plural, small
 from sync.report.reasons import reason_sentence
-from sync.report.summary import status_issue_body, status_issue_title, summary, transition
+from sync.report.summary import board_update, status_issue_body, status_issue_title, summary, transition
 from tests.golden.situations import (
     DUE,
     NOW,
@@ -374,6 +375,7 @@ def test_a_transition_says_once_that_there_is_no_verdict() -> None:
         ("Payments 2.0", "Health of milestone: Payments 2.0"),
         ("@ada #1 !2 %3", "Health of milestone: @ ada # 1 ! 2 % 3"),
         ("a\r\n/close", "Health of milestone: a /close"),
+        ("Milestone 12", "Health of Milestone 12"),
         ("https://evil.example", "Health of milestone: https: //evil.example"),
     ],
 )
@@ -406,6 +408,39 @@ def test_parts_of_a_forecast_name_the_series_that_they_come_from() -> None:
     assert "no earlier milestones of this series" in words
     assert "Compared with other series at this point" in words
     assert "Track record of this series" not in words
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "shown"),
+    [
+        (MilestoneKind.SPRINT, "Sprint 12", "Sprint 12"),
+        (MilestoneKind.SPRINT, "SPRINT #12", "Sprint 12"),
+        (MilestoneKind.EPIC, "Epic: new checkout", "Epic new checkout"),
+        (MilestoneKind.VERSION, "Version 2.0", "Version 2.0"),
+        (MilestoneKind.TARGET_DATE, "2026-12-15", "Target date 2026-12-15"),
+        (MilestoneKind.ITERATION, "Sprint 12", "Iteration Sprint 12"),
+        (MilestoneKind.SPRINT, "Sprinters 12", "Sprint Sprinters 12"),
+        (MilestoneKind.SPRINT, "Sprint", "Sprint Sprint"),
+    ],
+)
+def test_no_text_repeats_the_kind_with_which_the_title_begins(kind: MilestoneKind, title: str, shown: str) -> None:
+    plain = at_risk()
+    named = replace(plain, milestone=replace(plain.milestone, kind=kind, title=title))
+    assert f"{shown} in acme/app" in text(summary(named)).replace(f" ({named.milestone.url})", "")
+    assert f"{shown} in acme/app" in text(board_update(named, "https://acme.example/1"))
+    body = text(status_issue_body(named.milestone, "acme/app"))
+    assert f"the health of {small(shown)} in acme/app." in body
+    is_repeated = small(shown) == f"{kind_word(kind)} {title}"
+    assert status_issue_title(named.milestone).startswith(f"Health of {kind_word(kind)}:") == is_repeated
+
+
+def test_only_a_complete_list_of_the_other_members_has_a_number() -> None:
+    with_others = [commitment for commitment in joint().commitments if commitment.fellows]
+    assert {commitment.hidden for commitment in with_others} == {False, True}
+    for commitment in with_others:
+        document = summary(replace(joint(), commitments=(commitment,)))
+        (title,) = (section.title for section in document.sections if section.title.startswith("Joint milestone"))
+        assert title == ("Joint milestone" if commitment.hidden else "Joint milestone: 1 other member")
 
 
 def test_the_status_issue_says_what_it_is() -> None:
