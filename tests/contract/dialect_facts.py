@@ -17,6 +17,7 @@ from connectors.sandbox.world import Tracker, World
 from connectors.sandbox.world_data import Fault, Issue, Project, User
 from sync.assess.snapshot import Snapshot
 from sync.cli.wiring import connect
+from sync.model.counting import Counting, method_number
 from sync.model.health import Health
 from sync.model.item_state import StateRules
 from sync.model.membership import Container, Counts, Membership
@@ -271,10 +272,11 @@ def _by_title(snapshot: Snapshot) -> Reading:
 
 
 def _without_names(health: Health) -> Health:
-    """The health without what names its tracker: ids of the milestone and of items, and the stream."""
+    """The health without what names its tracker: ids of the milestone and of items, the stream, and what it counts."""
     return replace(
         health,
         container="",
+        method=method_number(health.method, Counting.ISSUES),
         reasons=tuple(replace(reason, items=()) for reason in health.reasons),
         levers=tuple(replace(lever, items=()) for lever in health.levers),
         basis=replace(health.basis, stream=""),

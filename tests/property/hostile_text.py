@@ -108,7 +108,7 @@ INLINES = {"text", "code_inline", "strong_open", "strong_close", "softbreak", "h
 OURS = r"[A-Za-z0-9 .,:;()'’?%+\-–—→·█░…]*"
 MERMAID = re.compile(
     r"%%\{init: [^\n@#/]*\}%%\nxychart-beta\n"
-    rf'    title "{OURS}"\n    x-axis \["{OURS}"(, "{OURS}")*\]\n    y-axis "Issues" 0 --> \d+\n'
+    rf'    title "{OURS}"\n    x-axis \["{OURS}"(, "{OURS}")*\]\n    y-axis "{OURS}" 0 --> \d+\n'
     r"    bar \[[\d, ]+\]\n    line \[[\d, ]+\]\n"
 )
 MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
