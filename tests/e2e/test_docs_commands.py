@@ -29,6 +29,7 @@ STANDS_FOR = {
     "MILESTONE": "gh:acme/app#2",
     "TARGET...": "github:acme/app",
     "github:owner/repo": "github:acme/app",
+    "github:acme/projects/7": "github:acme/app",
     "gitlab:group/project": "gitlab:acme/api",
     "FILE": "plan.json",
     "DIR": "site",
