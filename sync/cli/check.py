@@ -37,6 +37,7 @@ def check(targets: Targets, as_of: AsOf = "", as_json: Json = False, verbose: Ve
         output.print_assessment(assessed, engine, None, as_json=as_json)
         if (
             not as_json
+            and engine.has_read_project
             and not any(milestone.is_current for milestone in assessed)
             and (others := other_targets(targets))
         ):
