@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from connectors.sandbox.world import Tracker, World
 from connectors.sandbox.world_data import Issue, Iteration, Milestone, Project, User
 
-__all__ = ["DAYS_LATER", "JOINT", "DemoStory"]
+__all__ = ["ADDED", "DAYS_LATER", "JOINT", "PLANNED", "DemoStory"]
 
 JOINT = "Checkout GA"
 """Name of the joint milestone."""
@@ -31,7 +31,7 @@ _PEOPLE = (("ada", "Ada Fox"), ("lin", "Lin Wu"), ("noor", "Noor Aziz"))
 _PAST = ((10, 0.8), (12, 1.2), (12, 1.3), (11, 1.1), (13, 1.15), (12, 0.8), (12, 0.95))
 """Issues of each earlier release, and how long it took against the plan."""
 
-_PLANNED = (
+PLANNED = (
     "Pay with a saved card",
     "Show the fee before the order",
     "Refund a part of an order",
@@ -47,7 +47,7 @@ _PLANNED = (
     "Explain a chargeback to the shop owner",
     "Accept vouchers",
 )
-_ADDED = (
+ADDED = (
     "Colour the buttons by brand",
     "Pay in three parts",
     "Print a packing slip",
@@ -157,7 +157,7 @@ class DemoStory:
         The history dates this `_REPLANNED` days back, so that `finish` is no end at the last minute.
         """
         team, now = self.payments, self.world.clock()
-        for title in _ADDED[1:]:
+        for title in ADDED[1:]:
             team.tracker.move(team.project, team.issues[title], [], team.people[0], now - _REPLANNED)
             team.issues[title].updated = now
         waiting = [issue for issue in team.issues.values() if issue.closed is None and not issue.assignees]
@@ -217,13 +217,13 @@ class DemoStory:
             f"Risk: the bank's test system is slow\n\n"
             f"Decision needed: leave the late additions out of this release, by {decision} from @ada",
         )
-        for n, title in enumerate(_PLANNED):
+        for n, title in enumerate(PLANNED):
             assignees = [team.people[n % 3]] if n < 11 else []
             hours = 8 + 4 * (n % 3)
             team.add(title, start - timedelta(days=4), milestone, estimate=hours * _HOUR, assignees=assignees)
-        for n, title in enumerate(_PLANNED[:3]):
+        for n, title in enumerate(PLANNED[:3]):
             team.close(title, start + timedelta(days=4 + 6 * n), over=1.7)
-        for n, title in enumerate(_ADDED):
+        for n, title in enumerate(ADDED):
             team.add(title, start + timedelta(days=9 + 2 * n), milestone, estimate=8 * _HOUR)
         team.issues["Accept vouchers"].blocked_by = [team.issues["Rotate the signing keys"].number]
         return team

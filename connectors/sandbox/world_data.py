@@ -247,7 +247,7 @@ class Project:
     labels: dict[str, Label] = field(default_factory=dict)
     updated: datetime | None = None
     internal: bool = False
-    """Any user who has signed in may read it, nobody else (GitLab)."""
+    """Only users who have signed in may read it (GitLab)."""
     hidden: bool = False
     """The bot may not see it: 404."""
     read_only: bool = False

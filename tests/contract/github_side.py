@@ -129,7 +129,7 @@ class Small:
     pull: Ticket
 
 
-def anew(world: World, clock: Clock) -> Tracker:
+def emptied_github(world: World, clock: Clock) -> Tracker:
     """The tracker as it was in the beginning, so that one server is enough for many tests."""
     hub, clock.now = world.github, START
     for filled in (hub.projects, hub.faults, hub.log, hub.moved):
@@ -142,7 +142,7 @@ def anew(world: World, clock: Clock) -> Tracker:
 
 def small(world: World, clock: Clock) -> Small:
     """Make it, over three days from `START`."""
-    hub = anew(world, clock)
+    hub = emptied_github(world, clock)
     ada, ben = hub.user("ada"), hub.user("ben")
     place = hub.project("acme/app", "App")
     milestone = hub.milestone(place, "v1", due=date(2026, 4, 1), description="first")

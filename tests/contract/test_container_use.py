@@ -54,7 +54,7 @@ def test_a_gitlab_project_that_cannot_be_read_counts_nothing() -> None:
 def test_github_counts_issues_in_each_kind_and_names_the_boards(key: str) -> None:
     world, clock = World(), github_side.Clock()
     with Sandbox(world, only=("github",)):
-        hub = github_side.anew(world, clock)
+        hub = github_side.emptied_github(world, clock)
         ada, project = hub.user("ada"), hub.project("acme/app")
         milestone = hub.milestone(project, "2.0")
         issues = [hub.issue(project, f"work {n}", ada) for n in range(5)]

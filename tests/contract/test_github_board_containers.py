@@ -13,7 +13,7 @@ from connectors.sandbox.world import World
 from connectors.sandbox.world_data import Board, BoardItem, Column, Fault, Issue, Iteration, Project
 from sync.model.tracker_data import Milestone, MilestoneKind, State, UnreadKind, UnreadRow
 from sync.tracker.protocol import Connector, Page
-from tests.contract.github_side import START, Clock, anew, connected
+from tests.contract.github_side import START, Clock, connected, emptied_github
 
 FIRST, SECOND = Iteration("a1", "Sprint 1", date(2026, 3, 2), 14), Iteration("a2", "Sprint 2", date(2026, 3, 16), 14)
 
@@ -23,7 +23,7 @@ class Place:
 
     def __init__(self, world: World, clock: Clock) -> None:
         self.world, self.clock = world, clock
-        self.hub = anew(world, clock)
+        self.hub = emptied_github(world, clock)
         self.hub.version, self.hub.scopes, self.hub.alter = "", ("repo", "read:project"), None
         self.app: Project = self.hub.project("acme/app", private=True)
         self.board: Board = self.hub.board("acme/7")

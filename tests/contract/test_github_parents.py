@@ -16,7 +16,7 @@ from connectors.sandbox.world import Tracker, World
 from connectors.sandbox.world_data import Answer, Issue
 from sync.model.tracker_data import EventKind, Milestone, MilestoneKind, State
 from sync.store.store import Store
-from tests.contract.github_side import Clock, anew, connected
+from tests.contract.github_side import Clock, connected, emptied_github
 from tests.proof import Record, full
 
 OPTIONS = {"containers": ["milestones", "parents"]}
@@ -76,7 +76,7 @@ class Team:
 def team(sandbox: Sandbox) -> Iterator[Team]:
     clock = sandbox.world.clock
     assert isinstance(clock, Clock)
-    made = Team(anew(sandbox.world, clock), clock)
+    made = Team(emptied_github(sandbox.world, clock), clock)
     yield made
     assert made.hub.writes == []
     made.hub.alter, made.hub.version = None, ""

@@ -86,7 +86,9 @@ def test_the_first_comment_says_that_its_history_begins_today(planned: tuple[Pla
     text = board.comments("Sprint 8")
     assert "**3 of 6 done.**" in text, "the private item is no member of a public milestone"
     assert len(re.findall(r"The history of this iteration begins on .{10,11}: the tracker has none\.", text)) == 1
-    assert "no earlier milestones of this series" in text, "nothing is learnt from sprints whose growth nobody saw"
+    assert "no earlier milestones of this series" in text, (
+        "nothing is learnt from sprints whose growth was not recorded"
+    )
     assert "Burn-up" not in text, "no burn-up reaches back before the first observation"
     assert "secret" not in text + milesync("status", "--all", config=config).out
     assert "added" not in text

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.turnaround_story import ADDED, MONDAY, Turnaround, run, told
+from connectors.sandbox.demo_story import ADDED
+from tests.e2e.turnaround_story import MONDAY, Turnaround, run, told
 
 HERE = Path(__file__).parent / "turnaround"
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "turnaround.md"

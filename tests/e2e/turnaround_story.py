@@ -15,6 +15,7 @@ from unittest import mock
 
 import urllib3.util.connection
 
+from connectors.sandbox.demo_story import ADDED, PLANNED
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
 from connectors.sandbox.world_data import Issue, Milestone, Project
@@ -39,33 +40,6 @@ PAST = (
     ("Checkout 1.6", 35, 12, 0.95),
 )
 """Earlier releases: title, planned days, issues, and how long it took against the plan."""
-
-PLANNED = (
-    "Pay with a saved card",
-    "Show the fee before the order",
-    "Refund a part of an order",
-    "Retry a declined card once",
-    "Keep the basket when the session ends",
-    "Round tax for each line",
-    "Say which field of the address is wrong",
-    "Rotate the signing keys",
-    "Send receipts in two languages",
-    "Speed up the payment page",
-    "Move exports to the new queue",
-    "Measure how long a settlement takes",
-    "Explain a chargeback to the shop owner",
-    "Accept vouchers",
-)
-ADDED = (
-    "Colour the buttons by brand",
-    "Pay in three parts",
-    "Print a packing slip",
-    "Show stock at the checkout",
-    "Gift wrapping",
-    "Donate the change",
-    "Remember the last address",
-    "Show reviews at the checkout",
-)
 
 
 class Turnaround:

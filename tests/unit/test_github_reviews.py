@@ -55,7 +55,7 @@ def pull_request(events: list[Any], requests: list[Any], reviews: tuple[str, ...
 @pytest.mark.parametrize(
     ("row", "day"),
     [
-        pytest.param(pull_request([], []), None, id="nobody was asked"),
+        pytest.param(pull_request([], []), None, id="no reviewer was asked"),
         pytest.param(pull_request([asked(2, ADA)], [ADA]), 2, id="one was asked"),
         pytest.param(pull_request([asked(2, ADA), asked(4, BEN)], [ADA, BEN]), 2, id="the longest wait counts"),
         pytest.param(pull_request([asked(2, ADA), asked(4, BEN)], [BEN]), 4, id="a request was withdrawn"),
