@@ -37,6 +37,7 @@ mutation: $(VENV)/dev.stamp ## how many of a fixed sample of small faults the te
 bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 	$(BIN)/python tests/benchmarks/bench_connectors.py
 	$(BIN)/python -m tests.benchmarks.bench_growth
+	$(BIN)/python -m tests.benchmarks.bench_fleet
 
 bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, and for a million in ten thousand milestones
 	$(BIN)/python tests/benchmarks/bench_connectors.py --issues 50000 --rows bare pull quiet
