@@ -13,7 +13,6 @@ from msgspec import Raw, Struct, field
 from connectors.shared.responses import Number, Time
 
 __all__ = [
-    "AgilePage",
     "Attachment",
     "AttachmentSettings",
     "Board",
@@ -42,8 +41,8 @@ __all__ = [
     "Permission",
     "Permissions",
     "Project",
-    "ProjectPage",
     "Property",
+    "RowPage",
     "SearchPage",
     "ServerInfo",
     "Sprint",
@@ -59,6 +58,7 @@ __all__ = [
     "Version",
     "VersionDriver",
     "VersionPage",
+    "VersionPlace",
     "issue_type",
 ]
 
@@ -164,8 +164,15 @@ class VersionPage(Struct):
     isLast: bool = True
 
 
-class AgilePage(Struct):
-    """Page of the Agile API, with undecoded rows."""
+class VersionPlace(Struct):
+    """Version with the id of its project."""
+
+    id: str
+    projectId: Number = 0
+
+
+class RowPage(Struct):
+    """Page of a list that marks its last page, with undecoded rows."""
 
     values: list[Raw]
     isLast: bool = True
@@ -211,13 +218,6 @@ class Project(Struct):
     name: str = ""
     versions: list[Raw] | None = None
     lead: User | None = None
-
-
-class ProjectPage(Struct):
-    """Page of ``/project/search``, with undecoded projects."""
-
-    values: list[Raw]
-    isLast: bool = True
 
 
 # --- issues ---------------------------------------------------------------------------------------------------------

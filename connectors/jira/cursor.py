@@ -24,7 +24,7 @@ class Discovery(Struct, frozen=True, rename={"fingerprint": "of", "epic_link": "
     """Facts about a Jira that are read once a day: see `connectors.jira.session.Session`.
 
     ``fingerprint`` identifies the URL, credentials and options that they belong to. ``at`` (UTC) is the time when they
-    were read.
+    were read. ``lists_versions``: this Data Center may list the versions of several projects at once.
     """
 
     fingerprint: str
@@ -42,6 +42,7 @@ class Discovery(Struct, frozen=True, rename={"fingerprint": "of", "epic_link": "
     types: dict[str, int] = {}
     configuration: api_types.Configuration | None = None
     drivers: dict[str, dict[str, api_types.User]] = {}
+    lists_versions: bool = True
 
 
 _STORED_NAMES = {
@@ -67,7 +68,8 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     again. ``query_matches`` maps the id of a rule milestone to the issues that its query found. ``unread`` are the ids,
     or else the keys, of the issues that could not be read: each pull asks for them again. ``fields`` are the custom
     fields that the issues were read with, None in a cursor of an earlier version of milesync. ``containers`` is the
-    fingerprint of the options that say in which containers an issue is, empty for versions alone.
+    fingerprint of the options that the issues were read for (`Session.issue_options`). ``versions`` is the fingerprint
+    of the project's own list of versions on Data Center, empty if it was not read.
     """
 
     newest: datetime
@@ -80,6 +82,7 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     unread: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
     containers: str = ""
+    versions: str = ""
 
     @classmethod
     def decode(cls, text: str) -> Cursor | None:
@@ -93,9 +96,9 @@ class Cursor(Struct, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
         recent = {issue: updated for issue, updated in updates.items() if updated >= start}
         return cls(newest.astimezone(UTC), seen_updates=recent if len(recent) <= MAX_SEEN else {}, swept_at=swept_at)
 
-    def lacks(self, fields: Collection[str], containers: str) -> bool:
-        """Return whether issues were read without one of these fields or for other containers: read all again."""
-        return self.containers != containers or (self.fields is not None and not set(fields) <= set(self.fields))
+    def lacks(self, fields: Collection[str], options: str) -> bool:
+        """Return whether issues were read without one of these fields or for other options: read all again."""
+        return self.containers != options or (self.fields is not None and not set(fields) <= set(self.fields))
 
     def encode(self, scope: str = "", query_matches: Mapping[str, tuple[str, ...]] | None = None) -> str:
         """The cursor as one line of JSON. ``scope`` and ``query_matches``, if given, replace its own."""

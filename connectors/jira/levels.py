@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from connectors.jira import api_types
+from connectors.jira import api_types, jql
 from connectors.jira.parent_fields import child_parent
 from connectors.jira.search import Search
 from connectors.jira.session import Session
@@ -60,7 +60,7 @@ class LevelReader:
         """
         if self.is_refused:
             return []
-        halves = [keys[: len(keys) // 2], keys[len(keys) // 2 :]] if len(keys) > 1 else []
+        halves = jql.halves(keys)
         try:
             children = self._search.children(keys)
         except RefusedError:  # one of them was deleted meanwhile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from msgspec import Raw
@@ -23,6 +23,9 @@ Resolved = list[tuple[api_types.Project, str]]
 _PAGE_SIZE = 50
 """Projects in a page of the list of all projects."""
 
+_FEW = 3
+"""Most known projects of Data Center that are requested one by one."""
+
 _ORDER_BY = re.compile(r"\s+order\s+by\s+[^\"']*$", re.IGNORECASE)
 
 
@@ -31,11 +34,14 @@ def is_query(word: str) -> bool:
     return bool(re.search(r"[\s=~<>]", word))
 
 
-def resolve(session: Session, words: Sequence[str]) -> tuple[Resolved, dict[str, TrackerError]]:
+def resolve(
+    session: Session, words: Sequence[str], known: Collection[str] = ()
+) -> tuple[Resolved, dict[str, TrackerError]]:
     """Resolve words to projects. Return them, and the errors by word.
 
-    Each key is one request, whose answer also has the project's versions. A pattern needs the list of all projects. A
-    query means every project in which it finds an issue now; all issues of that project are then read.
+    Each key is one request, whose answer also has the project's versions. A pattern needs the list of all projects, and
+    so do more than a few keys of Data Center in ``known``: those whose versions can be listed together. A query means
+    every project in which it finds an issue now; all issues of that project are then read.
     """
     queries = [word for word in words if is_query(word)]
     patterns = [word for word in words if word not in queries and any(sign in word for sign in "*?[")]
@@ -48,7 +54,8 @@ def resolve(session: Session, words: Sequence[str]) -> tuple[Resolved, dict[str,
         except PROJECT_ERRORS as error:
             failed[query] = for_project(error, query)
     configured = {word.upper() for word in words}
-    every = _list_projects(session, patterns, failed) if patterns else []
+    is_listed = bool(patterns) or (not session.is_cloud and len(set(keys).intersection(known)) > _FEW)
+    every = _list_projects(session, patterns, failed) if is_listed else []
     by_key = {project.key.upper(): project for project in every}
 
     def project_of(key: str) -> api_types.Project | TrackerError:
@@ -104,7 +111,7 @@ def _project_rows(session: Session) -> Iterator[Raw]:
     start, guard = 0, session.caller.guard("")
     while True:
         query = {"startAt": start, "maxResults": _PAGE_SIZE, "expand": "lead"}
-        page = session.read(api_types.ProjectPage, "project/search", query)
+        page = session.read(api_types.RowPage, "project/search", query)
         yield from page.values
         if page.isLast:
             return

@@ -32,7 +32,7 @@ from sync.tracker.protocol import Page
 
 __all__ = ["Reader"]
 
-_PROJECTS = 50
+_PROJECTS = 200
 """Projects in one query."""
 
 _KEYS = 100
@@ -75,13 +75,15 @@ class Reader:
         session = self._session
         known = {project: cursor for project, text in cursors.items() if (cursor := Cursor.decode(text))}
         session.recall(next((cursor.discovery for cursor in known.values() if cursor.discovery), None))
-        history = bool(session.options.get("history", True))
+        session.version_lists = {project: cursor.versions for project, cursor in known.items() if cursor.versions}
+        listed = {known[project].scope.partition(" ")[0] for project in session.version_lists}
+        history = session.history
         session.is_cloud  # noqa: B018  # the addresses of all other requests depend on it
         is_discovered = not session.undiscovered(history=history)
         expected = self._expected_cursors(projects[:_PROJECTS], known) if is_discovered else {}
         calls: list[Callable[[], Any]] = [
             lambda: session.discover(history=history),
-            lambda: resolve(session, projects),
+            lambda: resolve(session, projects, listed),
             lambda: self._start_early(search_for(session, history=history), expected) if expected else {},
         ]
         _, (resolved, failed), early = session.caller.map_all(lambda call: call(), calls)
@@ -113,7 +115,7 @@ class Reader:
         """The cursors of the projects that these keys named at the last pull; empty if one of them is uncertain."""
         by_scope: dict[str, list[Cursor]] = {}
         for cursor in known.values():
-            if not cursor.lacks(self._session.custom_fields.ids, self._session.container_options):
+            if not cursor.lacks(self._session.custom_fields.ids, self._session.issue_options):
                 by_scope.setdefault(cursor.scope, []).append(cursor)
         matches = [by_scope.get(self._scope(key), []) for key in keys]
         if any(len(cursors) != 1 for cursors in matches):
@@ -151,7 +153,7 @@ class Reader:
             cursor, scope = cursors.get(project.id), self._scope(project.key)
             if cursor is not None and cursor.scope != scope and (cursor.scope or " " in scope):
                 cursor = None
-            if cursor is not None and cursor.lacks(self._session.custom_fields.ids, self._session.container_options):
+            if cursor is not None and cursor.lacks(self._session.custom_fields.ids, self._session.issue_options):
                 cursor = None
             swept_at = cursor.swept_at if cursor else self._sweeps.now()
             matches = containers.matches(project.id)
@@ -191,14 +193,18 @@ class Reader:
 
 def _where(session: Session, cursors: Mapping[str, Cursor | None]) -> str:
     """The query for the issues to read, by the cursors of project keys."""
-    new = [key for key, cursor in cursors.items() if cursor is None]
-    parts = [jql.any_of("project", new)] if new else []
+    keys: dict[str, list[str]] = {}
     for key, cursor in cursors.items():
-        if cursor is not None:
-            created = cursor.created_until
-            field, at = ("created", created) if created else ("updated", cursor.newest - OVERLAP)
-            parts.append(f"project = {jql.literal(key)} AND {jql.since(field, at, session.time_zone)}")
+        keys.setdefault(_since(session, cursor) if cursor else "", []).append(key)
+    parts = [" AND ".join(filter(None, [jql.any_of("project", own), since])) for since, own in keys.items()]
     return parts[0] if len(parts) == 1 else " OR ".join(f"({part})" for part in parts)
+
+
+def _since(session: Session, cursor: Cursor) -> str:
+    """The condition for the issues of a project with a cursor: projects whose cursors are of one minute share it."""
+    created = cursor.created_until
+    field, at = ("created", created) if created else ("updated", cursor.newest - OVERLAP)
+    return jql.since(field, at, session.time_zone)
 
 
 def _begin(search: Search, where: str, cursors: Mapping[str, Cursor | None]) -> SearchStart:
@@ -227,7 +233,7 @@ class _IssueReader:
         self._by_key = {progress.project.key: progress for progress in projects}
         self._categories = session.categories if search.history else {}
         self._points = len(session.custom_fields.points)
-        self._blocked_link = str(session.options.get("blocked_link") or "is blocked by")
+        self._blocked_link = session.blocked_link
 
     def pages(self) -> Iterator[Page]:
         """Yield the pages; the last page completes the projects that did not fail."""
@@ -247,12 +253,13 @@ class _IssueReader:
                     failed[progress.configured] = for_project(error, progress.project.key)
                 yield Page(failed=failed)
             else:
-                yield from self._each_alone()
+                yield from self._halves()
 
-    def _each_alone(self) -> Iterator[Page]:
-        """Read each project by a query of its own: an answer for several projects does not say whose fault it has."""
-        for progress in self._running():
-            yield from _IssueReader(self._session, self._search, self._containers, [progress], {}, self._stale).pages()
+    def _halves(self) -> Iterator[Page]:
+        """Read each half of the projects: an answer for several does not say whose fault it has."""
+        running = self._running()
+        for part in jql.halves(running) or filter(None, [running]):
+            yield from _IssueReader(self._session, self._search, self._containers, part, {}, self._stale).pages()
 
     def _walk(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
         yield from self._unread_before()
@@ -311,8 +318,7 @@ class _IssueReader:
             try:
                 start = self._search.begin(where(values))
             except RefusedError:
-                half = len(values) // 2
-                for part in (values[:half], values[half:]) if half else ():
+                for part in jql.halves(values):
                     yield from self._read_where(where, part)
                 return
             first = start.first
@@ -445,9 +451,15 @@ class _IssueReader:
         return [progress for progress in self._by_id.values() if not progress.has_failed]
 
     def _stamped(self, cursor: Cursor, progress: _Progress) -> Cursor:
-        """The cursor with what was not read, and with the fields and containers for which the rest was."""
-        fields, containers = self._session.custom_fields.ids, self._session.container_options
-        return structs.replace(cursor, unread=_handles(progress), fields=fields, containers=containers)
+        """The cursor with what was not read, with the fields and options for which the rest was, and its versions."""
+        session = self._session
+        return structs.replace(
+            cursor,
+            unread=_handles(progress),
+            fields=session.custom_fields.ids,
+            containers=session.issue_options,
+            versions=session.version_lists.get(progress.project.id, ""),
+        )
 
     def _with_cursors(self, page: Page, batch: Batch) -> Page:
         """The page with the cursors of first pulls. Any other pull begins again if it is interrupted."""

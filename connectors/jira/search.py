@@ -153,15 +153,19 @@ class Search:
         return jql.any_of(field, parents)
 
     def children(self, parents: Sequence[str]) -> list[api_types.Child]:
-        """The children of issues above epics (keys): what is an epic or above."""
+        """The children of issues above epics (keys): what is an epic or above. An unreadable row shows no parent."""
         where = self.children_query(parents, of_epics=False)
         if self._session.is_cloud:
             types = [name for name, level in self._session.types.items() if level > 0]
             where = f"{where} AND {jql.any_of('issuetype', types)}"
         link = self._session.custom_fields.parent_link
         fields = ["issuetype", "parent", *([link] if link else [])]
-        type_ = api_types.child_type(link)
-        return [decode_row(raw, type_, self._session.name) for raw in self._raw(where, fields, _PAGE_WITHOUT_HISTORY)]
+        type_, name = api_types.child_type(link), self._session.name
+        rows = self._raw(where, fields, _PAGE_WITHOUT_HISTORY)
+        found = read_rows(rows, lambda row: decode_row(row, type_, name), unread_issue)
+        if any(not (row.id and row.key) for row in found.unread):
+            raise MalformedError(name, "", found.unread[0].reason)
+        return [*found.read, *(api_types.Child(row.id, row.key, api_types.ChildFields()) for row in found.unread)]
 
     def changelogs(self, issues: Sequence[str]) -> Iterator[tuple[str, str, list[api_types.History]]]:
         """Yield id, key (empty on Cloud) and whole changelog of issues (ids, or keys on Data Center).
@@ -182,8 +186,7 @@ class Search:
         try:
             pages = self._all_pages(partial(_search_from, self._session, body))
         except RefusedError:
-            half = len(issues) // 2
-            for part in (issues[:half], issues[half:]) if half else ():
+            for part in jql.halves(issues):
                 yield from self._changelogs_of(part)
             return
         for issue in (decode_row(raw, api_types.IssueChangelog, self._session.name) for p in pages for raw in p.issues):

@@ -79,6 +79,7 @@ _SPRINT_KIND = "com.pyxis.greenhopper.jira:gh-sprint"
 _PARENT_LINK_KIND = "com.atlassian.jpo:jpo-custom-field-parent"
 _START_KIND = "com.atlassian.jpo:jpo-custom-field-baseline-start"
 _START_NAME = "start date"
+_BLOCKED_LINK = "is blocked by"
 
 
 def normalise_url(url: str) -> str:
@@ -129,6 +130,10 @@ class Session:
         self._idle: list[jira.JIRA] = []
         self.drivers: dict[str, dict[str, api_types.User]] = {}
         """The drivers of versions, by project id and version id, as far as they are known; read once a day."""
+        self.version_lists: dict[str, str] = {}
+        """The fingerprint of each project's own list of versions, by project id, as far as it was read."""
+        self.lists_versions = True
+        """Whether this Data Center may list the versions of several projects at once; found out once a day."""
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -167,7 +172,7 @@ class Session:
                 lambda parameters=parameters: self._send("GET", address, parameters, None),  # type: ignore[misc]
                 project,
             )
-            page = decode(response, api_types.AgilePage, self.name, project)
+            page = decode(response, api_types.RowPage, self.name, project)
             for row in page.values:
                 try:
                     yield decode_row(row, type_, self.name, project)
@@ -289,7 +294,7 @@ class Session:
         optional |= {"status_names": dict(discovery.status_names)}
         optional |= {"configuration": discovery.configuration, "types": discovery.types}
         self._has_recalled_types = bool(discovery.types)
-        self.drivers = dict(discovery.drivers)
+        self.drivers, self.lists_versions = dict(discovery.drivers), discovery.lists_versions
         vars(self).update(facts | {name: value for name, value in optional.items() if value})
 
     def discovery(self) -> Discovery:
@@ -311,6 +316,7 @@ class Session:
             types=vars(self).get("types", {}),
             configuration=self.configuration,
             drivers=self.drivers,
+            lists_versions=self.lists_versions,
         )
 
     def refresh_categories(self) -> Mapping[str, str]:
@@ -458,15 +464,27 @@ class Session:
         return levels
 
     @property
-    def container_options(self) -> str:
-        """Fingerprint of the options that say in which containers an issue is; empty for versions alone."""
+    def issue_options(self) -> str:
+        """Fingerprint of the options that decide what is read of an issue; empty for their defaults."""
         names = ("containers", "epic_types", "parent_types")
-        values = [sorted(set(self.list_option(name))) for name in names]
+        values: list[Any] = [sorted(set(self.list_option(name))) for name in names]
         if values[0] in ([], ["versions"]):
-            return ""
-        return blake2b(msgspec.json.encode(values), digest_size=4).hexdigest()
+            values = []
+        values += [] if self.blocked_link == _BLOCKED_LINK else [self.blocked_link]
+        values += [] if self.history else [self.history]
+        return blake2b(msgspec.json.encode(values), digest_size=4).hexdigest() if values else ""
 
     # --- options ----------------------------------------------------------------------------------------------------
+
+    @property
+    def history(self) -> bool:
+        """Return whether the histories of issues are read."""
+        return bool(self.options.get("history", True))
+
+    @property
+    def blocked_link(self) -> str:
+        """The text of the link type on the side of the blocked issue."""
+        return str(self.options.get("blocked_link") or _BLOCKED_LINK)
 
     def list_option(self, name: str) -> tuple[str, ...]:
         """Read an option that holds a list; a single word is a list of one word."""

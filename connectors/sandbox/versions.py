@@ -154,6 +154,12 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
     ),
     "jira": (
         Part(Kind.PATH, "/rest/pat/.*", "8.14", "Atlassian's documentation of personal access tokens"),
+        Part(
+            Kind.PATH,
+            "/rest/api/[^/]+/version",
+            "9.0",
+            "documentation of 10.4 (experimental); since when is unverified",
+        ),
         Part(Kind.RULE, "basic authentication", "0", "on by default until 11.0: release notes of jira.js 6", "11.0"),
     ),
     "jira-cloud": (),

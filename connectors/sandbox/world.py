@@ -83,6 +83,10 @@ class Tracker:
         """Hours of a day and days of a week (Jira); None: time tracking is off."""
         self.always_validates = False
         """Jira Data Center: a query with an issue that does not exist is refused, whatever ``validateQuery`` says."""
+        self.unsearchable: set[str] = set()
+        """Jira: keys of projects that the list of projects shows and that a search refuses."""
+        self.leaves_out_archived = False
+        """Jira Data Center: the list of the versions of several projects leaves out archived ones."""
         self.hides_parent_links = False
         """Jira Data Center: a search returns null for each parent link."""
         self.renamed_statuses: dict[str, str] = {}

@@ -5,8 +5,10 @@ A test without its package is skipped, with the reason.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ def fetched(name: str, *command: str) -> Path:
     folder = CACHE / name
     if folder.exists():
         return folder
-    making = CACHE / f"{name}.part"
+    making = CACHE / f"{name}.part-{os.getpid()}"
     making.mkdir(parents=True, exist_ok=True)
     arguments = [sys.executable, "-m", "pip", *command, "--quiet", "--disable-pip-version-check"]
     try:
@@ -28,5 +30,6 @@ def fetched(name: str, *command: str) -> Path:
         pytest.skip(f"{name} could not be fetched: the package registry took too long")
     if ended.returncode:
         pytest.skip(f"{name} could not be fetched: {ended.stderr.strip().splitlines()[-1:]}")
-    making.rename(folder)
+    with suppress(OSError):  # another process was faster
+        making.rename(folder)
     return folder

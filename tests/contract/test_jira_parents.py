@@ -11,6 +11,7 @@ import pytest
 
 from connectors.jira.levels import LevelReader
 from connectors.jira.parent_history import ParentChange, ParentHistory
+from connectors.sandbox.jira.views import Wording
 from connectors.sandbox.versions import OLDEST
 from connectors.sandbox.world_data import Fault, Issue, Project
 from sync.model.tracker_data import DueDate, EventKind, MilestoneKind, State
@@ -261,6 +262,24 @@ def test_a_failure_below_fails_the_projects_and_loses_no_member(served: Stand) -
     assert all(isinstance(error, BusyError) for error in state.failed.values())
     assert state.cursors == cursors
     assert members(state, tree.id) == ALL
+
+
+def test_an_unreadable_issue_below_costs_no_project(served: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issues below it are read, as the query says its parent."""
+    tree, told = Tree(served), Wording.issue
+
+    def telling(self: Wording, row: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        shown = told(self, row, *args, **kwargs)
+        if row[1] is tree.cards and "issuetype" in shown["fields"]:
+            shown["fields"]["issuetype"] = 5
+        return shown
+
+    monkeypatch.setattr(Wording, "issue", telling)
+    state = tree.pull()
+    assert state.failed == {}
+    assert state.complete == {str(tree.pay.id), str(tree.web.id)}
+    assert members(state, tree.id) == ALL - {"Cards"}
+    assert [row.key for page in state.pages for row in page.unread] == [tree.cards.key]
 
 
 def test_without_the_licence_there_are_no_parents_and_all_else_is_read(served: Stand) -> None:

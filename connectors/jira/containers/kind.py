@@ -120,7 +120,7 @@ class IssueContainers(JiraContainers):
         return f"{self.prefix}{issue}" if issue in self._known else ""
 
     def read(self, projects: Sequence[api_types.Project]) -> ContainerRows:
-        """Read the containers of these projects by one search; of each alone if that fails.
+        """Read the containers of these projects by one search; by one for each half if that fails.
 
         Jira refuses to search for a type that it had yesterday: then the types are read again.
         """
@@ -142,7 +142,7 @@ class IssueContainers(JiraContainers):
             issues = self._search.containers(where)
         except PROJECT_ERRORS as error:
             if len(projects) > 1:
-                return ContainerRows().join(self._search_in([project], types) for project in projects)
+                return ContainerRows().join(self._search_in(half, types) for half in jql.halves(projects))
             return ContainerRows(failed={projects[0].id: for_project(error, projects[0].key)})
         unread = [
             structs.replace(

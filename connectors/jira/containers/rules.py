@@ -45,13 +45,13 @@ class Rules(JiraContainers):
         return rows
 
     def _run(self, query: str, pairs: Sequence[Pair]) -> ContainerRows:
-        """Run a rule's query for these projects; if that fails, for each of them alone."""
+        """Run a rule's query for these projects; if that fails, for each half of them."""
         where = f"({query}) AND {jql.any_of('project', [project.key for project, _ in pairs])}"
         try:
             issues = self._search.keys(where)
         except PROJECT_ERRORS as error:
             if len(pairs) > 1:
-                return ContainerRows().join(self._run(query, [pair]) for pair in pairs)
+                return ContainerRows().join(self._run(query, half) for half in jql.halves(pairs))
             project = pairs[0][0]
             return ContainerRows(failed={project.id: for_project(error, project.key)})
         milestones: dict[str, list[Milestone]] = {}

@@ -1,9 +1,15 @@
-"""Versions: the issues whose field ``fixVersions`` names them."""
+"""Versions: the issues whose field ``fixVersions`` names them.
+
+Data Center lists the versions of fifty projects in one request. Its documentation does not say whether that list holds
+archived versions. So a project's part of it is used if it has the versions of the project's own list, which was read at
+the first pull, and otherwise the own list is read again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from hashlib import blake2b
 
 from msgspec import Raw, structs
 
@@ -11,21 +17,24 @@ from connectors.jira import api_types
 from connectors.jira.containers.kind import JiraContainers
 from connectors.jira.normalize import unread_milestone
 from connectors.jira.people import drivers_of, owners_of
-from connectors.jira.session import Session
+from connectors.jira.session import PROJECT_ERRORS, Session
 from connectors.shared.containers import ContainerRows
 from connectors.shared.paths import path_of
 from connectors.shared.responses import decode_row
 from connectors.shared.rows import Rows, read_rows
 from sync.model.dates import end_of_utc_day
 from sync.model.tracker_data import Milestone, MilestoneKind, State
+from sync.tracker.errors import BusyError, MalformedError
 
 __all__ = ["Versions"]
 
 _NAMES = ("fixVersions", "Fix Version")
+_PROJECTS, _VERSIONS = 50, 1000
+"""Projects, and versions, in one request for the versions of several projects."""
 
 
 class Versions(JiraContainers):
-    """The versions of projects: they come with the project, or by one request for each."""
+    """The versions of projects: they come with the project, or for several projects, or by one request for each."""
 
     word = "versions"
     has_titles = True
@@ -38,12 +47,54 @@ class Versions(JiraContainers):
 
     def read(self, projects: Sequence[api_types.Project]) -> ContainerRows:
         """Read the versions of these projects."""
-        return self.read_each(projects, self._of_project)
+        known = self._session.version_lists
+        lists = self._lists([project for project in projects if project.versions is None and project.id in known])
+        told = [structs.replace(project, versions=lists.get(project.id, project.versions)) for project in projects]
+        return self.read_each(told, self._of_project)
+
+    def _lists(self, projects: Sequence[api_types.Project]) -> dict[str, list[Raw]]:
+        """The versions of several projects by project id, where they are those of the project's own list."""
+        session, ids = self._session, [project.id for project in projects]
+        if session.is_cloud or not session.lists_versions or len(ids) < 2:
+            return {}
+        batches = [ids[n : n + _PROJECTS] for n in range(0, len(ids), _PROJECTS)]
+        lists = [pair for batch in session.caller.map_all(self._list, batches) for pair in batch.items()]
+        return {project: rows for project, rows in lists if self._fingerprint(rows) == session.version_lists[project]}
+
+    def _list(self, projects: Sequence[str]) -> dict[str, list[Raw]]:
+        """The versions of these projects (ids); nothing from a Jira that does not list them."""
+        session, rows = self._session, dict[str, list[Raw]]((project, []) for project in projects)
+        guard, start, is_last = session.caller.guard(""), 0, False
+        try:
+            while not is_last:
+                query = {"projectIds": projects, "startAt": start, "maxResults": _VERSIONS}
+                page = session.read(api_types.RowPage, "version", query)
+                for row in page.values:
+                    rows[str(decode_row(row, api_types.VersionPlace, session.name).projectId)].append(row)
+                start, is_last = start + len(page.values), page.isLast
+                if not is_last:
+                    guard.check(len(page.values), tuple(map(bytes, page.values)), start)
+        except BusyError:
+            return {}
+        except (*PROJECT_ERRORS, KeyError):  # no such resource, or versions of other projects
+            session.lists_versions = False
+            return {}
+        return rows
+
+    def _fingerprint(self, rows: Sequence[Raw]) -> str:
+        """The fingerprint of the ids of versions, in any order; empty if one cannot be read."""
+        try:
+            ids = sorted(decode_row(row, api_types.IdRef, self._session.name).id for row in rows)
+        except MalformedError:
+            return ""
+        return blake2b(" ".join(ids).encode(), digest_size=6).hexdigest()
 
     def _of_project(self, project: api_types.Project) -> Rows[Milestone]:
         session, rows = self._session, project.versions
         if rows is None:
             rows = session.read(list[Raw], path_of("project/{}/versions", project.id), project=project.key)
+        if not session.is_cloud:
+            session.version_lists[project.id] = self._fingerprint(rows)
 
         def read(row: Raw) -> Milestone:
             return _milestone_of(decode_row(row, api_types.Version, session.name, project.key), project, session.site)

@@ -117,6 +117,7 @@ class _Jira:
             both += [
                 ("GET", "search", lambda ask: desk.by_offset(ask.listed())),
                 ("POST", "search", lambda ask: desk.by_offset(ask.body)),
+                ("GET", "version", self.versions_of_projects),
             ]
             prefixes, site = ("/rest/api/2", "/rest/api/latest"), []
         both.sort(key=lambda route: "{" in route[1])
@@ -310,6 +311,20 @@ class _Jira:
         """Every version of a project."""
         project, wording = self._project(ask), Wording(self.tracker)
         return [wording.version(project, version) for version in project.milestones.values()]
+
+    def versions_of_projects(self, ask: Ask) -> Json:
+        """Versions of some projects, or of all visible ones, by pages. Data Center only."""
+        asked, wording = ask.query.getlist("projectIds"), Wording(self.tracker)
+        if not all(word.isdigit() for word in asked):
+            raise RefusedByJiraError(404, "HTTP 404 Not Found")
+        shown = [
+            (project, version)
+            for project in self._seen()
+            if not asked or str(project.id) in asked
+            for version in project.milestones.values()
+            if not (version.archived and self.tracker.leaves_out_archived)
+        ]
+        return paged(ask, [wording.version(*pair) for pair in shown], 1000, usual=100)
 
     def version_page(self, ask: Ask) -> Json:
         """Versions by pages; with their drivers on Cloud, if asked for."""

@@ -93,10 +93,10 @@ def names(value: Any) -> list[str]:
     return [part.strip() for name in value for part in name.split(",") if part.strip()]
 
 
-def paged(ask: Ask, values: list[Any], most: int) -> Json:
-    """Return a page of values in the format of Jira's newer resources."""
+def paged(ask: Ask, values: list[Any], most: int, usual: int = 0) -> Json:
+    """Return a page of values in the format of Jira's newer resources: ``usual`` values by default, else ``most``."""
     start = whole(ask.query.get("startAt"), 0)
-    size = min(whole(ask.query.get("maxResults"), most), most)
+    size = min(whole(ask.query.get("maxResults"), usual or most), most)
     return {
         "startAt": start,
         "maxResults": size,

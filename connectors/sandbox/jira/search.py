@@ -64,7 +64,11 @@ class Desk:
     def _query(self, jql: str, *, validates: bool = True) -> tuple[Query, Scope]:
         wording = Wording(self.tracker)
         scope = Scope(
-            tuple(project for project in self.tracker.projects.values() if not project.hidden),
+            tuple(
+                project
+                for project in self.tracker.projects.values()
+                if not project.hidden and project.key not in self.tracker.unsearchable
+            ),
             self.tracker.world.clock(),
             wording.zone,
             wording.category_of,
