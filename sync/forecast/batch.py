@@ -109,7 +109,8 @@ class ForecastBatch:
     (`sync.model.dates.week_until`).
     ``has_dates``: start and due date make sense. ``phase``: share of the planned time gone, may be above 1.
     ``days_to_due``: days of usual work until the due date. ``members``: the earlier milestones that each is compared
-    with. ``closures_by_week``: the stream's closures per week, newest first.
+    with. ``closures_by_week``: the stream's closures per week, newest first. ``carried``: of the open items, those that
+    were carried over.
     ``moved_to[t]``: due moments to which the due dates are moved at ``at``; None: they stay.
     """
 
@@ -134,9 +135,7 @@ class ForecastBatch:
             self._set_due(moved_to, clocks.moved(moved_to, at))
         self._count()
         self.members: Members = members_of(tables, index, at)
-        self.votes = Votes(counts_at_nodes(tables, self.members), self.members, NODES, self.rules)
         self.closures_by_week: Ints = closures_by_week(tables, ledger.stream[index], at)
-        self.experience = Experience(tables, self.members, ledger.stream[index], at)
 
     def _set_due(self, due: Floats, clocks: PlanClocks) -> None:
         """Set the due moments and what follows from them."""
@@ -153,19 +152,28 @@ class ForecastBatch:
         return ForecastBatch(self.tables, self.index, self.at, self.calendar, due, self.counted_at)
 
     def _count(self) -> None:
-        ledger, tables = self.tables.ledger, self.tables
-        counts = np.zeros((len(self.index), 4), dtype=np.int64)
-        for k, i in enumerate(self.index):
-            rows, at = ledger.rows(int(i)), float(self.counted_at[k])
-            in_scope, week = ledger.in_scope(at, rows), days(week_until(moment(at), self.calendar.zone))
-            added, added_week = (tables.newcomers(rows, in_scope, since) for since in (tables.agreed_at[i], week))
-            counts[k] = (
-                np.count_nonzero(ledger.is_open(at, rows)),
-                np.count_nonzero(ledger.is_done(at, rows)),
-                np.count_nonzero(added),
-                np.count_nonzero(added & added_week),
-            )
-        self.open, self.done, self.added, self.added_week = counts.T
+        ledger, tables, size = self.tables.ledger, self.tables, len(self.index)
+        rows, owner = ledger.rows_of(self.index)
+        at = self.counted_at[owner]
+        in_scope, is_open, is_done = ledger.in_scope(at, rows), ledger.is_open(at, rows), ledger.is_done(at, rows)
+        added = tables.newcomers(rows, in_scope, tables.agreed_at[self.index][owner])
+        moments, place = np.unique(self.counted_at, return_inverse=True)
+        weeks = np.array([days(week_until(moment(at), self.calendar.zone)) for at in moments.tolist()])
+        added_week = tables.newcomers(rows, added, weeks[place][owner])
+        masks = (is_open, is_done, added, added_week, ledger.is_carried(at, rows))
+        self.open, self.done, self.added, self.added_week, self.carried = (
+            np.bincount(owner[mask], minlength=size) for mask in masks
+        )
+
+    @cached_property
+    def votes(self) -> Votes:
+        """The votes of the members at each of `NODES`, for the due date."""
+        return Votes(counts_at_nodes(self.tables, self.members), self.members, NODES, self.rules)
+
+    @cached_property
+    def experience(self) -> Experience:
+        """The most that the streams ever closed."""
+        return Experience(self.tables, self.members, self.tables.ledger.stream[self.index], self.at)
 
     def days_ahead(self, due: Floats, now: Floats | None = None) -> Floats:
         """Return the days of usual work from ``now`` (None: ``at``) until ``due[t]``; 0 where it is past or NaN."""
@@ -563,15 +571,13 @@ class ForecastBatch:
         The usual gap is the one between days on which the stream closes items, divided by the container's share;
         infinite where the stream closes nothing.
         """
-        last = np.array([self._last_closure(k) for k in range(len(self.index))])
+        ledger = self.tables.ledger
+        rows, owner = ledger.rows_of(self.index)
+        closed, last = ledger.closed[rows], np.where(np.isfinite(self.start), self.start, self.at)
+        is_known = closed <= self.counted_at[owner]
+        np.maximum.at(last, owner[is_known], closed[is_known])
         gap = usual_gap(self.tables, self.index, self.at) / self.share_of_stream
-        return self.calendar.work_between(last, self.at), gap
-
-    def _last_closure(self, k: int) -> float:
-        closed = self.tables.ledger.closed[self.tables.ledger.rows(int(self.index[k]))]
-        known = closed[closed <= self.counted_at[k]]
-        start = self.start[k] if np.isfinite(self.start[k]) else self.at[k]
-        return float(min(max(start, known.max(initial=start)), self.at[k]))
+        return self.calendar.work_between(np.minimum(last, self.at), self.at), gap
 
     @property
     def horizon(self) -> Floats:

@@ -7,6 +7,8 @@ When more than X + 2 closures are needed, the probability falls with the excess,
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,12 +33,15 @@ class Experience:
     """Closures known at the moment ``at[t]`` (days since 1970 UTC) of each container's stream.
 
     While a stream has no history of its own, the streams of all members count: the largest X, and the windows of all.
+    What is found about a stream at a moment is kept: many containers and questions share it.
     """
 
     def __init__(self, tables: HistoryTables, members: Members, stream: NDArray[np.int64], at: Floats) -> None:
-        self._tables, self._members, self._stream, self._at = tables, members, stream, at
-        self._records: dict[int, list[tuple[Floats, float]]] = {}
-        self._most: dict[tuple[int, float], tuple[int, int]] = {}
+        self._tables, self._at = tables, at.tolist()
+        self._streams = [_streams(tables, members, k, own) for k, own in enumerate(stream.tolist())]
+        self._known: dict[tuple[int, float], Floats] = {}
+        self._shortest: dict[tuple[int, float, int], float] = {}
+        self._most: dict[tuple[int, float, float], int] = {}
 
     def bound(self, p: Floats, need: Floats, days: Floats) -> Floats:
         """Return the probabilities ``p[t]`` of closing ``need[t]`` items within ``days[t]``, bounded by experience."""
@@ -45,9 +50,13 @@ class Experience:
 
     def factor(self, need: Floats, days: Floats) -> Floats:
         """Return the factor of a probability of closing ``need[t]`` items within ``days[t]``: 1 within experience."""
-        factor = np.ones(len(need))
+        factor, days = np.ones(len(need)), np.maximum(days, _LEAST_DAYS)
         for k in np.flatnonzero(need > _SPARE).tolist():
-            factor[k] = self._factor(k, float(need[k]), max(float(days[k]), _LEAST_DAYS))
+            needed, until = float(need[k]), float(days[k])
+            if self._is_reached(k, math.ceil(needed - _SPARE), until):
+                continue
+            most, windows = self.most_closed(k, until)
+            factor[k] = min((most + _SPARE) / needed, 1.0) ** (2.0 * windows / (windows + _HALF_RECORD))
         return factor
 
     def least_left(self, items: Floats, days: Floats, factor: Floats) -> Floats:
@@ -61,47 +70,46 @@ class Experience:
             least[k] = np.maximum(items[k] - np.ceil(_STRETCH * most) - _SPARE, 0.0)
         return least
 
-    def _factor(self, k: int, need: float, days: float) -> float:
-        enough = int(np.ceil(need - _SPARE))
-        if any(_is_reached(closed, enough, days) for closed, _ in self._record(k)):
-            return 1.0
-        most, windows = self.most_closed(k, days)
-        return float(min((most + _SPARE) / need, 1.0) ** (2.0 * windows / (windows + _HALF_RECORD)))
-
     def most_closed(self, k: int, days: float) -> tuple[int, int]:
         """Return X and m of the k-th container: most items closed in any window of ``days``, and such windows."""
-        if (k, days) not in self._most:
-            record = self._record(k)
-            most = max((_most(closed, days) for closed, _ in record), default=0)
-            self._most[k, days] = most, sum(int(age / days) for _, age in record)
-        return self._most[k, days]
+        at, streams = self._at[k], self._streams[k]
+        ages = (max(at - float(self._tables.stream_start[stream]), 0.0) for stream in streams)
+        return max(self._most_in(stream, at, days) for stream in streams), sum(int(age / days) for age in ages)
 
-    def _record(self, k: int) -> list[tuple[Floats, float]]:
-        """Return the sorted moments of closures of each stream of the k-th container, and the record's age in days."""
-        if k not in self._records:
-            tables, at = self._tables, float(self._at[k])
-            streams = {int(self._stream[k])}
-            if not self._members.from_stream[k]:
-                members = self._members.index[k]
-                streams |= set(tables.ledger.stream[members[members >= 0]].tolist())
-            self._records[k] = [self._known(stream, at) for stream in sorted(streams)]
-        return self._records[k]
+    def _most_in(self, stream: int, at: float, days: float) -> int:
+        key = stream, at, days
+        if key not in self._most:
+            closed = self._closed(stream, at)
+            ends = np.searchsorted(closed, closed + days, side="right")
+            self._most[key] = int((ends - np.arange(len(closed))).max(initial=0))
+        return self._most[key]
 
-    def _known(self, stream: int, at: float) -> tuple[Floats, float]:
-        closures = self._tables.closures
-        closed = closures.time[closures.first[stream] : closures.first[stream + 1]]
-        known = closed[: int(np.searchsorted(closed, at, side="right"))]
-        return known, max(at - float(self._tables.stream_start[stream]), 0.0)
+    def _is_reached(self, k: int, count: int, days: float) -> bool:
+        """Return True if a stream of the k-th container closed ``count`` >= 1 items in a window of ``days``."""
+        at = self._at[k]
+        return any(self._shortest_window(stream, at, count) <= days for stream in self._streams[k])
+
+    def _shortest_window(self, stream: int, at: float, count: int) -> float:
+        """Return the least days in which the stream closed ``count`` >= 1 items; infinite if it never did."""
+        key = stream, at, count
+        if key not in self._shortest:
+            closed = self._closed(stream, at)
+            windows = closed[count - 1 :] - closed[: max(len(closed) - count + 1, 0)]
+            self._shortest[key] = float(windows.min(initial=np.inf))
+        return self._shortest[key]
+
+    def _closed(self, stream: int, at: float) -> Floats:
+        """Return the sorted moments of the stream's closures until ``at``."""
+        if (stream, at) not in self._known:
+            closures = self._tables.closures
+            closed = closures.time[closures.first[stream] : closures.first[stream + 1]]
+            self._known[stream, at] = closed[: int(np.searchsorted(closed, at, side="right"))]
+        return self._known[stream, at]
 
 
-def _is_reached(closed: Floats, count: int, days: float) -> bool:
-    """Return True if at least ``count`` >= 1 of the sorted moments lie within ``days`` of each other."""
-    if len(closed) < count:
-        return False
-    return bool((closed[count - 1 :] - closed[: len(closed) - count + 1] <= days).any())
-
-
-def _most(closed: Floats, days: float) -> int:
-    """Return the largest number of the sorted moments that lie within ``days`` of each other."""
-    ends = np.searchsorted(closed, closed + days, side="right")
-    return int((ends - np.arange(len(closed))).max(initial=0))
+def _streams(tables: HistoryTables, members: Members, k: int, own: int) -> tuple[int, ...]:
+    """Return the streams whose closures are the experience of the k-th container, which is of the stream ``own``."""
+    if members.from_stream[k]:
+        return (own,)
+    index = members.index[k]
+    return tuple(sorted({own, *tables.ledger.stream[index[index >= 0]].tolist()}))

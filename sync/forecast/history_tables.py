@@ -103,8 +103,8 @@ class HistoryTables:
         self._finish()
         self._series()
 
-    def newcomers(self, rows: slice, mask: NDArray[np.bool_], since: float) -> NDArray[np.bool_]:
-        """Return which rows of a container that ``mask`` selects have items that first joined it after ``since``.
+    def newcomers(self, rows: slice | Ints, mask: NDArray[np.bool_], since: float | Floats) -> NDArray[np.bool_]:
+        """Return which of the rows that ``mask`` selects have items that first joined their container after ``since``.
 
         An item that was reopened, or that left and came back, is not new.
         """

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sync.forecast.batch import AT_DUE, ForecastBatch, forecast_batches
@@ -26,7 +27,7 @@ from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, moment
 from sync.model.health import Basis, Dates, Leftover, Usual
 
-__all__ = ["Forecast", "dates_of", "forecast", "forecasts_of"]
+__all__ = ["Forecast", "dates_of", "forecast", "forecasts_of", "without_forecast"]
 
 Floats = NDArray[np.float64]
 
@@ -50,17 +51,17 @@ class Forecast(Struct, frozen=True, kw_only=True):
     open: int
     done: int
     phase: float | None
-    p: float | None
-    raw: float | None
-    survival: float | None
-    reference: float | None
-    closures: float | None
-    times: tuple[float, ...]
-    cdf: tuple[float, ...]
-    dates: Dates
-    leftover: Leftover | None
-    usual: Usual | None
     basis: Basis
+    p: float | None = None
+    raw: float | None = None
+    survival: float | None = None
+    reference: float | None = None
+    closures: float | None = None
+    times: tuple[float, ...] = ()
+    cdf: tuple[float, ...] = ()
+    dates: Dates = Dates()
+    leftover: Leftover | None = None
+    usual: Usual | None = None
 
 
 def forecast(
@@ -88,20 +89,14 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
     components = [*batch.components(), raw]
     curve = batch.completion()
     dates = dates_of(batch, curve)
-    members = batch.members
     leftovers, usual = _leftovers(batch), _usual(batch)
     forecasts = []
-    for k, i in enumerate(batch.index):
-        has_dates = bool(batch.has_dates[k])
+    for k, bare in enumerate(without_forecast(batch)):
+        has_dates = bare.phase is not None
         survival, reference, closures, pool = (_number(p[k]) if has_dates else None for p in components)
-        container = batch.tables.ledger.containers[int(i)]
         forecasts.append(
-            Forecast(
-                container=container.id,
-                at=moment(float(batch.at[k])).astimezone(UTC),
-                open=int(batch.open[k]),
-                done=int(batch.done[k]),
-                phase=float(batch.phase[k]) if has_dates else None,
+            replace(
+                bare,
                 p=_number(published[k]),
                 raw=pool,
                 survival=survival,
@@ -112,19 +107,35 @@ def forecasts_of(batch: ForecastBatch) -> list[Forecast]:
                 dates=dates[k],
                 leftover=leftovers[k] if has_dates else None,
                 usual=usual[k] if has_dates else None,
-                basis=Basis(
-                    stream=container.stream,
-                    survival=survival,
-                    reference=reference,
-                    closures=closures,
-                    raw=pool,
-                    stream_finished=int(members.stream_finished[k]),
-                    kind_finished=int(members.kind_finished[k]),
-                    closures_84d=int(batch.closures_by_week[k].sum()),
-                ),
+                basis=replace(bare.basis, survival=survival, reference=reference, closures=closures, raw=pool),
             )
         )
     return forecasts
+
+
+def without_forecast(batch: ForecastBatch) -> list[Forecast]:
+    """Return for each container of the batch what is known without a forecast; all probabilities and dates are None."""
+    members = batch.members
+    closures = batch.closures_by_week.sum(axis=1)
+    found = []
+    for k, i in enumerate(batch.index.tolist()):
+        container = batch.tables.ledger.containers[i]
+        found.append(
+            Forecast(
+                container=container.id,
+                at=moment(float(batch.at[k])).astimezone(UTC),
+                open=int(batch.open[k]),
+                done=int(batch.done[k]),
+                phase=float(batch.phase[k]) if batch.has_dates[k] else None,
+                basis=Basis(
+                    stream=container.stream,
+                    stream_finished=int(members.stream_finished[k]),
+                    kind_finished=int(members.kind_finished[k]),
+                    closures_84d=int(closures[k]),
+                ),
+            )
+        )
+    return found
 
 
 def dates_of(batch: ForecastBatch, curve: Floats) -> list[Dates]:

@@ -17,6 +17,8 @@ What depends on the history alone is computed once, so that a question about oth
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,7 +90,7 @@ class Votes:
         waiting = np.where(self.need > 0, weight, 0.0)
         met = waiting * is_met
         rate = (met.sum(axis=1) + prior * self.hit_rate) / (waiting.sum(axis=1) + prior)
-        hits, all_ = self._near_needs(met), self._near_needs(waiting)
+        hits, all_ = self._near_needs(met, waiting)
         by_need = (hits + prior * rate[:, :, None]) / (all_ + prior)
         falling = np.minimum.accumulate(by_need, axis=2)
         from_right = np.maximum.accumulate(by_need[:, :, ::-1], axis=2)[:, :, ::-1]
@@ -99,14 +101,12 @@ class Votes:
         without_need = ((finished * is_met).sum(axis=1) + prior * expected) / (finished.sum(axis=1) + prior)
         self.without_need: Floats = np.maximum(first, without_need)
 
-    def _near_needs(self, values: Floats) -> Floats:
-        """Return the sums of ``values[t, j, c]`` over members, weighted by closeness to `_NEEDS`: float64[t, c, x]."""
+    def _near_needs(self, *columns: Floats) -> Iterator[Floats]:
+        """Yield for each of ``columns[t, j, c]`` the sums over members by closeness to `_NEEDS`: float64[t, c, x]."""
         kernel = _KERNEL[np.clip(self.need, 0, _LARGEST).astype(np.int64)].swapaxes(1, 2)
-        by_column = values.swapaxes(1, 2)
-        if kernel.shape[1] == 1:
-            return by_column @ kernel[:, 0]
-        sums: Floats = (by_column[:, :, None] @ kernel)[:, :, 0]
-        return sums
+        for column in columns:
+            by_column = column.swapaxes(1, 2)
+            yield by_column @ kernel[:, 0] if kernel.shape[1] == 1 else (by_column[:, :, None] @ kernel)[:, :, 0]
 
     def arrivals(self, remaining: Floats, total: Floats) -> Floats:
         """Return the items that would join later as they did in each member, scaled to this size: float64[t, j, c]."""

@@ -7,7 +7,7 @@ every number behind one container.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sync.forecast.batch import ForecastBatch, daily_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.joint import published_curve
-from sync.forecast.pooled import Forecast, dates_of, forecasts_of
+from sync.forecast.pooled import Forecast, dates_of, forecasts_of, without_forecast
 from sync.forecast.promise import ThroughputDates, throughput_dates
 from sync.forecast.track_record import StreamScore
 from sync.health.advice import Advisor
@@ -77,11 +77,16 @@ def assess(
     inputs: AssessmentInputs = _NO_INPUTS,
 ) -> dict[str, Health]:
     """Assess the containers with ids ``targets`` as of ``at`` (UTC). Raises KeyError for an id without history."""
-    return {
-        health.container: health
-        for _, healths, _ in _batches(history, targets, at, calendar, inputs)
-        for health in healths
-    }
+    ended = history.ledger.ended <= days(at)
+    places = [history.ledger.index[target] for target in targets]
+    advisor = Advisor(history, inputs.issues, inputs.members, inputs.changes)
+    running, over = ([i for i in places if ended[i] == is_over] for is_over in (False, True))
+    assessed: list[Health] = []
+    for batch in daily_batches(history, running, at, calendar):
+        assessed += _healths(batch, forecasts_of(batch), at, advisor, inputs)
+    for batch in daily_batches(history, over, at, calendar):  # facts decide, so nothing is forecast
+        assessed += _healths(batch, without_forecast(batch), at, advisor, inputs)
+    return {health.container: health for health in assessed}
 
 
 def explain(
@@ -95,20 +100,10 @@ def explain(
 
     The same input gives the same bytes. Raises KeyError for an id without history.
     """
-    ((batch, (health,), (forecast,)),) = _batches(history, [target], at, calendar, inputs)
+    (batch,) = daily_batches(history, [history.ledger.index[target]], at, calendar)
+    (forecast,) = forecasts_of(batch)
+    (health,) = _healths(batch, [forecast], at, Advisor(history, inputs.issues, inputs.members, inputs.changes), inputs)
     return explanation(batch, forecast, health, inputs.previous.get(target), inputs.scores.get(forecast.basis.stream))
-
-
-def _batches(
-    history: HistoryTables, targets: Sequence[str], at: datetime, calendar: Calendar, inputs: AssessmentInputs
-) -> Iterator[tuple[ForecastBatch, list[Health], list[Forecast]]]:
-    # containers that ended come in batches of their own: reasons and levers are computed only where items are open
-    ledger = history.ledger
-    indices = sorted((ledger.index[target] for target in targets), key=lambda i: ledger.ended[i] <= days(at))
-    advisor = Advisor(history, inputs.issues, inputs.members, inputs.changes)
-    for batch in daily_batches(history, indices, at, calendar):
-        forecasts = forecasts_of(batch)
-        yield batch, _healths(batch, forecasts, at, advisor, inputs), forecasts
 
 
 def _healths(
@@ -116,7 +111,7 @@ def _healths(
 ) -> list[Health]:
     undated = throughput_dates(batch)
     healths = [_without_advice(batch, k, forecast, undated[k], at, inputs) for k, forecast in enumerate(forecasts)]
-    if any(health.basis.calibrating for health in healths):
+    if any(health.basis.calibrating and health.probability is not None for health in healths):
         published = np.array([np.nan if health.probability is None else health.probability for health in healths])
         healths = _with_published_dates(batch, healths, published, inputs.previous)
     advised = advisor.advise(batch, healths, has_enough_data(batch))
@@ -204,13 +199,8 @@ def _state(batch: ForecastBatch, k: int) -> ContainerState:
         stream_finished=int(batch.members.stream_finished[k]),
         kind_finished=int(batch.members.kind_finished[k]),
         closures=int(batch.closures_by_week[k].sum()),
-        carried=_carried(batch, k),
+        carried=int(batch.carried[k]),
     )
-
-
-def _carried(batch: ForecastBatch, k: int) -> int:
-    ledger = batch.tables.ledger
-    return int(np.count_nonzero(ledger.is_carried(float(batch.counted_at[k]), ledger.rows(int(batch.index[k])))))
 
 
 def _without_numbers(basis: Basis) -> Basis:
@@ -227,8 +217,8 @@ def _dates(band: Status, forecast: Forecast, undated: ThroughputDates | None, *,
 
 def _counts(batch: ForecastBatch, k: int) -> Counts:
     return Counts(
-        open=int(batch.open[k]) - _carried(batch, k),
-        carried=_carried(batch, k),
+        open=int(batch.open[k] - batch.carried[k]),
+        carried=int(batch.carried[k]),
         closed=int(batch.done[k]),
         added=int(batch.added[k]),
         added_week=int(batch.added_week[k]),

@@ -184,9 +184,9 @@ def missing_data(state: ContainerState, rules: Rules) -> UnknownCause | None:
 def published_probability(forecast: Forecast, score: StreamScore | None, rules: Rules) -> tuple[Basis, float | None]:
     """Return the probability to publish, with its basis: the stream's hit rate if its forecasts were worse than that.
 
-    None: no forecast was possible.
+    None: no forecast was possible, or none was made because the container has ended.
     """
-    if forecast.p is None or score is None or score.hit_rate is None or not under_calibration(score, rules):
+    if forecast.phase is None or score is None or score.hit_rate is None or not under_calibration(score, rules):
         return forecast.basis, forecast.p
     hit_rate = min(max(score.hit_rate, rules.clip), 1 - rules.clip)
     return replace(forecast.basis, calibrating=True), hit_rate

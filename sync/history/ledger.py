@@ -23,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Days = NDArray[np.float64]
 Codes = NDArray[np.int64] | NDArray[np.int32]
 Bools = NDArray[np.bool_]
+Rows = slice | NDArray[np.int64]
 _ALL = slice(None)
 
 
@@ -133,19 +134,25 @@ class Ledger:
         """Return the membership rows of the container at position ``i``."""
         return slice(int(self.offsets[i]), int(self.offsets[i + 1]))
 
-    def in_scope(self, at: float, rows: slice = _ALL) -> Bools:
-        """Return which rows are open or done at ``at`` (days since 1970 UTC)."""
+    def rows_of(self, index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the membership rows of the containers at ``index``, and the place in ``index`` of each row."""
+        first, count = self.offsets[index], self.offsets[index + 1] - self.offsets[index]
+        owner = np.repeat(np.arange(len(index)), count)
+        return np.arange(len(owner)) + (first - np.cumsum(count) + count)[owner], owner
+
+    def in_scope(self, at: float | Days, rows: Rows = _ALL) -> Bools:
+        """Return which rows are open or done at ``at`` (days since 1970 UTC; one for all, or one for each row)."""
         return covers(at, self.joined[rows], self.left[rows])
 
-    def is_open(self, at: float, rows: slice = _ALL) -> Bools:
+    def is_open(self, at: float | Days, rows: Rows = _ALL) -> Bools:
         """Return which rows are open or carried over at ``at`` (days since 1970 UTC)."""
         return covers(at, self.joined[rows], self.open_until[rows])
 
-    def is_carried(self, at: float, rows: slice = _ALL) -> Bools:
+    def is_carried(self, at: float | Days, rows: Rows = _ALL) -> Bools:
         """Return which rows are carried over at ``at``: see `sync.history.counting.is_carried`."""
         return self.is_open(at, rows) & (self.carried_at[rows] <= at)
 
-    def is_done(self, at: float, rows: slice = _ALL) -> Bools:
+    def is_done(self, at: float | Days, rows: Rows = _ALL) -> Bools:
         """Return which rows are done at ``at`` (days since 1970 UTC): see `sync.history.counting.is_done`."""
         return self.in_scope(at, rows) & (self.closed[rows] <= at)
 
