@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.assess.issue_names import issue_names
@@ -11,7 +11,7 @@ from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.forecast.dependencies import Dependency, dependency_from_links, without_cycles
 from sync.model.errors import DependencyCycleError
 
-__all__ = ["DependencyGraph", "find_dependencies"]
+__all__ = ["DependencyGraph", "Links", "find_dependencies"]
 
 Milestones = Mapping[str, AssessedMilestone]
 """Milestones by uid."""
@@ -21,11 +21,45 @@ OpenItems = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
+class Links:
+    """Links between two milestones (uids): pairs of an open issue of ``before`` and one of ``after`` that it blocks."""
+
+    before: str
+    after: str
+    issues: frozenset[tuple[str, str]]
+
+    def dependency(self, open_before: Collection[str], open_after: Collection[str]) -> Dependency | None:
+        """Return the dependency while these are the open items of both; None where no link holds.
+
+        An issue that is in both milestones neither blocks nor waits.
+        """
+        held = [
+            (blocker, item)
+            for blocker, item in self.issues
+            if blocker in open_before and blocker not in open_after and item in open_after and item not in open_before
+        ]
+        if not held:
+            return None
+        return dependency_from_links(
+            self.before,
+            self.after,
+            blockers=len({blocker for blocker, _ in held}),
+            of=len(open_before),
+            blocked=len({item for _, item in held}),
+            waiting_of=len(open_after),
+        )
+
+
+@dataclass(frozen=True)
 class DependencyGraph:
-    """Dependencies between milestones (uids), without cycles. ``cycles``: uid -> number of cycles that it was in."""
+    """Dependencies between milestones (uids), without cycles. ``cycles``: uid -> number of cycles that it was in.
+
+    ``links``: (before, after) -> the links between these milestones.
+    """
 
     dependencies: tuple[Dependency, ...]
     cycles: Mapping[str, int]
+    links: Mapping[tuple[str, str], Links]
 
 
 def find_dependencies(
@@ -38,11 +72,10 @@ def find_dependencies(
     """
     configured_pairs = _configured(milestones, members, rules)
     configured = [Dependency(before=before, after=after) for before, after in configured_pairs if before != after]
-    linked = [
-        dependency
-        for dependency in _links(milestones, open_items)
-        if (dependency.before, dependency.after) not in configured_pairs
-    ]
+    links = {(own.before, own.after): own for own in _links(milestones, open_items)}
+    items = {uid: frozenset(open_items[uid]) for pair in links for uid in pair}
+    found = (own.dependency(items[before], items[after]) for (before, after), own in links.items())
+    linked = [own for own in found if own is not None and (own.before, own.after) not in configured_pairs]
 
     # public ones first: a private dependency must not decide which public one is ignored
     def is_public(dependency: Dependency) -> bool:
@@ -60,7 +93,7 @@ def find_dependencies(
     for cycle in other_cycles:
         for uid in set(cycle.ids):
             cycles[uid] += not milestones[uid].project.is_public
-    return DependencyGraph(tuple(dependencies), cycles)
+    return DependencyGraph(tuple(dependencies), cycles, links)
 
 
 def _configured(
@@ -79,8 +112,8 @@ def _configured(
     return dict.fromkeys(sorted(pairs))
 
 
-def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency]:
-    """Yield a dependency for each pair of milestones in which open issues of one block open issues of the other."""
+def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Links]:
+    """Yield the links of each pair of milestones in which an open issue of one blocks an open issue of the other."""
     milestones_by_item: dict[str, list[str]] = defaultdict(list)
     item_by_name: dict[tuple[str, str, str], str] = {}
     for uid, items in open_items.items():
@@ -90,26 +123,16 @@ def _links(milestones: Milestones, open_items: OpenItems) -> Iterator[Dependency
             issue = milestone.issues[item]
             names = issue_names(milestone.connection.name, issue.project, issue.key, issue.url)
             item_by_name.update(dict.fromkeys(names, item))
-    blockers: dict[tuple[str, str], set[str]] = defaultdict(set)
-    blocked: dict[tuple[str, str], set[str]] = defaultdict(set)
+    issues: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for item, uids in milestones_by_item.items():
         for after in uids:
             issue = milestones[after].issues[item]
             for word in issue.blocked_by:
                 names = issue_names(milestones[after].connection.name, issue.project, word, word)
                 blocker = next((item_by_name[name] for name in names if name in item_by_name), None)
-                if blocker is None or after in milestones_by_item[blocker]:
-                    continue
-                for before in milestones_by_item[blocker]:
-                    if before not in uids:
-                        blockers[before, after].add(blocker)
-                        blocked[before, after].add(item)
-    for (before, after), blocking_items in sorted(blockers.items()):
-        yield dependency_from_links(
-            before,
-            after,
-            blockers=len(blocking_items),
-            of=len(open_items[before]),
-            blocked=len(blocked[before, after]),
-            waiting_of=len(open_items[after]),
-        )
+                if blocker is not None:
+                    for before in milestones_by_item[blocker]:
+                        issues[before, after].add((blocker, item))
+    for (before, after), pairs in sorted(issues.items()):
+        if before != after:
+            yield Links(before, after, frozenset(pairs))

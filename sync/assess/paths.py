@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
-from sync.assess.dependencies import DependencyGraph, find_dependencies
+from sync.assess.dependencies import DependencyGraph
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.snapshot import Snapshot
 from sync.assess.visibility import may_depend_on
 from sync.forecast import joint as joint_forecast
-from sync.forecast.batch import ForecastBatch, daily_batches
-from sync.forecast.dependencies import Dependency, PlannedTime, Predecessor, Propagated, propagate
-from sync.forecast.joint import Curve, published_curve
-from sync.forecast.waiting import WaitingBatch
+from sync.forecast.batch import ForecastBatch
+from sync.forecast.dependencies import (
+    Dependency,
+    PlannedTime,
+    Predecessor,
+    Propagated,
+    dependencies_by_successor,
+    propagate,
+)
+from sync.forecast.joint import Curve, StreamCorrelation, published_curve
+from sync.forecast.waiting import PredecessorsAfterCut, WaitingBatch
 from sync.health.status import BANDS
 from sync.history.ledger import days
 from sync.model.health import Status
 
-__all__ = ["CompletionPaths"]
+__all__ = ["CompletionPaths", "MemberChange"]
 
 Floats = NDArray[np.float64]
 
 _WITH_CURVE = (*BANDS, Status.OVERDUE)
 """Statuses of milestones with a completion curve."""
+
+
+class MemberChange(Struct, frozen=True):
+    """Change of a milestone (uid): ``cut`` of its open items leave, and it is due at ``due`` (None: unchanged).
+
+    ``counted`` of its items then count for its completion; none: it is done. ``due`` is in days since 1970 UTC.
+    """
+
+    uid: str
+    counted: int
+    cut: int = 0
+    due: float | None = None
 
 
 class CompletionPaths:
@@ -46,14 +66,16 @@ class CompletionPaths:
         self.snapshot, self.alone, self.open_items, self.graph = snapshot, alone, open_items, graph
         self.now = days(snapshot.at)
         self.clock = snapshot.rules.calendar.clock_of_day(self.now)
-        self.known = self._known(graph.dependencies)
+        self.known = [own for own in graph.dependencies if may_depend_on(alone[own.after], alone[own.before])]
+        self._predecessors = dependencies_by_successor(self.known)
+        self._correlations: dict[int, StreamCorrelation] = {}
         self.batches = self._forecast_batches(self._uids_with_relations())
         self.planned_times = {
             uid: PlannedTime(float(batch.start[k]), float(batch.due[k])) for uid, (batch, k) in self.batches.items()
         }
-        self.curves = self.curves_with({})
+        self.curves = self._curves()
         self.shares = self._shares()
-        self.own = self.paths_of(self.curves)
+        self.own = {uid: self.curves[uid].quantile(share) for uid, share in self.shares.items()}
         self.published = self.propagate(self.own, self.known)
 
     def everything(self) -> Propagated:
@@ -62,122 +84,111 @@ class CompletionPaths:
             return self.published
         return self.propagate(self.own, self.graph.dependencies)
 
-    def curves_with(self, remaining: Mapping[str, int]) -> dict[str, Curve]:
-        """Return the curve of each milestone that is done or can be forecast.
-
-        ``remaining``: uid -> number of open items to count, where not all of them count.
-        """
+    def _curves(self) -> dict[str, Curve]:
+        """Return the curve of each milestone that is done or can be forecast."""
         curves: dict[str, Curve] = {}
         for batch in {id(batch): batch for batch, _ in self.batches.values()}.values():
             own = {k: uid for uid, (other, k) in self.batches.items() if other is batch}
             healths = [self.alone[own[k]].health for k in range(len(own))]
             published = np.array([np.nan if health.probability is None else health.probability for health in healths])
-            open_counts = [remaining.get(own[k], int(batch.open[k])) for k in range(len(own))]
-            own_curves = joint_forecast.curves(batch, published, np.array(open_counts, dtype=np.float64))
-            for k, curve in enumerate(own_curves):
+            for k, curve in enumerate(joint_forecast.curves(batch, published)):
                 if healths[k].status.is_over:
                     curves[own[k]] = Curve.done(self.clock)
                 elif curve is not None and healths[k].status in _WITH_CURVE:
                     curves[own[k]] = curve
         return curves
 
-    def paths_of(self, curves: Mapping[str, Curve]) -> dict[str, Floats]:
-        """Return the completion moments of milestones without the others."""
-        return {uid: curves[uid].quantile(share) for uid, share in self.shares.items() if uid in curves}
-
     def propagate(self, paths: Mapping[str, Floats], dependencies: Sequence[Dependency]) -> Propagated:
         """Return the paths after the delays along ``dependencies``."""
         return propagate(paths, self.planned_times, dependencies, self.clock)
 
-    def with_counts(self, open_items: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
-        """Return all paths without the others, with items that are in several of these milestones counted once."""
-        counts = joint_forecast.deduplicated_open_counts(open_items)
-        fewer = {uid: count for uid, count in counts.items() if count < len(open_items[uid])}
-        if not fewer:
-            return self.own
-        changed = self.curves_with(fewer)
-        return {**self.own, **self.paths_of({uid: changed[uid] for uid in fewer})}
+    def paths_after(self, changes: Sequence[MemberChange]) -> list[Floats]:
+        """Return the completion moments of each changed milestone without the others."""
+        curves = [Curve.done(self.clock)] * len(changes)
+        for is_moved in (False, True):
+            own = [k for k, change in enumerate(changes) if change.counted and (change.due is not None) is is_moved]
+            for positions, batch in self.snapshot.batches([changes[k].uid for k in own]):
+                places = [own[position] for position in positions]
+                for k, curve in zip(places, self._curves_after(batch, [changes[k] for k in places]), strict=True):
+                    curves[k] = curve
+        return [curve.quantile(self.shares[change.uid]) for curve, change in zip(curves, changes, strict=True)]
 
-    def after_change(self, uids: Sequence[str], uid: str, cut: int, due: float | None) -> dict[str, Floats]:
-        """Return the paths of a joint milestone's members (``uids``) after a change of the member ``uid``.
-
-        ``cut``: number of its items to cut, the best candidates first. ``due``: its new due moment; None: unchanged.
-        """
-        names = set(self.snapshot.advisor(uid).candidates(uid)[:cut])
-        open_items = {name: self.open_items[name] for name in uids}
-        open_items[uid] = [item for item in open_items[uid] if item not in names]
-        counted = joint_forecast.deduplicated_open_counts(open_items)[uid]
-        own = dict(self.with_counts(open_items))
-        own[uid] = self._curve_after(uid, cut, counted, due).quantile(self.shares[uid])
-        planned = dict(self.planned_times)
-        if due is not None:
-            planned[uid] = PlannedTime(planned[uid].start, due)
-        dependencies = _before(uids, self.dependencies_without(uid, names))
-        paths = propagate(own, planned, dependencies, self.clock).paths
-        return {name: paths[name] for name in uids}
-
-    def _curve_after(self, uid: str, cut: int, counted: int, due: float | None) -> Curve:
-        """Return the curve of a milestone after a cut and a move, with ``counted`` of its open items."""
-        batch, health = self.batch_of(uid), self.alone[uid].health
-        if counted == 0:
-            return Curve.done(self.clock)
-        plan = batch if due is None else batch.moved(np.array([due]))
+    def _curves_after(self, batch: ForecastBatch, changes: Sequence[MemberChange]) -> Iterator[Curve]:
+        """Yield the curves of the containers of a batch after their changes; all of them move, or none."""
+        healths = [self.alone[change.uid].health for change in changes]
+        cut, counted = (np.array(column) for column in zip(*((own.cut, own.counted) for own in changes), strict=True))
+        dues = [change.due for change in changes if change.due is not None]
+        plan = batch.moved(np.array(dues)) if dues else batch
         left = np.maximum(plan.open - cut, 0)
         own = plan.probability(left, left + plan.done)
-        published = np.array([health.probability if health.basis.calibrating else np.nan], dtype=np.float64)
-        curve = published_curve(plan.completion(np.array([counted]), counted + plan.done), own, published)
-        return Curve(*plan.points(curve, 0), float(plan.horizon[0]))
+        other = [h.probability if h.basis.calibrating or h.stale_since is not None else np.nan for h in healths]
+        published = np.array(other, dtype=np.float64)  # where it is not the forecast's own
+        curve = published_curve(plan.completion(counted, counted + plan.done), own, published)
+        return (Curve(*plan.points(curve, k), float(horizon)) for k, horizon in enumerate(plan.horizon.tolist()))
 
-    def batch_of(self, uid: str) -> ForecastBatch:
-        """Return the batch of one milestone, without the others."""
-        milestone = self.alone[uid]
-        history, _ = self.snapshot.history_of(milestone)
-        calendar = self.snapshot.rules.calendar_of(milestone.connection)
-        (batch,) = daily_batches(history, [history.ledger.index[uid]], self.snapshot.at, calendar)
-        return batch
-
-    def correlation(self, uids: Sequence[str]) -> Floats:
-        """Return the correlation of the milestones' streams."""
+    def correlation(self, uids: Sequence[str]) -> StreamCorrelation:
+        """Return the correlations between the streams of milestones."""
         history, _ = self.snapshot.history(self.alone[uids[0]].connection)
-        return joint_forecast.correlation_matrix(history, [self.alone[uid].stream for uid in uids], self.now)
+        return self._correlations.setdefault(id(history), StreamCorrelation(history, self.now))
 
     def horizon(self, uids: Iterable[str]) -> float:
         """Return the first end of the curves of the milestones that are not over, in days since 1970; NaN: none."""
         running = [uid for uid in uids if uid in self.curves and not self.alone[uid].health.status.is_over]
         return min((self.curves[uid].horizon for uid in running), default=np.nan)
 
-    def waiting_batch(self, uid: str) -> WaitingBatch:
-        """Return the forecast of a milestone with the milestones that it waits for."""
-        candidates = self.snapshot.advisor(uid).candidates(uid)
+    def predecessors(self, uid: str) -> Sequence[Dependency]:
+        """Return the known dependencies of a milestone on others."""
+        return self._predecessors.get(uid, ())
+
+    def before(self, uids: Iterable[str]) -> list[Dependency]:
+        """Return the known dependencies on which these milestones depend, directly or through others."""
+        found, waiting = dict[str, Sequence[Dependency]](), list(uids)
+        while waiting:
+            uid = waiting.pop()
+            if uid not in found:
+                found[uid] = self.predecessors(uid)
+                waiting += [own.before for own in found[uid]]
+        return [own for dependencies in found.values() for own in dependencies]
+
+    def waiting_batches(self, uids: Sequence[str]) -> Iterator[tuple[list[int], WaitingBatch]]:
+        """Yield the forecasts of milestones with those that they wait for, with the positions of each in ``uids``."""
+        for positions, batch in self.snapshot.batches(uids):
+            own = [uids[k] for k in positions]
+            yield positions, WaitingBatch(batch, [self.shares[uid] for uid in own], list(map(self._after_cut, own)))
+
+    def _after_cut(self, uid: str) -> PredecessorsAfterCut:
+        dependencies = [own for own in self.predecessors(uid) if own.before in self.own]
+        candidates = self.candidates(uid) if any(own.issues for own in dependencies) else ()
 
         def predecessors(cut: int) -> list[Predecessor]:
-            gone = set(candidates[:cut])
-            dependencies = self.known if not gone else self.dependencies_without(uid, gone)
             paths = self.published.paths
             return [
-                Predecessor(dependency, paths[dependency.before], self.planned_times[dependency.before])
-                for dependency in dependencies
-                if dependency.after == uid and dependency.before in self.own
+                Predecessor(own, paths[own.before], self.planned_times[own.before])
+                for own in self.without_items(dependencies, uid, candidates[:cut])
             ]
 
-        return WaitingBatch(self.batch_of(uid), self.shares[uid], predecessors)
+        return predecessors
 
-    def dependencies_without(self, uid: str, items: set[str]) -> list[Dependency]:
-        """Return the known dependencies after these items (uids) have left a milestone."""
-        touching = [own for own in self.known if uid in (own.before, own.after)]
-        if not any(own.issues for own in touching):
-            return list(self.known)
-        others = {name for own in touching for name in (own.before, own.after)}
-        open_items = {name: self.open_items[name] for name in others}
-        open_items[uid] = [item for item in self.open_items[uid] if item not in items]
-        members = {name: uids for name, (uids, _) in self.snapshot.members.items()}
-        alone = {name: self.alone[name] for name in others}
-        found = find_dependencies(alone, open_items, members, self.snapshot.rules).dependencies
-        rest = [own for own in self.known if uid not in (own.before, own.after)]
-        return rest + [own for own in self._known(found) if uid in (own.before, own.after)]
+    def candidates(self, uid: str) -> Sequence[str]:
+        """Return the uids of the open items of a milestone to cut, best first."""
+        return self.snapshot.advisor(uid).candidates(uid)
 
-    def _known(self, dependencies: Iterable[Dependency]) -> list[Dependency]:
-        return [own for own in dependencies if may_depend_on(self.alone[own.after], self.alone[own.before])]
+    def without_items(
+        self, dependencies: Sequence[Dependency], uid: str, items: Collection[str]
+    ) -> Sequence[Dependency]:
+        """Return the dependencies after these items (uids) have left a milestone."""
+        if not items:
+            return dependencies
+        return [own for dependency in dependencies if (own := self._without_items(dependency, uid, items)) is not None]
+
+    def _without_items(self, dependency: Dependency, uid: str, items: Collection[str]) -> Dependency | None:
+        before, after = dependency.before, dependency.after
+        if not dependency.issues or uid not in (before, after):
+            return dependency
+        left = frozenset(self.open_items[uid]) - frozenset(items)
+        other = frozenset(self.open_items[after if uid == before else before])
+        links = self.graph.links[before, after]
+        return links.dependency(left, other) if uid == before else links.dependency(other, left)
 
     def _uids_with_relations(self) -> list[str]:
         """Return the milestones that need paths: first those that are public and needed for a public reason.
@@ -212,13 +223,10 @@ class CompletionPaths:
         uids = [uid for uid in self.batches if uid in self.curves]
         if not uids:
             return {}
-        return dict(zip(uids, joint_forecast.completion_shares(uids, self.correlation(uids)), strict=True))
-
-
-def _before(uids: Sequence[str], dependencies: Sequence[Dependency]) -> list[Dependency]:
-    """Return the dependencies on which these milestones depend, directly or through others."""
-    needed, size = set(uids), 0
-    while size < len(needed):
-        size = len(needed)
-        needed |= {own.before for own in dependencies if own.after in needed}
-    return [own for own in dependencies if own.after in needed]
+        correlation, streams = self.correlation(uids), [self.alone[uid].stream for uid in uids]
+        shares: dict[str, Floats] = {}
+        for group in correlation.independent_groups(streams):
+            own = [uids[k] for k in group]
+            matrix = correlation.matrix([streams[k] for k in group])
+            shares.update(zip(own, joint_forecast.completion_shares(own, matrix), strict=True))
+        return {uid: shares[uid] for uid in uids}

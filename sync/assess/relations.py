@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sync.assess.definition import DefinitionChecks
 from sync.assess.dependencies import find_dependencies
 from sync.assess.input_states import InputStates
-from sync.assess.joint_plan import JointPlanner
+from sync.assess.joint_plan import CountedPaths, JointPaths, JointPlanner
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.missing_predecessors import outages_of_never_read, removed_members, removed_predecessors
 from sync.assess.outage import RemovedMilestone
@@ -76,16 +76,14 @@ class _PortfolioBuilder:
     def build(self) -> Portfolio:
         published, everything = self.paths.published, self.paths.everything()
         milestones = dict(self.alone)
-        for uid in published.deciding:
-            if self.alone[uid].health.stale_since is not None:
-                continue  # its last verdict has the milestones that it waits for in it
-            milestones[uid] = replace(milestones[uid], health=self._health_after_others(uid, published))
+        for uid, health in self._healths_after_others(published).items():
+            milestones[uid] = replace(milestones[uid], health=health)
         for uid, outage in self._outages(self.paths.known).items():
             previous = self.snapshot.previous.get(uid)
             today = day_of(self.snapshot.at, self.alone[uid].connection.zone)
             health = health_without_predecessor(milestones[uid].health, self.alone[uid].health, previous, outage, today)
             milestones[uid] = replace(milestones[uid], health=health)
-        joints = [self._joint(joint, milestones) for joint in self.rules.joints]
+        joints = self._joints(milestones)
         self._add_relations(milestones, joints, published)
         joints = [replace(joint, members=tuple(milestones[member.uid] for member in joint.members)) for joint in joints]
         return Portfolio(
@@ -154,11 +152,29 @@ class _PortfolioBuilder:
 
     # --- healths ------------------------------------------------------------------------------------------------------
 
-    def _health_after_others(self, uid: str, propagation: Propagated) -> Health:
-        """Return the health of a milestone after those that it waits for, with its reasons and levers."""
+    def _healths_after_others(self, propagation: Propagated) -> dict[str, Health]:
+        """Return the healths of milestones (uid) after those that they wait for, with their reasons and levers.
+
+        The last verdict of a stale milestone has those that it waits for in it. Counts and names may not depend on what
+        the readers may not see.
+        """
+        uids = [uid for uid in propagation.deciding if self.alone[uid].health.stale_since is None]
+        healths = {uid: self._moved_health(uid, propagation) for uid in uids}
+        readable = [
+            uid
+            for uid in uids
+            if all(can_read(self.alone[uid], self.alone[own.before]) for own in self.paths.predecessors(uid))
+        ]
+        for positions, batch in self.paths.waiting_batches(readable):
+            own = [readable[k] for k in positions]
+            advised = self.snapshot.advise(batch, [healths[uid] for uid in own])
+            healths.update(zip(own, map(self._with_advice, [healths[uid] for uid in own], advised), strict=True))
+        return healths
+
+    def _moved_health(self, uid: str, propagation: Propagated) -> Health:
         milestone, predecessors = self.alone[uid], propagation.deciding[uid]
         _, parameters = self.snapshot.history_of(milestone)
-        health = moved_health(
+        return moved_health(
             milestone.health,
             self.paths.own[uid],
             propagation.paths[uid],
@@ -171,44 +187,70 @@ class _PortfolioBuilder:
                 self.rules.calendar_of(milestone.connection),
             ),
         )
-        before = [own.before for own in self.paths.known if own.after == uid]
-        if not all(can_read(milestone, self.alone[name]) for name in before):
-            return health  # counts and names may not depend on what the readers may not see
-        advised = self.snapshot.advise(uid, self.paths.waiting_batch(uid), health)
+
+    def _with_advice(self, health: Health, advised: Health) -> Health:
+        """Return the health with the reasons and levers of ``advised``, after the reason of its predecessors."""
         waits = [reason for reason in health.reasons if reason.kind is ReasonKind.PREDECESSOR]
         reasons = sorted((*waits, *advised.reasons), key=lambda reason: -abs(reason.effect))
         health = msgspec.structs.replace(health, reasons=tuple(reasons), levers=advised.levers)
-        return with_steady_reasons(health, self.snapshot.previous.get(uid))
+        return with_steady_reasons(health, self.snapshot.previous.get(health.container))
 
-    def _joint(self, joint: JointMilestone, milestones: Mapping[str, AssessedMilestone]) -> AssessedJointMilestone:
+    # --- joint milestones ---------------------------------------------------------------------------------------------
+
+    def _joints(self, milestones: Mapping[str, AssessedMilestone]) -> list[AssessedJointMilestone]:
+        """Return the joint milestones, in their order."""
+        counted = CountedPaths(self.paths)
+        paths = [self._joint_paths(joint, milestones, counted) for joint in self.rules.joints]
+        counted.draw(own.fewer_items() for own in paths if own is not None)
+        joints = [self._joint(joint, milestones, own) for joint, own in zip(self.rules.joints, paths, strict=True)]
+        known = {k: own for k, own in enumerate(paths) if own is not None and self._may_advise(joints[k])}
+        plans = {k: own.plan(self.rules.parameters) for k, own in known.items()}
+        late = [k for k in known if joints[k].health.status is not Status.ON_TRACK]
+        planner = JointPlanner(self.paths, counted, [known[k] for k in late])
+        levers = dict(zip(late, joint_levers([plans[k] for k in late], planner.after), strict=True))
+        for k, own in known.items():
+            health, written = joints[k].health, [member.written for member in joints[k].members]
+            reasons = [] if health.probability is None else joint_reasons(written, own.of_members, plans[k].p_of)
+            health = msgspec.structs.replace(health, reasons=tuple(reasons), levers=levers.get(k, ()))
+            joints[k] = replace(joints[k], health=health)
+        return joints
+
+    def _joint_paths(
+        self, joint: JointMilestone, milestones: Mapping[str, AssessedMilestone], counted: CountedPaths
+    ) -> JointPaths | None:
+        """Return the paths of a joint milestone; None where a member is missing or cannot be forecast."""
+        uids, missing = self.snapshot.members[joint.name]
+        members = [milestones[uid] for uid in uids]
+        if not members or missing or removed_members(joint, self.snapshot.removed) or self._unforecastable(members):
+            return None
+        return JointPaths(self.paths, counted, joint, members, self._joint_calendar(members))
+
+    def _unforecastable(self, members: Sequence[AssessedMilestone]) -> tuple[AssessedMilestone, ...]:
+        return tuple(
+            member
+            for member in members
+            if member.uid not in self.paths.curves or member.health.unknown is UnknownCause.STALE
+        )
+
+    def _joint(
+        self, joint: JointMilestone, milestones: Mapping[str, AssessedMilestone], paths: JointPaths | None
+    ) -> AssessedJointMilestone:
+        """Return a joint milestone without reasons and levers."""
         uids, missing = self.snapshot.members[joint.name]
         removed = removed_members(joint, self.snapshot.removed)
         members = [milestones[uid] for uid in uids]
-        curves = self.paths.curves
-        unforecastable = tuple(
-            member for member in members if member.uid not in curves or member.health.unknown is UnknownCause.STALE
-        )
-        open_counts = joint_forecast.deduplicated_open_counts({uid: self.open_items[uid] for uid in uids})
-        paths = None
-        if members and not missing and not unforecastable and not removed:
-            own = self.paths.with_counts({uid: self.open_items[uid] for uid in uids})
-            changed = self.paths.propagate(own, self.paths.known).paths
-            paths = [changed[uid] for uid in uids]
-        last = None if paths is None else np.max(paths, axis=0)
-        has_missed = any(_has_missed(member) for member in members)
-        if last is not None and has_missed:
+        unforecastable = self._unforecastable(members)
+        last = None if paths is None else paths.last
+        if last is not None and any(_has_missed(member) for member in members):
             last = np.full_like(last, np.inf)
-        health = self._joint_health(joint, members, last)
-        if paths is not None and not has_missed:
-            health = self._with_joint_advice(joint, health, members, paths)
-        health = self._without_missing_members(health, members, removed)
+        health = self._without_missing_members(self._joint_health(joint, members, last), members, removed)
         return AssessedJointMilestone(
             joint=joint,
             health=health,
             members=tuple(members),
             missing=tuple(name for name in missing if name not in self.snapshot.removed.milestones),
             unforecastable=unforecastable,
-            open_counts=open_counts,
+            open_counts=joint_forecast.deduplicated_open_counts({uid: self.open_items[uid] for uid in uids}),
             correlation=() if unforecastable else self._rounded_correlation(uids),
             removed={milestone: self._last_status(milestone) for milestone in removed},
             inputs=self.inputs.of_joint(uids, removed),
@@ -275,28 +317,17 @@ class _PortfolioBuilder:
             return days(end_of_day(joint.due, calendar.zone))
         return max((self.paths.planned_times[uid].due for uid in uids), default=np.nan)
 
-    def _with_joint_advice(
-        self, joint: JointMilestone, health: Health, members: Sequence[AssessedMilestone], paths: Sequence[Floats]
-    ) -> Health:
-        """Return the health of a joint milestone with its reasons and levers.
+    def _may_advise(self, joint: AssessedJointMilestone) -> bool:
+        """Return whether a joint milestone has reasons and levers.
 
         It has none with data missing, or with a member that waits for a milestone that its readers may not see.
         """
-        uids = {member.uid for member in members}
-        is_hidden = any(
-            own.after in uids and not can_read(self.alone[own.after], self.alone[own.before])
-            for own in self.paths.known
+        return joint.health.band in (*BANDS, Status.OVERDUE) and not any(
+            member.health.stale_since is not None
+            or _has_missed(member)
+            or any(not can_read(member, self.alone[own.before]) for own in self.paths.predecessors(member.uid))
+            for member in joint.members
         )
-        if is_hidden or any(member.health.stale_since is not None for member in members):
-            return health
-        if health.band not in (*BANDS, Status.OVERDUE):
-            return health
-        calendar = self._joint_calendar(members)
-        plan = JointPlanner(self.paths, joint, members, paths, calendar).plan(self.rules.parameters)
-        written = [member.written for member in members]
-        reasons = [] if health.probability is None else joint_reasons(written, paths, plan.p_of)
-        levers = () if health.status is Status.ON_TRACK else joint_levers(plan)
-        return msgspec.structs.replace(health, reasons=tuple(reasons), levers=levers)
 
     def _joint_calendar(self, members: Sequence[AssessedMilestone]) -> Calendar:
         """Return the calendar in the time zone of the member that is due last."""
@@ -308,7 +339,8 @@ class _PortfolioBuilder:
     def _rounded_correlation(self, uids: Sequence[str]) -> tuple[tuple[float, ...], ...]:
         if not uids:
             return ()
-        return tuple(tuple(round(float(value), 4) for value in row) for row in self.paths.correlation(uids))
+        matrix = self.paths.correlation(uids).matrix([self.alone[uid].stream for uid in uids])
+        return tuple(tuple(round(float(value), 4) for value in row) for row in matrix)
 
 
 def _has_missed(milestone: AssessedMilestone) -> bool:

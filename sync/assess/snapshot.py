@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -19,6 +20,7 @@ from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.outage import RemovedProjects, find_outages, find_removed, find_unread
 from sync.assess.rows import ConnectionRows, load_rows
 from sync.assess.track_record import Methods, forecasts_of_last_week, recent_forecasts, track_record
+from sync.forecast.batch import ForecastBatch, daily_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
@@ -100,6 +102,7 @@ class Snapshot:
         if not replay:
             self._runs = self._runs.with_forecasts(store, audience, at, methods)
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
+        self._group_of = {uid: k for k, group in enumerate(self._groups) for uid in group.milestones}
         self._advisors: dict[int, Advisor] = {}
 
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
@@ -185,15 +188,29 @@ class Snapshot:
             milestones += _assessed(group, healths, self._runs, FinishedMilestones(history.ledger, self.at))
         return sorted(milestones, key=lambda milestone: milestone.written)
 
-    def advise(self, uid: str, batch: WaitingBatch, health: Health) -> Health:
-        """Return the health of a milestone with reasons and levers that include the milestones that it waits for."""
-        advisor = self.advisor(uid)
-        (advised,) = advisor.advise(batch, [health], has_enough_data(batch), batch.after_change)
-        return advised
+    def batches(self, uids: Sequence[str]) -> Iterator[tuple[list[int], ForecastBatch]]:
+        """Yield batches that forecast these milestones (repeats allowed), each with their positions in ``uids``."""
+        positions: dict[int, list[int]] = defaultdict(list)
+        for place, uid in enumerate(uids):
+            positions[self._group_of[uid]].append(place)
+        for k, own in positions.items():
+            group = self._groups[k]
+            history, _ = self._histories.tables(group.tolerance, public=group.public)
+            calendar = self.rules.calendar_of(group.rows.connection)
+            index = [history.ledger.index[uids[place]] for place in own]
+            places = iter(own)
+            for batch in daily_batches(history, index, self.at, calendar):
+                yield list(islice(places, len(batch.index))), batch
+
+    def advise(self, batch: WaitingBatch, healths: Sequence[Health]) -> list[Health]:
+        """Return the healths of the milestones of a batch, with reasons and levers that include those before them."""
+        advisor = self.advisor(healths[0].container)
+        return advisor.advise(batch, healths, has_enough_data(batch), batch.after_change)
 
     def advisor(self, uid: str) -> Advisor:
-        """Return the advisor of a milestone. Raises StopIteration for an unknown one."""
-        k, group = next((k, group) for k, group in enumerate(self._groups) if uid in group.milestones)
+        """Return the advisor of a milestone. Raises KeyError for an unknown one."""
+        k = self._group_of[uid]
+        group = self._groups[k]
         if k not in self._advisors:
             history, _ = self._histories.tables(group.tolerance, public=group.public)
             self._advisors[k] = Advisor(history, group.inputs.issues, group.inputs.members, group.inputs.changes)

@@ -27,6 +27,7 @@ __all__ = [
     "Propagated",
     "critical_chain",
     "delayed",
+    "dependencies_by_successor",
     "dependency_from_links",
     "mean_delay",
     "propagate",
@@ -126,6 +127,14 @@ def without_cycles(
             return [*configured, *kept], cycles
 
 
+def dependencies_by_successor(dependencies: Iterable[Dependency]) -> dict[str, list[Dependency]]:
+    """Return the dependencies of each successor (id), in their order."""
+    by_successor: dict[str, list[Dependency]] = {}
+    for dependency in dependencies:
+        by_successor.setdefault(dependency.after, []).append(dependency)
+    return by_successor
+
+
 def propagate(
     own: Mapping[str, Floats], planned: Mapping[str, PlannedTime], dependencies: Sequence[Dependency], now: float
 ) -> Propagated:
@@ -135,11 +144,10 @@ def propagate(
     paths is ignored. Raises `DependencyCycleError`.
     """
     paths, deciding, delays = dict(own), {}, {}
+    by_successor = dependencies_by_successor(dependencies)
     for name in topological_order(dependencies):
         incoming = [
-            Predecessor(d, paths[d.before], planned[d.before])
-            for d in dependencies
-            if d.after == name and d.before in own
+            Predecessor(d, paths[d.before], planned[d.before]) for d in by_successor.get(name, ()) if d.before in own
         ]
         if name not in own or not incoming:
             continue

@@ -25,9 +25,9 @@ __all__ = [
     "LEVELS",
     "PATHS",
     "Curve",
+    "StreamCorrelation",
     "completion_samples",
     "completion_shares",
-    "correlation_matrix",
     "curves",
     "deduplicated_open_counts",
     "published_curve",
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 PATHS = 8192
 """Completion moments of each milestone."""
@@ -182,31 +183,70 @@ def quantile_moments(paths: Floats) -> tuple[float, ...]:
 # --- correlation ------------------------------------------------------------------------------------------------
 
 
-def correlation_matrix(tables: HistoryTables, streams: Sequence[str], at: float) -> Floats:
-    """Estimate the correlation between milestones of these streams as of ``at`` (days): float64[m, m], 0 without
-    history.
+class StreamCorrelation:
+    """Correlations between the milestones of streams as of ``at`` (days since 1970 UTC), each estimated once.
 
     Pairs are earlier milestones of two streams (or of one) whose planned times overlap, each with the one that was due
     nearest. Correlated are the normal scores of their lateness within their own stream. The estimate from n pairs is
     multiplied by n / (n + `PAIRS_WEIGHT`).
     """
-    known = {name: _lateness(tables, name, at) for name in dict.fromkeys(streams)}
-    correlations: dict[tuple[str, str], float] = {}
-    matrix = np.eye(len(streams))
-    for i, first in enumerate(streams):
-        for j in range(i + 1, len(streams)):
-            key = (min(first, streams[j]), max(first, streams[j]))
-            if key not in correlations:
-                correlations[key] = _correlation(tables, *(known[name] for name in key))
-            matrix[i, j] = matrix[j, i] = correlations[key]
-    return matrix
+
+    def __init__(self, tables: HistoryTables, at: float) -> None:
+        self._tables, self._at = tables, at
+        self._codes = {name: code for code, name in enumerate(tables.ledger.streams)}
+        self._lateness: dict[str, tuple[Ints, Floats]] = {}
+        self._known: dict[tuple[str, str], float] = {}
+
+    def matrix(self, streams: Sequence[str]) -> Floats:
+        """Return the correlations between milestones of these streams: float64[m, m], 0 without history."""
+        codes = {name: code for code, name in enumerate(dict.fromkeys(streams))}
+        by_stream = np.array([[self._between(first, second) for second in codes] for first in codes])
+        code = [codes[stream] for stream in streams]
+        matrix: Floats = by_stream[np.ix_(code, code)]
+        np.fill_diagonal(matrix, 1.0)
+        return matrix
+
+    def independent_groups(self, streams: Sequence[str]) -> list[list[int]]:
+        """Return the positions of ``streams`` in groups, each in order, so that those of two groups correlate 0."""
+        positions: dict[str, list[int]] = {}
+        for k, stream in enumerate(streams):
+            positions.setdefault(stream, []).append(k)
+        alone = {stream for stream in positions if not self._has_history(stream)}
+        left = [stream for stream in positions if stream not in alone]
+        groups = [positions[stream] for stream in alone]
+        while left:
+            group, waiting = list[int](), [left.pop()]
+            while waiting:
+                stream = waiting.pop()
+                group += positions[stream]
+                near = {other for other in left if self._between(stream, other)}
+                waiting += near
+                left = [other for other in left if other not in near]
+            groups.append(group)
+        return sorted(sorted(group) for group in groups)
+
+    def _has_history(self, stream: str) -> bool:
+        return len(self._late(stream)[0]) >= PAIRS_LEAST
+
+    def _between(self, first: str, second: str) -> float:
+        key = (min(first, second), max(first, second))
+        if key not in self._known:
+            has_history = self._has_history(first) and self._has_history(second)
+            self._known[key] = _correlation(self._tables, *map(self._late, key)) if has_history else 0.0
+        return self._known[key]
+
+    def _late(self, stream: str) -> tuple[Ints, Floats]:
+        """Return a stream's finished containers, and the normal score of each one's lateness among them."""
+        if stream not in self._lateness:
+            self._lateness[stream] = _lateness(self._tables, self._codes.get(stream, -1), self._at)
+        return self._lateness[stream]
 
 
-def _lateness(tables: HistoryTables, stream: str, at: float) -> tuple[NDArray[np.int64], Floats]:
-    """Return a stream's finished containers, and the normal score of each one's lateness among them."""
-    ledger = tables.ledger
-    code = ledger.streams.index(stream) if stream in ledger.streams else -1
-    own = np.flatnonzero((ledger.stream == code) & tables.is_usable & (ledger.due < at - tables.rules.settle_days))
+def _lateness(tables: HistoryTables, code: int, at: float) -> tuple[Ints, Floats]:
+    own = np.zeros(0, dtype=np.int64)
+    if code >= 0:
+        end = tables.by_stream.before(np.array([code]), np.array([at - tables.rules.settle_days]))[0]
+        own = np.sort(tables.stream_members[tables.by_stream.first[code] : end])
     allowed = allowed_open(tables.scope_at[own, :DUE], tables.rules.tolerance)
     late = (tables.open_at[own, :DUE] > allowed).sum(axis=1) + (~tables.finished_by[own]).sum(axis=1)
     order = np.sort(late)
@@ -215,26 +255,18 @@ def _lateness(tables: HistoryTables, stream: str, at: float) -> tuple[NDArray[np
     return own, scores
 
 
-def _correlation(
-    tables: HistoryTables, first: tuple[NDArray[np.int64], Floats], second: tuple[NDArray[np.int64], Floats]
-) -> float:
+def _correlation(tables: HistoryTables, first: tuple[Ints, Floats], second: tuple[Ints, Floats]) -> float:
     """Return the shrunk correlation of two streams' lateness scores; 0 with fewer than `PAIRS_LEAST` pairs."""
     due, start = tables.ledger.due, tables.start
     (own, scores), (other, other_scores) = (first, second) if len(first[0]) <= len(second[0]) else (second, first)
-    pairs: list[tuple[float, float]] = []
-    used: set[frozenset[int]] = set()
-    for i, score in zip(own.tolist(), scores.tolist(), strict=True):
-        overlaps = (start[other] < due[i]) & (start[i] < due[other]) & (other != i)
-        if not overlaps.any():
-            continue
-        nearest = int(np.argmin(np.where(overlaps, np.abs(due[other] - due[i]), np.inf)))
-        pair = frozenset((i, int(other[nearest])))
-        if pair not in used:
-            used.add(pair)
-            pairs.append((score, float(other_scores[nearest])))
-    if len(pairs) < PAIRS_LEAST:
+    overlaps = (start[other] < due[own, None]) & (start[own, None] < due[other]) & (other != own[:, None])
+    nearest = np.where(overlaps, np.abs(due[other] - due[own, None]), np.inf).argmin(axis=1)
+    places = np.flatnonzero(overlaps.any(axis=1))
+    pairs = np.sort(np.stack([own[places], other[nearest[places]]], axis=1), axis=1)
+    places = places[np.sort(np.unique(pairs, axis=0, return_index=True)[1])]  # a pair of one stream counts once
+    if len(places) < PAIRS_LEAST:
         return 0.0
-    a, b = np.array(pairs).T
+    a, b = scores[places], other_scores[nearest[places]]
     spread = np.sqrt((a @ a) * (b @ b))
     raw = float(a @ b / spread) if spread > 0 else 0.0
-    return float(np.clip(raw * len(pairs) / (len(pairs) + PAIRS_WEIGHT), -STRONGEST, STRONGEST))
+    return float(np.clip(raw * len(places) / (len(places) + PAIRS_WEIGHT), -STRONGEST, STRONGEST))

@@ -21,6 +21,7 @@ __all__ = ["PredecessorsAfterCut", "WaitingBatch", "probability_after"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 LEAST_CHANGE = 0.005
 """Smaller losses are ignored, with a delay of less than a day: probabilities are shown in whole percents."""
@@ -41,17 +42,18 @@ def probability_after(p: float, own: Floats, after: Floats, due: float, clip: fl
 
 
 class WaitingBatch(ForecastBatch):
-    """One container of a batch, with a probability that includes its predecessors.
+    """Containers of a batch, with a probability that includes their predecessors.
 
-    ``shares``: the rank of each path among the container's completion moments, float64[paths]. ``alone``: the same
-    batch without the predecessors.
+    ``alone``: the same batch without the predecessors. ``shares[t]``: the rank of each path among the container's
+    completion moments, float64[paths]. ``predecessors[t]``: those that the container waits for.
     """
 
-    def __init__(self, alone: ForecastBatch, shares: Floats, predecessors: PredecessorsAfterCut) -> None:
+    def __init__(
+        self, alone: ForecastBatch, shares: Sequence[Floats], predecessors: Sequence[PredecessorsAfterCut]
+    ) -> None:
         super().__init__(alone.tables, alone.index, alone.at, alone.calendar, counted_at=alone.counted_at)
         self.alone = alone
         self._shares, self._predecessors = shares, predecessors
-        self._plans: dict[tuple[float, float], ForecastBatch] = {}
 
     def probability(
         self,
@@ -65,14 +67,18 @@ class WaitingBatch(ForecastBatch):
         """Return P(done by due) with the predecessors: see `ForecastBatch.probability`."""
         p = self.alone.probability(remaining, total, assumed=assumed, envelope=envelope, decided=decided)
         now_open, total = self._scope(remaining, total)
-        return self._after_others(p, now_open, total, self.due if assumed.due is None else assumed.due, 0)
+        due, cut = self.due if assumed.due is None else assumed.due, np.zeros(len(p), dtype=np.int64)
+        return self._after_others(p, now_open, total, due, cut, np.full(len(p), True))
 
-    def after_change(self, cut: Ints, due: Floats) -> Floats:
-        """Return P after items are cut, and the due moment is moved to ``due``. Cut items wait for no one."""
+    def after_change(self, cut: Ints, due: Floats, is_asked: Bools) -> Floats:
+        """Return P after items are cut, and the due moment is moved to ``due``. Cut items wait for no one.
+
+        The predecessors are included where ``is_asked[t]``.
+        """
         remaining = np.maximum(self.open - cut, 0)
         total = remaining + self.done
         p = self.alone.probability(remaining, total, assumed=Assumptions(due=due))
-        return self._after_others(p, *self._scope(remaining, total), due, int(cut[0]))
+        return self._after_others(p, *self._scope(remaining, total), due, cut, is_asked)
 
     def with_clip(self, clip: float) -> Self:
         """Return the same batch with its components clipped to [clip, 1 - clip], as reasons need it."""
@@ -80,22 +86,20 @@ class WaitingBatch(ForecastBatch):
         other.clip, other.alone, other.answers = clip, self.alone.with_clip(clip), type(self.answers)()
         return other
 
-    def _after_others(self, p: Floats, remaining: Floats, total: Floats, due: Floats, cut: int) -> Floats:
-        moment, now = float(due[0]), float(self.at[0])
-        if not self.has_dates[0] or np.isnan(p[0]) or not now <= moment:
+    def _after_others(
+        self, p: Floats, remaining: Floats, total: Floats, due: Floats, cut: Ints, is_asked: Bools
+    ) -> Floats:
+        waits = is_asked & self.has_dates & ~np.isnan(p) & (self.at <= due)
+        if not waits.any():
             return p
-        plan = self._plan(moment)
+        plan = self.alone if (due == self.due)[waits].all() else self.alone.moved(due).with_clip(self.clip)
         curve = plan.completion(remaining, total)
-        curve = published_curve(curve, curve[:, AT_DUE], p)
-        own = Curve(*plan.points(curve, 0), float(plan.horizon[0])).quantile(self._shares)
-        planned = PlannedTime(float(self.start[0]), moment)
-        after, _ = delayed(own, planned, self._predecessors(cut), now)
-        return np.array([probability_after(float(p[0]), own, after, moment, self.clip)])
-
-    def _plan(self, due: float) -> ForecastBatch:
-        """Return the batch alone with this due moment."""
-        if due == self.due[0]:
-            return self.alone
-        if (self.clip, due) not in self._plans:
-            self._plans[self.clip, due] = self.alone.moved(np.array([due])).with_clip(self.clip)
-        return self._plans[self.clip, due]
+        curve = published_curve(curve, curve[:, AT_DUE], np.where(waits, p, np.nan))
+        horizon, after_others = plan.horizon, p.copy()
+        for k in np.flatnonzero(waits).tolist():
+            moment, now = float(due[k]), float(self.at[k])
+            own = Curve(*plan.points(curve, k), float(horizon[k])).quantile(self._shares[k])
+            planned = PlannedTime(float(self.start[k]), moment)
+            after, _ = delayed(own, planned, self._predecessors[k](int(cut[k])), now)
+            after_others[k] = probability_after(float(p[k]), own, after, moment, self.clip)
+        return after_others

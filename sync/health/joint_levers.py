@@ -15,7 +15,7 @@ A lever of a member names it in the value ``member``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -31,7 +31,15 @@ from sync.history.ledger import days
 from sync.model.dates import end_of_day
 from sync.model.health import Lever, LeverKind, Reason, ReasonKind, Value
 
-__all__ = ["JointPlan", "MemberPlan", "joint_levers", "joint_probability", "joint_reasons"]
+__all__ = [
+    "JointChange",
+    "JointPlan",
+    "MemberPlan",
+    "ProbabilitiesAfter",
+    "joint_levers",
+    "joint_probability",
+    "joint_reasons",
+]
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +63,6 @@ class MemberPlan(Struct, frozen=True):
 class JointPlan(Struct, frozen=True):
     """Plan of a joint milestone, in days since 1970 UTC, with its probability ``p`` and its members.
 
-    ``after(k, cut, due)`` is P after ``cut`` items of member k are cut and the due moment is moved to ``due``.
     ``moved``: the written id of the member whose date is the joint milestone's; empty: it has its own date.
     """
 
@@ -66,12 +73,24 @@ class JointPlan(Struct, frozen=True):
     due: float
     moved: str
     members: Sequence[MemberPlan]
-    after: Callable[[int, int, float], float]
     calendar: Calendar
 
     def p_of(self, last: Floats) -> float:
         """Return the probability that the paths ``last`` are done by the due moment."""
         return joint_probability(last, self.due)
+
+
+class JointChange(Struct, frozen=True):
+    """Change of a joint milestone (by position): ``cut`` items of a member, and the due moment is moved to ``due``."""
+
+    joint: int
+    member: int
+    cut: int
+    due: float
+
+
+ProbabilitiesAfter = Callable[[Sequence[JointChange]], Sequence[float]]
+"""Function from changes to the probability of each changed joint milestone after it."""
 
 
 def joint_probability(last: Floats, due: float) -> float:
@@ -94,74 +113,128 @@ def joint_reasons(members: Sequence[str], paths: Sequence[Floats], p_of: Callabl
     return sorted(reasons, key=lambda reason: reason.effect)
 
 
-def joint_levers(plan: JointPlan) -> tuple[Lever, ...]:
-    """Return the levers of a joint milestone; none where P reaches the target."""
-    if plan.p >= plan.target:
-        return ()
-    levers: list[Lever] = []
-    cut = _best_cut(plan, plan.due, plan.p)
-    if cut is not None:
-        levers.append(_lever(LeverKind.CUT, plan, cut[1].p, _cut_values(plan, *cut), _items(plan, *cut)))
-    day = _day(plan)
-    if day is None:
-        return tuple(levers)
-    due = days(end_of_day(day, plan.calendar.zone))
-    moved = plan.after(0, 0, due)
-    levers.append(_lever(LeverKind.MOVE, plan, np.array([moved]), _move_values(plan, day), ()))
-    alone = max(moved, float(cut[1].p[0]) if cut is not None else plan.p) + LEAST_GAIN
-    both = None if plan.moved else _best_cut(plan, due, alone)
-    if both is not None and float(both[1].p[0]) - plan.after(both[0], int(both[1].size[0]), plan.due) >= LEAST_GAIN:
-        values = _cut_values(plan, *both) | _move_values(plan, day)
-        levers.append(_lever(LeverKind.BOTH, plan, both[1].p, values, _items(plan, *both)))
-    return tuple(levers)
+def joint_levers(plans: Sequence[JointPlan], after: ProbabilitiesAfter) -> list[tuple[Lever, ...]]:
+    """Return the levers of each joint milestone; none where P reaches the target.
+
+    All are searched at once, so that ``after`` gets as many changes as possible in one call.
+    """
+    search = _JointLeverSearch(plans, after)
+    below = [j for j, plan in enumerate(plans) if plan.p < plan.target]
+    cuts = search.cuts({j: (plans[j].due, plans[j].p) for j in below})
+    days_of = search.move_days(below)
+    dues = {j: days(end_of_day(day, plans[j].calendar.zone)) for j, day in days_of.items()}
+    moved = dict(zip(dues, after([JointChange(j, 0, 0, due) for j, due in dues.items()]), strict=True))
+    alone = {j: max(moved[j], cuts[j].p if j in cuts else plans[j].p) + LEAST_GAIN for j in dues}
+    both = search.cuts({j: (due, alone[j]) for j, due in dues.items() if not plans[j].moved})
+    same_cut = after([JointChange(j, cut.member, cut.count, plans[j].due) for j, cut in both.items()])
+    both = {j: cut for (j, cut), p in zip(both.items(), same_cut, strict=True) if cut.p - p >= LEAST_GAIN}
+    levers: list[list[Lever]] = [[] for _ in plans]
+    for j, cut in cuts.items():
+        levers[j].append(_lever(LeverKind.CUT, plans[j], cut.p, _cut_values(plans[j], cut), _items(plans[j], cut)))
+    for j, day in days_of.items():
+        levers[j].append(_lever(LeverKind.MOVE, plans[j], moved[j], _move_values(plans[j], day), ()))
+    for j, cut in both.items():
+        values = _cut_values(plans[j], cut) | _move_values(plans[j], days_of[j])
+        levers[j].append(_lever(LeverKind.BOTH, plans[j], cut.p, values, _items(plans[j], cut)))
+    return [tuple(own) for own in levers]
 
 
-def _best_cut(plan: JointPlan, due: float, least: float) -> tuple[int, Offers] | None:
-    """Return the member to cut for the due moment, with the offer; None where no cut reaches ``least``."""
-    found: list[tuple[int, Offers]] = []
-    for k, member in enumerate(plan.members):
+class _Cut(Struct, frozen=True):
+    """Cut of ``count`` items of a member, and P after it."""
 
-        def after(size: NDArray[np.int64], k: int = k) -> Floats:
-            return np.array([plan.after(k, int(size[0]), due)])
-
-        if member.most > 0:
-            offers = best_offer(np.array([member.most]), np.array([plan.p]), np.array([least]), plan.target, after)
-            found += [(k, offers)] if offers.is_offered[0] else []
-    enough = [(int(offers.size[0]), k, offers) for k, offers in found if offers.p[0] >= plan.target]
-    if enough:
-        _, k, offers = min(enough, key=lambda offer: offer[:2])
-        return k, offers
-    return max(found, key=lambda offer: float(offer[1].p[0]), default=None)
+    member: int
+    count: int
+    p: float
 
 
-def _day(plan: JointPlan) -> date | None:
-    """Return the day to move to; None where no day is offered."""
+class _JointLeverSearch:
+    """Searches over the changes of several joint milestones (by position in ``plans``)."""
+
+    def __init__(self, plans: Sequence[JointPlan], after: ProbabilitiesAfter) -> None:
+        self.plans, self.after = plans, after
+
+    def cuts(self, wanted: Mapping[int, tuple[float, float]]) -> dict[int, _Cut]:
+        """Return the cut of each joint milestone; none where no cut reaches the least P.
+
+        ``wanted``: joint milestone -> its due moment after the change, and the least P to offer.
+        """
+        rows = [(j, k) for j in wanted for k, member in enumerate(self.plans[j].members) if member.most > 0]
+        offers = self._best_offer(
+            [j for j, _ in rows],
+            [self.plans[j].members[k].most for j, k in rows],
+            [wanted[j][1] for j, _ in rows],
+            lambda row, size: JointChange(*rows[row], size, wanted[rows[row][0]][0]),
+        )
+        found: dict[int, list[_Cut]] = {}
+        for row in np.flatnonzero(offers.is_offered).tolist():
+            j, k = rows[row]
+            found.setdefault(j, []).append(_Cut(k, int(offers.size[row]), float(offers.p[row])))
+        return {j: self._best_cut(j, cuts) for j, cuts in found.items()}
+
+    def _best_cut(self, j: int, cuts: Sequence[_Cut]) -> _Cut:
+        enough = [cut for cut in cuts if cut.p >= self.plans[j].target]
+        if enough:
+            return min(enough, key=lambda cut: (cut.count, cut.member))
+        return max(cuts, key=lambda cut: cut.p)
+
+    def move_days(self, joints: Sequence[int]) -> dict[int, date]:
+        """Return the day to move each joint milestone to; none where no day is offered."""
+        spans = {j: span for j in joints if (span := _span(self.plans[j])) is not None}
+        first = [day for day, _ in spans.values()]
+        own = list(spans)
+
+        def change(row: int, size: int) -> JointChange:
+            day = first[row] + timedelta(days=size - 1)
+            return JointChange(own[row], 0, 0, days(end_of_day(day, self.plans[own[row]].calendar.zone)))
+
+        offers = self._best_offer(
+            own, [(latest - day).days + 1 for day, latest in spans.values()], [self.plans[j].p for j in own], change
+        )
+        return {
+            own[row]: _working_day(self.plans[own[row]], first[row] + timedelta(days=int(offers.size[row]) - 1))
+            for row in np.flatnonzero(offers.is_offered).tolist()
+        }
+
+    def _best_offer(
+        self,
+        joints: Sequence[int],
+        most: Sequence[int],
+        least: Sequence[float],
+        change: Callable[[int, int], JointChange],
+    ) -> Offers:
+        """Return the best offer of each row, a change of one of the ``joints``: ``change`` of the row and a size."""
+        base = np.array([self.plans[j].p for j in joints], dtype=np.float64)
+        target = np.array([self.plans[j].target for j in joints], dtype=np.float64)
+
+        def p_after(size: NDArray[np.int64], is_asked: NDArray[np.bool_]) -> Floats:
+            rows, p = np.flatnonzero(is_asked).tolist(), base.copy()
+            p[rows] = self.after([change(row, int(size[row])) for row in rows])
+            return p
+
+        return best_offer(np.array(most, dtype=np.int64), base, np.array(least, dtype=np.float64), target, p_after)
+
+
+def _span(plan: JointPlan) -> tuple[date, date] | None:
+    """Return the first and the latest day to move to; None where dates make no sense."""
     known = plan.calendar.day_of(plan.due), plan.calendar.first_day_of(plan.now)
     latest = plan.calendar.day_of(plan.start + _LONGEST_MOVE * (plan.due - plan.start))
     if latest is None or known[0] is None or known[1] is None:
         return None
-    first = max(known[0], known[1]) + timedelta(days=1)
+    return max(known[0], known[1]) + timedelta(days=1), latest
 
-    def after(size: NDArray[np.int64]) -> Floats:
-        day = first + timedelta(days=int(size[0]) - 1)
-        return np.array([plan.after(0, 0, days(end_of_day(day, plan.calendar.zone)))])
 
-    base, span = np.array([plan.p]), np.array([(latest - first).days + 1])
-    offers = best_offer(span, base, base, plan.target, after)
-    if not offers.is_offered[0]:
-        return None
-    day = first + timedelta(days=int(offers.size[0]) - 1)
+def _working_day(plan: JointPlan, day: date) -> date:
     ahead = (day + timedelta(days=n) for n in range(_DAYS_TO_WORKING_DAY))
     return next((on for on in ahead if plan.calendar.is_working_day(on)), day)
 
 
-def _cut_values(plan: JointPlan, k: int, offers: Offers) -> dict[str, Value]:
-    member = plan.members[k]
-    return {"count": int(offers.size[0]), "of": member.open, "member": member.written}
+def _cut_values(plan: JointPlan, cut: _Cut) -> dict[str, Value]:
+    member = plan.members[cut.member]
+    return {"count": cut.count, "of": member.open, "member": member.written}
 
 
-def _items(plan: JointPlan, k: int, offers: Offers) -> tuple[str, ...]:
-    return tuple(plan.members[k].candidates[: int(offers.size[0])])
+def _items(plan: JointPlan, cut: _Cut) -> tuple[str, ...]:
+    return tuple(plan.members[cut.member].candidates[: cut.count])
 
 
 def _move_values(plan: JointPlan, day: date) -> dict[str, Value]:
@@ -171,7 +244,6 @@ def _move_values(plan: JointPlan, day: date) -> dict[str, Value]:
     return values | {"member": plan.moved} if plan.moved else values
 
 
-def _lever(kind: LeverKind, plan: JointPlan, p: Floats, values: dict[str, Value], items: tuple[str, ...]) -> Lever:
-    probability = float(p[0])
-    effect: dict[str, Value] = {"gain": round(probability - plan.p, 4), "is_enough": probability >= plan.target}
-    return Lever(kind=kind, probability=probability, values=values | effect, items=items)
+def _lever(kind: LeverKind, plan: JointPlan, p: float, values: dict[str, Value], items: tuple[str, ...]) -> Lever:
+    effect: dict[str, Value] = {"gain": round(p - plan.p, 4), "is_enough": p >= plan.target}
+    return Lever(kind=kind, probability=p, values=values | effect, items=items)

@@ -44,8 +44,11 @@ Bools = NDArray[np.bool_]
 Candidates = Callable[[int], Sequence[str]]
 """Function from the position k of a container in the batch to the uids of items to cut, best first."""
 
-ProbabilityAfter = Callable[[Ints, Floats], Floats]
-"""Function from the items to cut int64[t] and the due moments float64[t] to P after both changes: float64[t]."""
+ProbabilityAfter = Callable[[Ints, Floats, Bools], Floats]
+"""Function from the items to cut int64[t] and the due moments float64[t] to P after both changes: float64[t].
+
+P is needed only where the third argument is True: bool[t].
+"""
 
 LEAST_GAIN = 0.05
 """Least change of P by a lever."""
@@ -116,24 +119,27 @@ def levers(
     return levers
 
 
-def best_offer(most: Ints, base: Floats, least: Floats, target: float, p_after: Callable[[Ints], Floats]) -> Offers:
+def best_offer(
+    most: Ints, base: Floats, least: Floats, target: float | Floats, p_after: Callable[[Ints, Bools], Floats]
+) -> Offers:
     """Find the smallest change from 1 to ``most[t]`` with P >= ``target``, by bisection.
 
     Where no change is enough: the smallest one within `LEAST_GAIN` of the best. It is offered where P is at least
-    ``least[t]`` and, by `LEAST_GAIN`, above ``base[t]``. ``p_after`` must not fall with the size.
+    ``least[t]`` and, by `LEAST_GAIN`, above ``base[t]``. ``p_after`` must not fall with the size; P is needed only
+    where its second argument is True.
     """
     most = np.maximum(most, 0)
-    best = p_after(most)
+    can_change = most > 0
+    best = p_after(most, can_change)
     least = np.maximum(least, base + LEAST_GAIN)
     goal = np.where(best >= target, target, np.maximum(best - LEAST_GAIN, least))
     low, high = np.zeros_like(most), most
-    while np.any(high - low > 1):
+    while (moving := high - low > 1).any():
         middle = (low + high) // 2
-        enough = p_after(middle) >= goal
-        moving = high - low > 1
+        enough = p_after(middle, moving) >= goal
         low, high = np.where(moving & ~enough, middle, low), np.where(moving & enough, middle, high)
-    p = p_after(high)
-    return Offers(high, p, (most > 0) & (p >= least))
+    p = p_after(high, can_change)
+    return Offers(high, p, can_change & (p >= least))
 
 
 def carry_over_days(planned: Floats) -> Floats:
@@ -147,7 +153,7 @@ def carry_over_days(planned: Floats) -> Floats:
 
 
 def _after(batch: ForecastBatch) -> ProbabilityAfter:
-    def after(cut: Ints, due: Floats) -> Floats:
+    def after(cut: Ints, due: Floats, _: Bools) -> Floats:
         remaining = np.maximum(batch.open - cut, 0)
         return batch.probability(remaining, remaining + batch.done, assumed=Assumptions(due=due))
 
@@ -185,7 +191,7 @@ class _LeverSearch:
         batch = self.batch
         counts = batch.due - batch.at > carry_over_days(batch.due - batch.start)
         most = np.where(counts, self.most_items, 0)
-        return best_offer(most, self.base, self.base, self.target, lambda items: self.after(items, batch.due))
+        return best_offer(most, self.base, self.base, self.target, self._after_cut(batch.due))
 
     def move(self) -> Offers:
         """Find the day to move to. The size of the offer is its ordinal; P is that of the day that is offered."""
@@ -195,12 +201,12 @@ class _LeverSearch:
             self.base,
             self.base,
             self.target,
-            lambda size: self.after(self.nothing, self._moments(self.first_day + size - 1)),
+            lambda size, is_asked: self.after(self.nothing, self._moments(self.first_day + size - 1), is_asked),
         )
         days = found.size + self.first_day - 1
         for k in np.flatnonzero(found.is_offered).tolist():
             days[k] = self._offered_day(k, int(days[k]))
-        p = self.after(self.nothing, self._moments(np.where(found.is_offered, days, 0)))
+        p = self.after(self.nothing, self._moments(np.where(found.is_offered, days, 0)), found.is_offered)
         return Offers(days, p, found.is_offered)
 
     def both(self, cut: Offers, move: Offers) -> Offers:
@@ -210,9 +216,13 @@ class _LeverSearch:
         counts = move.is_offered & (due - batch.at > carry_over_days(due - batch.start))
         alone = np.maximum(np.where(cut.is_offered, cut.p, self.base), np.where(move.is_offered, move.p, self.base))
         most = np.where(counts, self.most_items, 0)
-        found = best_offer(most, self.base, alone + LEAST_GAIN, self.target, lambda items: self.after(items, due))
-        same_cut = self.after(np.where(cut.is_offered, found.size, 0), batch.due)
+        least = alone + LEAST_GAIN
+        found = best_offer(most, self.base, least, self.target, self._after_cut(due))
+        same_cut = self.after(np.where(cut.is_offered, found.size, 0), batch.due, found.is_offered)
         return Offers(found.size, found.p, found.is_offered & (found.p - same_cut >= LEAST_GAIN))
+
+    def _after_cut(self, due: Floats) -> Callable[[Ints, Bools], Floats]:
+        return lambda items, is_asked: self.after(items, due, is_asked)
 
     def _moments(self, day: Ints) -> Floats:
         """Return the due moments of days; the present one for day 0."""

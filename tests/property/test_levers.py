@@ -16,7 +16,7 @@ from sync.health.levers import LEAST_GAIN, best_offer
 def test_the_best_offer_is_the_smallest_change_that_is_enough(line: list[float], base: float) -> None:
     most = np.array([len(line)])
     shown = np.array([base, *line])
-    found = best_offer(most, np.array([base]), np.array([base]), 0.8, lambda size: shown[size])
+    found = best_offer(most, np.array([base]), np.array([base]), 0.8, lambda size, _: shown[size])
     best = shown[-1]
     goal = 0.8 if best >= 0.8 else max(best - LEAST_GAIN, base + LEAST_GAIN)
     enough = [n for n in range(1, len(shown)) if shown[n] >= goal]
