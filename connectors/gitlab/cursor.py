@@ -108,13 +108,15 @@ class Cursor(ListCursor, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     ``swept_at`` is the time of the last deletion sweep, at first the beginning of the first pull. ``scope`` is the
     project's path and the fingerprint of its rules: under another path all keys and addresses differ, so everything is
     read again. ``containers`` is what the last pull knew of iterations and epics. ``merge_requests`` is None until
-    there is a milestone, and where they may not be read.
+    there is a milestone, and where they may not be read. ``state`` is that of the project at the beginning of its last
+    complete pull (`connectors.gitlab.project_probe`); empty if it is not known.
     """
 
     swept_at: datetime | None = None
     scope: str = ""
     containers: dict[str, ContainerMemory] = {}
     merge_requests: MergeRequestCursor | None = None
+    state: str = ""
 
     @classmethod
     def decode(cls, text: str) -> Cursor:

@@ -110,6 +110,12 @@ class GroupContainers:
         memories = [self._memory(kind, project) for kind in self._all if kind not in readable]
         return any(memory is not None and memory.ids for memory in memories)
 
+    def are_unchanged(self, project: Project, home: Iterable[Milestone]) -> bool:
+        """Return whether the cursor of a project knows all of this already, and every container could be read."""
+        is_read = project.id not in self.failed and not any(self.unread(project))
+        is_known = self.memories(project, home) == dict(self._before.get(project.id, {}))
+        return is_read and is_known and not self.moved_epics(project)
+
     def memories(self, project: Project, home: Iterable[Milestone]) -> dict[str, ContainerMemory]:
         """The memories for the cursor of a project; ``home`` are the containers that have their home there."""
         ids = [milestone.id for milestone in home]

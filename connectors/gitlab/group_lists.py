@@ -17,7 +17,7 @@ from connectors.gitlab.session import Session, TooHeavyError
 from connectors.shared.responses import decode
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
 
-__all__ = ["Day", "GroupQuery", "day_at", "group_rows"]
+__all__ = ["Day", "GroupQuery", "day_at", "group_rows", "unknown_names"]
 
 PAGE, SMALLEST = 100, 5
 """Rows in one request, and the number below which a request that is too heavy is not made smaller."""
@@ -103,7 +103,7 @@ def group_rows(session: Session, query: GroupQuery, group: str, **variables: Any
             if "complexity" in str(answer.errors) and size // 2 >= SMALLEST:
                 size = session.group_page = size // 2
                 continue
-            new = (_unknown_names(answer.errors) & query.optional.keys()) - lacking
+            new = (unknown_names(answer.errors) & query.optional.keys()) - lacking
             if not new:
                 return None
             lacking |= new
@@ -116,7 +116,7 @@ def group_rows(session: Session, query: GroupQuery, group: str, **variables: Any
     return None
 
 
-def _unknown_names(errors: list[Any]) -> set[str]:
+def unknown_names(errors: list[Any]) -> set[str]:
     """Return the fields, arguments and types that these errors call unknown."""
     messages = (str(error.get("message")) for error in errors if isinstance(error, dict))
     return {name for message in messages for match in _UNKNOWN.finditer(message) for name in match.groups() if name}

@@ -87,6 +87,11 @@ class MergeRequestReader:
         self._numbers, self._unread = set(self._before.numbers), set(self._before.unread)
         self._has_nameless = False
 
+    @property
+    def is_all_read(self) -> bool:
+        """Return whether every row so far could be read."""
+        return not (self._unread or self._has_nameless)
+
     def pages(self, closing: Collection[int] | None) -> Iterator[Page]:
         """Yield what changed.
 

@@ -8,7 +8,7 @@ an overlap: an issue that is edited during the walk is newer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
@@ -39,6 +39,7 @@ from connectors.gitlab.normalize import (
     project_of,
     unread_issue,
 )
+from connectors.gitlab.project_probe import ProbedProject, probe_keys, probe_projects
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.containers import Containers
 from connectors.shared.deletion_sweep import SweepSchedule
@@ -47,7 +48,7 @@ from connectors.shared.paths import path_of
 from connectors.shared.responses import RowError, decode
 from connectors.shared.rows import RETRY, Rows, fields_of, word_at
 from connectors.shared.rule_milestones import RuleMilestones
-from sync.model.tracker_data import Issue, Milestone, Project, State, UnreadKind, UnreadRow
+from sync.model.tracker_data import Issue, Project, State, UnreadKind, UnreadRow
 from sync.tracker.errors import GoneError, TrackerError
 from sync.tracker.protocol import Page
 
@@ -156,31 +157,22 @@ class Reader:
         See `Connector.pull`.
         """
         before = {project: Cursor.decode(text) for project, text in cursors.items()}
-        expected = _expected_projects(projects[: 2 * self._session.concurrency], before)
+        probed = probe_keys(self._session, projects) if len(projects) > 1 else {}
+        rest = [key for key in projects if key not in probed]
+        has_probes = len(projects) > 1 and self._session.has_probes
+        expected = {} if has_probes else _expected_projects(rest[: 2 * self._session.concurrency], before)
 
         def early_start(project: str) -> Future[_ProjectStart | TrackerError]:
             return attempt(lambda: self._start(project, expected[project], before[project]))
 
-        calls: list[Callable[[], Any]] = [partial(_resolve, self._session, key) for key in projects]
+        calls: list[Callable[[], Any]] = [partial(_resolve, self._session, key) for key in rest]
         calls += [partial(early_start, project) for project in expected]
         answers = self._session.caller.map_all(lambda call: call(), calls)
-        single, groups, order = _ProjectGroup([]), list[_ProjectGroup](), list[str]()
-        ids: set[str] = set()
-        for key, answer in zip(projects, answers[: len(projects)], strict=True):
-            if isinstance(answer, TrackerError):
-                yield Page(failed={key: answer})
-                order += [] if isinstance(answer, GoneError) else [key]
-                continue
-            if answer.error is not None:
-                yield Page(failed={key: answer.error})
-            new = [project for project in answer.projects if project.id not in ids]
-            ids |= {project.id for project in new}
-            order += [project.key for project in new]
-            if answer.group:
-                groups.append(_ProjectGroup(new, answer.group))
-            else:
-                single.projects.extend(new)
-        known = {project.id: project for group in (single, *groups) for project in group.projects}
+        resolved = {key: _ProjectGroup([found.project]) for key, found in probed.items()}
+        resolved |= dict(zip(rest, answers[: len(rest)], strict=True))
+        groups, order, failed = _groups_of((key, resolved[key]) for key in projects)
+        yield from (Page(failed={key: error}) for key, error in failed)
+        known = {project.id: project for group in groups for project in group.projects}
         latest = {
             id_: cursor.for_scope(self._options.scope(known[id_].key if id_ in known else ""))
             for id_, cursor in before.items()
@@ -190,10 +182,52 @@ class Reader:
             id_: Cursor() if id_ in known and containers.are_new(known[id_]) else cursor
             for id_, cursor in latest.items()
         }
-        starts = dict(zip(expected, answers[len(projects) :], strict=True))
+        starts = dict(zip(expected, answers[len(rest) :], strict=True))
         early = {project: start for project, start in starts.items() if latest[project] is before[project]}
-        for group in (single, *groups):
-            yield from self._pull_group(group, latest, early, order, containers)
+        states = self._states(known.values(), {found.id: found for found in probed.values()}, order, containers)
+        quiet = {
+            id_
+            for id_, state in states.items()
+            if id_ in latest and self._is_quiet(known[id_], latest[id_], state, order, containers)
+        }
+        if quiet:
+            yield Page(complete=frozenset(quiet))
+        latest |= {id_: structs.replace(latest.get(id_, Cursor()), state=state) for id_, state in states.items()}
+        for group in groups:
+            changed = [project for project in group.projects if project.id not in quiet]
+            yield from self._pull_group(structs.replace(group, projects=changed), latest, early, order, containers)
+
+    def _states(
+        self,
+        projects: Collection[Project],
+        probed: dict[str, ProbedProject],
+        order: Sequence[str],
+        containers: GroupContainers,
+    ) -> dict[str, str]:
+        """Return the states of the projects that can be probed, by id; of a single project none: that saves nothing.
+
+        ``probed`` are those that were probed already, by id.
+        """
+        if len(projects) > 1:
+            probed = probed | probe_projects(self._session, [each for each in projects if each.id not in probed])
+        states: dict[str, str] = {}
+        for project in projects:
+            if project.id in probed:
+                is_own = partial(_owns, project, order, containers)
+                listed = [row for row in containers.milestones(project) if is_own(group_of(row.url), row.id)]
+                settings = [self._options.containers, self._options.merge_requests, listed]
+                states[project.id] = probed[project.id].state(project, is_own, settings)
+        return states
+
+    def _is_quiet(
+        self, project: Project, cursor: Cursor, state: str, order: Sequence[str], containers: GroupContainers
+    ) -> bool:
+        """Return whether a project is as it was at its last complete pull, and nothing else is due."""
+        if not state or state != cursor.state or self._options.sweeps.is_due(cursor.swept_at):
+            return False
+        listed = containers.milestones(project)
+        home = [row for row in listed if _owns(project, order, containers, group_of(row.url), row.id)]
+        return containers.are_unchanged(project, home)
 
     def _read_containers(self, projects: Sequence[Project], cursors: Mapping[str, Cursor]) -> GroupContainers:
         """Read the iterations and epics of all projects, if they are named in the options."""
@@ -303,6 +337,44 @@ class Reader:
         return newest_merge_requests(self._session, path, key, cursor)
 
 
+def _groups_of(
+    answers: Iterable[tuple[str, _ProjectGroup | TrackerError]],
+) -> tuple[list[_ProjectGroup], list[str], list[tuple[str, TrackerError]]]:
+    """Sort what each key names: single projects together, then the groups; each project once.
+
+    Return also the order of the paths, in which keys that failed for now have their place, and the errors by key.
+    """
+    single, groups = _ProjectGroup([]), list[_ProjectGroup]()
+    order, failed, ids = list[str](), list[tuple[str, TrackerError]](), set[str]()
+    for key, answer in answers:
+        if isinstance(answer, TrackerError):
+            failed.append((key, answer))
+            order += [] if isinstance(answer, GoneError) else [key]
+            continue
+        if answer.error is not None:
+            failed.append((key, answer.error))
+        new = [project for project in answer.projects if project.id not in ids]
+        ids |= {project.id for project in new}
+        order += [project.key for project in new]
+        if answer.group:
+            groups.append(_ProjectGroup(new, answer.group))
+        else:
+            single.projects.extend(new)
+    return [single, *groups], order, failed
+
+
+def _owns(project: Project, order: Sequence[str], containers: GroupContainers, group: str, milestone: str) -> bool:
+    """Return whether a project is the home of a milestone (id) of a group, or of its own, without a group.
+
+    A milestone of a group belongs to the first project in ``order`` below that group, so that it has one project even
+    if some projects fail.
+    """
+    if not group:
+        return True
+    homes = (key for key in order if key.startswith(f"{group}/") and containers.may_hold(key, milestone))
+    return next(homes, project.key) == project.key
+
+
 def _newest_update(cursor: ListCursor, own: Newest[Any] | None, shared: Newest[Any] | None) -> datetime | None:
     """The newest update (UTC) of a list when its reading began."""
     if cursor.created_until is not None:
@@ -394,6 +466,8 @@ class _ProjectReader:
         )
         self._is_first_pull = cursor.since is None
         needs_sweep_time = self._is_first_pull and cursor.swept_at is None
+        self._state = cursor.state
+        cursor = structs.replace(cursor, state="")  # until the pull is complete
         self._cursor = cursor.after_sweep(options.sweeps.now()) if needs_sweep_time else cursor
         self._unread = set(cursor.unread)
         """Numbers of the issues that could not be read so far."""
@@ -404,13 +478,10 @@ class _ProjectReader:
         """Numbers of the issues that merge requests close; None if this pull does not read all issues."""
 
     def pages(self, order: Sequence[str]) -> Iterator[Page]:
-        """Yield the project's pages: milestones on the first page, a cursor on each, completeness on the last.
-
-        A milestone of a group belongs to the first project in ``order`` below that group, so that it has one project
-        even if some projects fail.
-        """
+        """Yield the project's pages: milestones on the first page, a cursor on each, completeness on the last."""
         project, newest, issues = self._project.id, self._start.newest, self._start.newest_issues
-        milestones = [milestone for milestone in self._milestones if self._owns(milestone, order)]
+        is_own = partial(_owns, self._project, order, self._containers)
+        milestones = [each for each in self._milestones if is_own(group_of(each.url), each.id)]
         base = Page(
             projects=(self._project,),
             milestones=tuple(milestones),
@@ -455,9 +526,16 @@ class _ProjectReader:
         page = self._page(last, here, base)
         read = [row for row in late if row.iid not in self._unread]
         end = self._cursor if self._has_nameless else self._cursor.after_pull(newest, read)
+        end = structs.replace(end, state=self._state if self._is_all_read else "")
         yield structs.replace(page, complete=frozenset({project}), cursors={project: self._encode(end)})
         if self._options.sweeps.is_due(end.swept_at) and not self._containers.is_incomplete(self._project):
             yield from self._sweep(end)
+
+    @property
+    def _is_all_read(self) -> bool:
+        """Return whether every row could be read: the next pull asks for the others again."""
+        lists = (self._start.milestones.rows.unread, [*self._containers.unread(self._project)], self._unread)
+        return not (any(lists) or self._has_nameless) and self._merge_requests.is_all_read
 
     def _during_walk(self, newest: datetime) -> Cursor:
         """The cursor in the middle of a walk; behind a row without a readable number it stays where it was."""
@@ -517,13 +595,6 @@ class _ProjectReader:
         self._histories.fetch_canceled(requests)
         known = [row for row in rows if row.iid not in self._histories.faults]
         return (self._complete(row, issues, blockers) for row in known)
-
-    def _owns(self, milestone: Milestone, order: Sequence[str]) -> bool:
-        group = group_of(milestone.url)
-        if not group:
-            return True
-        homes = (key for key in order if key.startswith(f"{group}/") and self._containers.may_hold(key, milestone.id))
-        return next(homes, self._project.key) == self._project.key
 
     def _issue(self, row: api_types.Issue) -> Issue:
         """Convert an issue, with all containers that it is in."""

@@ -108,7 +108,7 @@ class Session:
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.base_url = setup.name, base_url_of(setup.url)
-        self.concurrency = setup.concurrency
+        self.concurrency, self.clock = setup.concurrency, setup.clock
         self._setup, self._idle = setup, deque[_Client]()
         public = urlsplit(self.base_url).hostname == "gitlab.com"
         self.caller = Caller(
@@ -122,6 +122,10 @@ class Session:
         """Whether GraphQL has the reviews of merge requests with their notes: older instances refuse the query."""
         self.has_statuses = self.graphql
         """Whether GraphQL has the categories of statuses: from 18.2 on. An instance without a licence is not asked."""
+        self.has_probes = self.graphql
+        """Whether GraphQL can list many projects with their newest updates."""
+        self.probe_size = 50
+        """Projects that GraphQL can answer in one request."""
         self.counts_blockers = True
         """Whether GraphQL counts the blockers of an issue: older instances do not."""
         self.lacking_names = set[str]()

@@ -41,6 +41,10 @@ WANTED: Mapping[str, Wanted] = {
         quiet=lambda projects: 2 * projects if projects <= 3 else ceil(projects / 50),
         sweep=lambda projects, issues: WANTED["github"].quiet(projects) + ceil(issues / 10) + ceil(projects / 50),
     ),
+    "gitlab": Wanted(
+        quiet=lambda projects: projects // 50 + 4,
+        sweep=lambda projects, issues: WANTED["gitlab"].quiet(projects) + ceil(issues / 10) + 2,
+    ),
 }
 """By tracker. A dialect without a row is measured, too."""
 

@@ -51,9 +51,19 @@ class TestAtOnce:
         keys = ["acme/app", "acme/web/shop", "other/x"]
         for key in keys:
             side.filled(key, 4)
+        side.clock.forward(minutes=3)
         got, connector = Mirror().pull(side.connect(), *keys), side.connect(concurrency=9)
+        assert requests_of(connector, got, *keys) == 1
+        assert len(got.complete) == 3
+
+    def test_several_projects_without_graphql(self, side: Side) -> None:
+        keys = ["acme/app", "acme/web/shop", "other/x"]
+        for key in keys:
+            side.filled(key, 4)
+        got, connector = Mirror().pull(side.connect(), *keys), side.connect(concurrency=9)
+        side.tracker.faults.append(failing("/api/graphql", 403))
         with at_once(side, 9):
-            assert requests_of(connector, got, *keys) == 9
+            assert requests_of(connector, got, *keys) == 1 + 9
         assert len(got.complete) == 3
 
     def test_in_mid_walk(self, side: Side) -> None:
@@ -166,6 +176,7 @@ class TestFaults:
         bad = side.filled("acme/bad", 3)
         good = side.filled("acme/app", 3)
         got = Mirror().pull(side.connect(), "acme/bad", "acme/app")
+        side.tracker.comment(bad.issues[1], side.tracker.user("ada"), "News", side.clock.forward(hours=1))
         side.tracker.faults.append(failing(f"/projects/{bad.id}/{path}", status))
         got.pull(side.connect(), "acme/bad", "acme/app")
         assert (got.complete, list(got.failed), got.pages) == ({str(good.id)}, ["acme/bad"], 2)

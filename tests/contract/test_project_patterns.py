@@ -111,8 +111,10 @@ def test_a_project_by_a_former_name_or_a_number_that_could_not_be_read_is_stale(
 
     with Store.memory(side.now) as store:
         assert verdicts(store) == {side.place.key: False, side.other: False}
-        path = f"/repos/{side.place.key}/" if kind == "github" else f"/projects/{word}"
-        side.tracker.faults.append(Fault("status", path, times=99, status=500))
+        path, paths = (f"/repos/{side.place.key}/", 1) if kind == "github" else (f"/projects/{word}", 2)
+        side.tracker.faults += [
+            Fault("status", match, times=99, status=500) for match in (path, "/api/graphql")[:paths]
+        ]
         assert verdicts(store) == {side.place.key: True, side.other: False}
         side.tracker.faults.clear()
         assert verdicts(store) == {side.place.key: False, side.other: False}

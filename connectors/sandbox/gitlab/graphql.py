@@ -12,7 +12,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, build_schema, execute_sync, parse, validate
 
-from connectors.sandbox.gitlab import group_graphql, merge_request_graphql
+from connectors.sandbox.gitlab import group_graphql, merge_request_graphql, project_graphql
 from connectors.sandbox.gitlab.formats import Json
 from connectors.sandbox.gitlab.views import View
 from connectors.sandbox.versions import prune, ruby_words
@@ -81,7 +81,7 @@ def _schema(*, premium: bool, version: str) -> GraphQLSchema:
     """Return the schema of a version; without a licence it lacks the licensed fields."""
     free = _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }")
     text = _SCHEMA + group_graphql.LICENSED + _STATUSES if premium else free
-    schema = build_schema(text + group_graphql.SCHEMA + merge_request_graphql.SCHEMA)
+    schema = build_schema(text + group_graphql.SCHEMA + merge_request_graphql.SCHEMA + project_graphql.SCHEMA)
     resolvers: dict[tuple[str, str], Any] = {
         ("Query", "project"): _project,
         ("Mutation", "updateIssue"): _update_issue,
@@ -94,6 +94,7 @@ def _schema(*, premium: bool, version: str) -> GraphQLSchema:
         **resolvers,
         **group_graphql.RESOLVERS,
         **merge_request_graphql.RESOLVERS,
+        **project_graphql.RESOLVERS,
     }.items():
         found = schema.type_map[type_]
         assert isinstance(found, GraphQLObjectType)

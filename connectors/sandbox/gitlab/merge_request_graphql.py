@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connectors.sandbox.gitlab.formats import Json
+from connectors.sandbox.gitlab.formats import Json, stamp
 from connectors.sandbox.gitlab.merge_requests import system_notes
+from connectors.sandbox.gitlab.project_graphql import page, seconds
 from connectors.sandbox.gitlab.views import View
 from connectors.sandbox.world_data import MergeRequest, Project
 
 __all__ = ["RESOLVERS", "SCHEMA"]
 
 SCHEMA = """
-extend type Project { mergeRequests(iids: [String!], first: Int, after: String): MergeRequestConnection }
-type MergeRequestConnection { nodes: [MergeRequest] pageInfo: PageInfo! }
+extend type Project {
+  mergeRequests(
+    iids: [String!], sort: MergeRequestSort = CREATED_DESC, first: Int, after: String
+  ): MergeRequestConnection
+}
+enum MergeRequestSort { UPDATED_DESC CREATED_DESC }
+type MergeRequestConnection { nodes: [MergeRequest] pageInfo: PageInfo! count: Int! }
 type MergeRequest {
-  id: ID! iid: String!
+  id: ID! iid: String! updatedAt: String!
   reviewers(first: Int): MergeRequestReviewerConnection
   notes(filter: NotesFilterType = ALL_NOTES, first: Int, last: Int): NoteConnection!
 }
@@ -38,19 +44,28 @@ MOST = 100
 """Rows in a page, whatever is asked for."""
 
 
-def _merge_requests(project: Project, _: Any, iids: Sequence[str] = (), first: int = MOST, **__: Any) -> Json:
-    chosen = [project.merge_requests[int(n)] for n in iids if n.isdigit() and int(n) in project.merge_requests]
-    shown = sorted(chosen, key=lambda change: change.id, reverse=True)
+def _merge_requests(
+    project: Project,
+    _: Any,
+    sort: str,
+    iids: Sequence[str] | None = None,
+    first: int | None = None,
+    after: str | None = None,
+) -> Json:
+    chosen = [change for change in project.merge_requests.values() if iids is None or str(change.number) in iids]
     if project.merge_requests_off or "merge_requests" in project.denied:
-        shown = []
-    return {
-        "nodes": [_merge_request(project, change) for change in shown[: min(first, MOST)]],
-        "pageInfo": {"hasNextPage": len(shown) > min(first, MOST), "endCursor": None},
-    }
+        chosen = []
+    chosen.sort(key=lambda change: (change.updated if sort == "UPDATED_DESC" else change.created, change.id))
+    return page(chosen[::-1], first, after, lambda change: _merge_request(project, change))
 
 
 def _merge_request(project: Project, change: MergeRequest) -> Json:
-    return {"id": f"gid://gitlab/MergeRequest/{change.id}", "iid": str(change.number), "of": (project, change)}
+    return {
+        "id": f"gid://gitlab/MergeRequest/{change.id}",
+        "iid": str(change.number),
+        "updatedAt": seconds(stamp(change.updated)),
+        "of": (project, change),
+    }
 
 
 def _reviewers(shown: Json, _: Any, **__: Any) -> Json:
