@@ -38,14 +38,13 @@ class DefinitionChecks:
         """Return the findings about a milestone's definition; none once it has ended."""
         if not milestone.is_running or milestone.health.status.is_over:
             return ()
-        shared = self._shared_people.get(milestone.uid, {})
         facts = DefinitionFacts(
             words=milestone.words,
             due=milestone.health.due,
             open_items=[milestone.issues[item] for item in self._open_items[milestone.uid]],
             counts=milestone.health.counts,
             owners=milestone.owners,
-            shared=[count for uid, count in shared.items() if can_read(milestone, self._milestones[uid])],
+            shared=list(self._shared_people.get(milestone.uid, {}).values()),
             circular=self._cycles.get(milestone.uid, 0),
             contradicting=milestone.contradicting,
             kind=milestone.milestone.kind,
@@ -91,6 +90,8 @@ class DefinitionChecks:
         return tuple(sorted(late, key=lambda uid: (asked[uid], uid)))
 
     def _find_shared_people(self) -> dict[str, dict[str, int]]:
+        """Return for each milestone the others that share its people, as far as its readers may read them."""
+        readers: dict[str, str] = {}
         people: dict[str, frozenset[str]] = {}
         planned: dict[str, tuple[date, date]] = {}
         for uid, milestone in self._milestones.items():
@@ -98,13 +99,15 @@ class DefinitionChecks:
             today, start, due = day_of(health.at, milestone.connection.zone), health.start, health.due
             if milestone.is_running and start is not None and due is not None and due >= today:
                 planned[uid] = max(start, today), due
+                if not milestone.project.is_public:
+                    readers[uid] = f"{milestone.connection.name}/{milestone.project.id}"
                 people[uid] = frozenset(
                     f"{milestone.connection.name}/{person.id}"
                     for item in self._open_items[uid]
                     for person in milestone.issues[item].assignees
                 )
         items = {uid: frozenset(self._open_items[uid]) for uid in people}
-        return shared_people(people, planned, items)
+        return shared_people(people, planned, items, readers)
 
     def _find_work(self) -> Mapping[tuple[str, str], list[tuple[AssessedMilestone, Workload]]]:
         """Return (connection, person id) -> their open issues, each with its milestone."""

@@ -35,7 +35,8 @@ def milestone_counts(rows: ConnectionRows) -> Mapping[str, Counts]:
         return items
     if rows.unlike:
         items = {uid: _with_names(rows, uid, counts) for uid, counts in items.items()}
-    return {uid: _with_counter(counts, rows.milestones[uid], rows.connection.changes) for uid, counts in items.items()}
+    changes = rows.connection.changes
+    return {uid: _with_counter(counts, rows.milestones[uid], changes) for uid, counts in items.items()}
 
 
 def _with_changes(

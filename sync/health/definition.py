@@ -21,8 +21,10 @@ measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -120,37 +122,40 @@ def shared_people(
     people: Mapping[str, frozenset[str]],
     planned: Mapping[str, tuple[date, date]],
     open_items: Mapping[str, frozenset[str]],
+    readers: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, int]]:
     """Return milestone -> the others in which half or more of its people work in the same weeks -> number of these.
 
     ``people``: milestone -> assignees of its open items (by tracker and id); ``planned``: its first and its due day;
     ``open_items``: its open items (uids). At least two people have to be the same: one person is not a team.
     Milestones with a common open item, such as a sprint and a version, plan the same work and are not compared.
+    ``readers``: the group that may read a milestone; none for a public one. A milestone is compared with those of its
+    own group and with public ones.
     """
-    milestones_by_person: dict[str, list[str]] = {}
+    readers = readers or {}
+    by_person, by_item = defaultdict[tuple[str, str], list[str]](list), defaultdict[str, list[str]](list)
     for name, own in people.items():
+        if name not in planned:
+            continue
         for person in own:
-            milestones_by_person.setdefault(person, []).append(name)
+            by_person[readers.get(name, ""), person].append(name)
+        for item in open_items[name]:
+            by_item[item].append(name)
     shared: dict[str, dict[str, int]] = {}
     for name, own in people.items():
-        counts: dict[str, int] = {}
-        for other in _in_same_weeks(name, (milestones_by_person[person] for person in own), planned):
-            if open_items[name].isdisjoint(open_items[other]):
-                counts[other] = counts.get(other, 0) + 1
+        if name not in planned:
+            continue
+        groups = {"", readers.get(name, "")}
+        known = (by_person.get((group, person), ()) for group in groups for person in own)
+        counts = Counter(chain.from_iterable(known))
+        same_plan = {name, *chain.from_iterable(by_item[item] for item in open_items[name])}
         least = max(2, PEOPLE_LEAST * len(own))
-        enough = {other: count for other, count in sorted(counts.items()) if count >= least}
-        if enough:
-            shared[name] = enough
+        enough = [other for other, count in counts.items() if count >= least and other not in same_plan]
+        found = sorted(other for other in enough if _is_same_time(planned[name], planned[other]))
+        if found:
+            shared[name] = {other: counts[other] for other in found}
     return shared
 
 
-def _in_same_weeks(
-    name: str, lists: Iterable[Sequence[str]], planned: Mapping[str, tuple[date, date]]
-) -> Iterable[str]:
-    if name not in planned:
-        return
-    first, last = planned[name]
-    for others in lists:
-        for other in others:
-            if other != name and other in planned and planned[other][0] <= last and first <= planned[other][1]:
-                yield other
+def _is_same_time(one: tuple[date, date], other: tuple[date, date]) -> bool:
+    return other[0] <= one[1] and one[0] <= other[1]

@@ -90,6 +90,19 @@ def test_two_plans_of_the_same_work_do_not_share_people() -> None:
     }
 
 
+def test_people_are_compared_with_public_milestones_and_those_of_the_same_readers() -> None:
+    weeks = (date(2026, 11, 1), date(2026, 11, 30))
+    people = dict.fromkeys(("public", "mine", "mine too", "yours"), frozenset("12"))
+    items = {name: frozenset((name,)) for name in people}
+    readers = {"mine": "x/1", "mine too": "x/1", "yours": "x/2"}
+    shared = shared_people(people, dict.fromkeys(people, weeks), items, readers)
+    assert {name: list(others) for name, others in shared.items()} == {
+        "mine": ["mine too", "public"],
+        "mine too": ["mine", "public"],
+        "yours": ["public"],
+    }
+
+
 @pytest.mark.parametrize("kind", MilestoneKind)
 def test_a_timebox_has_no_place_for_owner_and_exit_criteria(kind: MilestoneKind) -> None:
     missing = {"owners": find_owners("", NO_WORDS, ()), "words": NO_WORDS}
