@@ -85,7 +85,7 @@ def write_report(
     ``keep`` saves what the report announces to a named audience, as its next report compares with it. Raises
     `typer.BadParameter` if the extra `site` is missing, `TyperException` if the folder cannot be written.
     """
-    if find_spec("jinja2") is None or find_spec("vl_convert") is None:
+    if find_spec("jinja2") is None:
         raise typer.BadParameter(missing_extra("the report", "site"))
     from sync.site.build import build
     from sync.site.contents import gather

@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 
 import structlog
 
@@ -64,7 +63,9 @@ def _has_current_data(milestone: AssessedMilestone) -> bool:
 @cache
 def _can_draw() -> bool:
     """Return whether charts can be drawn in this installation. Logs once per process when they cannot."""
-    is_installed = find_spec("vl_convert") is not None
+    from sync.report.charts import can_render_png  # late: most runs send no mail
+
+    is_installed = can_render_png()
     if not is_installed:
         log.info("mails are sent without burn-ups, which need the extra `site`: pip install 'milesync[site]'")
     return is_installed

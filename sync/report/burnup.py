@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from importlib.util import find_spec
 from itertools import pairwise
 
 import msgspec
@@ -40,7 +39,7 @@ def burn_up_picture(milestone: AssessedMilestone) -> BurnUpPicture:
     """Return the burn-up to attach to the milestone's status issue, by its content; nothing is drawn yet."""
     if not milestone.connection.attaches(milestone.project.key):
         return BurnUpPicture(content_hash="" if milestone.connection.connector.capabilities.files else None)
-    if find_spec("vl_convert") is None:
+    if not charts.can_render_png():
         return BurnUpPicture(problem=MISSING_EXTRA)
     return BurnUpPicture(content_hash=content_hash(milestone))
 

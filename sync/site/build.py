@@ -28,10 +28,12 @@ from sync.report.figures import share_percent
 from sync.report.language import ENGLISH
 from sync.report.phrases import STATUS, capital, day, lateness, minute, percent, plural, promise_sentences, sureness
 from sync.report.portfolio_findings import portfolio_finding_words
+from sync.report.svg import Drawing
 from sync.report.track_record import track_record_sentence
 from sync.report.verdict import data_sentence, time_left
 from sync.report.verdict_facts import SHAPES, WORST_FIRST
 from sync.site.contents import Contents
+from sync.site.number_tree import number_tree
 
 __all__ = ["BuildResult", "build"]
 
@@ -107,7 +109,7 @@ def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
         yield name, files("sync.site").joinpath("static", name).read_bytes()
     portfolio = templates.get_template("portfolio.html.j2")
     yield INDEX, _page(portfolio.render(**shared, root="", it=contents))
-    chart = _svg(charts.reliability(contents.replay.bins)) if contents.replay.bins else None
+    chart = _markup(charts.reliability(contents.replay.bins)) if contents.replay.bins else None
     calibration = templates.get_template("calibration.html.j2")
     yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=chart))
     milestone = templates.get_template("milestone.html.j2")
@@ -133,12 +135,11 @@ def _burn_up(chart: charts.BurnUp | None) -> Mapping[str, Markup]:
     if chart is None:
         return {}
     widths = {"wide": charts.WIDE, "narrow": charts.NARROW}
-    return {name: _svg(charts.burn_up(chart, width)) for name, width in widths.items()}
+    return {name: _markup(charts.burn_up(chart, width)) for name, width in widths.items()}
 
 
-def _svg(spec: dict[str, Any]) -> Markup:
-    # Vega escapes text, and every text in a chart is our own or a date
-    return Markup(charts.svg(spec))  # noqa: S704
+def _markup(drawing: Drawing) -> Markup:
+    return Markup(str(drawing))  # noqa: S704 - a drawing escapes its texts
 
 
 def _page(text: str) -> bytes:
@@ -170,6 +171,7 @@ def _templates() -> Environment:
         "has_track_record": has_track_record,
         "track_record": track_record_sentence,
         "link": link,
+        "number_tree": number_tree,
         "iso": _iso,
         "named_day": lambda text: day(date.fromisoformat(text)),
         "ours": Markup,
@@ -179,9 +181,6 @@ def _templates() -> Environment:
         "SIGN": SHAPES,
         "ORDER": WORST_FIRST,
         "Status": Status,
-        "chart_in_words": charts.chart_in_words,
-        "is_map": lambda value: isinstance(value, Mapping),
-        "is_rows": lambda value: isinstance(value, list | tuple) and bool(value) and isinstance(value[0], Mapping),
     }
     return environment
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
+from itertools import islice
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -322,16 +323,19 @@ def _dependency_rows(
 
 def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mapping[str, WhatIf]:
     """Return the what-if table of each milestone that has a forecast of its own, by uid."""
-    tables: dict[str, WhatIf] = {}
+    groups: dict[tuple[int, str], list[AssessedMilestone]] = defaultdict(list)
     for milestone in milestones:
-        if not _has_own_forecast(milestone.health):
-            continue
-        history, _ = reading.history_of(milestone)
-        calendar = reading.rules.calendar_of(milestone.connection)
-        (batch,) = daily_batches(history, [history.ledger.index[milestone.uid]], reading.at, calendar)
-        table = what_if(batch, 0, milestone.health.probability)
-        if table is not None:
-            tables[milestone.uid] = table
+        if _has_own_forecast(milestone.health):
+            groups[id(reading.history_of(milestone)[0]), milestone.connection.name].append(milestone)
+    tables: dict[str, WhatIf] = {}
+    for own in groups.values():
+        history, _ = reading.history_of(own[0])
+        calendar = reading.rules.calendar_of(own[0].connection)
+        places = iter(own)
+        for batch in daily_batches(history, [history.ledger.index[m.uid] for m in own], reading.at, calendar):
+            part = list(islice(places, len(batch.index)))
+            found = what_if(batch, [milestone.health.probability for milestone in part])
+            tables |= {m.uid: table for m, table in zip(part, found, strict=True) if table is not None}
     return tables
 
 

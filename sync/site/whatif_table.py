@@ -7,14 +7,14 @@ same amount in log-odds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.forecast.batch import Assumptions, ForecastBatch
+from sync.forecast.batch import BATCH_SIZE, Assumptions, ForecastBatch
 from sync.forecast.stats import expit, logit
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
@@ -52,8 +52,56 @@ class WhatIf:
         return [[probability_percent(cell) for cell in line] for line in self.p]
 
 
-def what_if(batch: ForecastBatch, k: int, published: float | None) -> WhatIf | None:
-    """Return the table for the batch's k-th container; None without a forecast."""
+@dataclass(frozen=True)
+class _Question:
+    """The changes of one container to ask for: of the number of its open items, and the due dates with their moments.
+
+    ``published``: its probability today.
+    """
+
+    k: int
+    due: date
+    cuts: Sequence[int]
+    dates: Sequence[date]
+    moments: Floats
+    published: float
+
+
+def what_if(batch: ForecastBatch, published: Sequence[float | None]) -> list[WhatIf | None]:
+    """Return the table of each container of the batch; None without a forecast.
+
+    A row of the forecast is a container with one number of open items: its votes serve all due dates.
+    """
+    tables: list[WhatIf | None] = [None] * len(batch.index)
+    for questions in _parts([_question(batch, k, p) for k, p in enumerate(published)]):
+        for question, table in zip(questions, _probabilities(batch, questions), strict=True):
+            here = (question.cuts.index(0), question.dates.index(question.due))
+            table = _consistent(table, here, question.published)
+            tables[question.k] = WhatIf(
+                open=int(batch.open[question.k]),
+                cuts=tuple(question.cuts),
+                dates=tuple(question.dates),
+                p=tuple(map(tuple, table.tolist())),
+                now=here,
+            )
+    return tables
+
+
+def _parts(questions: Sequence[_Question | None]) -> Iterator[list[_Question]]:
+    """Yield the questions in parts of `BATCH_SIZE` rows, or one that is larger."""
+    part: list[_Question] = []
+    for question in questions:
+        if question is None:
+            continue
+        if part and sum(len(other.cuts) for other in part) + len(question.cuts) > BATCH_SIZE:
+            yield part
+            part = []
+        part.append(question)
+    if part:
+        yield part
+
+
+def _question(batch: ForecastBatch, k: int, published: float | None) -> _Question | None:
     count = int(batch.open[k])
     if published is None or not batch.has_dates[k] or count == 0 or not batch.at[k] <= batch.due[k]:
         return None
@@ -64,33 +112,31 @@ def what_if(batch: ForecastBatch, k: int, published: float | None) -> WhatIf | N
     ahead = [due + timedelta(days=n) for n in range(-EARLIER, min(LATER, (last - due).days) + 1)]
     moments = {day: days(end_of_day(day, zone)) for day in ahead}
     dates = [day for day in ahead if moments[day] > batch.at[k]]
-    cuts = _cuts(count)
-    table = _table(batch, k, cuts, np.array([moments[day] for day in dates]))
-    here = (cuts.index(0), dates.index(due))
-    table = _consistent(table, here, published)
-    return WhatIf(
-        open=count,
-        cuts=tuple(cuts),
-        dates=tuple(dates),
-        p=tuple(tuple(float(cell) for cell in line) for line in table),
-        now=here,
-    )
+    return _Question(k, due, _cuts(count), dates, np.array([moments[day] for day in dates]), published)
 
 
-def _table(batch: ForecastBatch, k: int, cuts: Sequence[int], due: Floats) -> Floats:
-    """Return P with each number of more open items, due at each of the moments: float64[cuts, moments]."""
-    columns = ForecastBatch(
-        batch.tables,
-        np.full(len(due), batch.index[k]),
-        np.full(len(due), batch.at[k]),
-        batch.calendar,
-        counted_at=np.full(len(due), batch.counted_at[k]),
+def _probabilities(batch: ForecastBatch, questions: Sequence[_Question]) -> list[Floats]:
+    """Return P of each question with each number of more open items, due at each moment: float64[cuts, moments]."""
+    owner = np.repeat([question.k for question in questions], [len(question.cuts) for question in questions])
+    rows = ForecastBatch(
+        batch.tables, batch.index[owner], batch.at[owner], batch.calendar, counted_at=batch.counted_at[owner]
     )
-    lines = []
-    for cut in cuts:
-        open_then = np.maximum(columns.open + cut, 0)
-        lines.append(columns.probability(open_then, open_then + columns.done, assumed=Assumptions(due=due)))
-    return np.array(lines)
+    cut = np.concatenate([question.cuts for question in questions])
+    remaining = np.maximum(rows.open + cut, 0)
+    total = remaining + rows.done
+    most = max(len(question.moments) for question in questions)
+    due = np.concatenate(
+        [
+            np.tile(np.pad(question.moments, (0, most - len(question.moments)), mode="edge"), (len(question.cuts), 1))
+            for question in questions
+        ]
+    )
+    p = np.stack(
+        [rows.probability(remaining, total, assumed=Assumptions(due=due[:, column])) for column in range(most)], axis=1
+    )
+    ends = np.cumsum([len(question.cuts) for question in questions])
+    tables = np.split(p, ends[:-1])
+    return [table[:, : len(question.moments)] for question, table in zip(questions, tables, strict=True)]
 
 
 def _consistent(table: Floats, here: tuple[int, int], published: float) -> Floats:

@@ -19,8 +19,7 @@ from sync.markup import render
 from sync.model.health import Dates, Status, UnknownCause
 from sync.model.tracker_data import Markup
 from sync.report.burnup import render_png
-from sync.report.charts import BurnUp, burn_up, restyle
-from sync.report.facts import Point, build_facts
+from sync.report.facts import build_facts
 from sync.report.page_links import page_name
 from sync.report.summary import summary
 from sync.report.track_record import NO_TRACK_RECORD, track_record_sentence
@@ -154,37 +153,8 @@ def test_the_replay_says_how_many_forecasts_it_rests_on(made: Contents) -> None:
     assert made.replay.milestones <= 8
 
 
-BURN = BurnUp(
-    points=[Point(date(2026, 11, 1) + timedelta(days=n), n // 3, 10 + n // 7) for n in range(22)],
-    today=TODAY,
-    due=date(2026, 12, 5),
-    baseline=date(2026, 11, 28),
-    p50=date(2026, 12, 8),
-    p85=date(2026, 12, 20),
-    p95=None,
-)
-
-
-def test_a_burn_up_names_its_lines_and_dates() -> None:
-    texts = {
-        value["t"]
-        for layer in burn_up(BURN)["layer"]
-        for value in layer["data"]["values"]
-        if isinstance(value, dict) and "t" in value
-    }
-    assert texts == {"scope", "done", "today", "due", "first due", "50%", "85%"}
-
-
-def test_a_drawing_leaves_colours_to_the_page_and_size_to_its_box() -> None:
-    drawn = restyle('<svg xmlns="x" class="marks" width="70" height="30"><rect fill="#1b6e4f" stroke="none"/></svg>')
-    assert drawn == (
-        '<svg viewBox="0 0 70 30" width="70" height="30" aria-hidden="true">'
-        '<rect fill="var(--done)" stroke="none"/></svg>'
-    )
-
-
 def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) -> None:
-    pytest.importorskip("vl_convert", reason="no Vega-Lite here: the extra `site`")
+    pytest.importorskip("resvg_py", reason="no PNG here: the extra `site`")
     milestone = next(milestone for milestone in made.assessed if milestone.is_running)
     drawn = render_png(milestone)
     assert drawn is not None

@@ -24,7 +24,6 @@ from connectors.sandbox.world import Tracker
 from connectors.sandbox.world_data import Comment
 from sync.cli import wiring
 from sync.markup.document import clean
-from sync.report import charts
 from tests.e2e.in_process import milesync
 from tests.property.surface_worlds import SurfaceWorld, Truth, surface_world
 
@@ -79,7 +78,6 @@ def serve(made: SurfaceWorld, folder: Path) -> Iterator[Path]:
         Sandbox(made.world),
         mock.patch.object(wiring, "clock", made.clock),
         mock.patch.object(wiring, "build_puller", partial(wiring.build_puller, sleep=lambda _: None)),
-        mock.patch.object(charts, "svg", json.dumps),  # the text of a chart without drawing it
     ):
         config.write_text(made.configuration(), encoding="utf-8")
         yield config
