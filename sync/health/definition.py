@@ -157,5 +157,5 @@ def shared_people(
     return shared
 
 
-def _is_same_time(one: tuple[date, date], other: tuple[date, date]) -> bool:
-    return other[0] <= one[1] and one[0] <= other[1]
+def _is_same_time(own: tuple[date, date], other: tuple[date, date]) -> bool:
+    return other[0] <= own[1] and own[0] <= other[1]
