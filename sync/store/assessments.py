@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, bindparam, cast, func, or_, select, update
+from msgspec.structs import replace
+from sqlalchemy import BigInteger, Row, bindparam, cast, func, or_, select, update
 
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.published import StreamForecast
@@ -67,30 +68,43 @@ class AssessmentRepository(Repository):
         """Save the assessments of a run, one per container, audience and time.
 
         `streams` has the stream of each container whose health does not name it. An assessment from the future, which
-        a clock that ran ahead made, is not the last one any more.
+        a clock that ran ahead made, is not the last one any more. One that repeats the last one of its day (UTC) is
+        no row of its own, and only the last one keeps its body: hourly runs would fill the database.
         """
         table = schema.health
-        rows = [_row(run_id, health, (streams or {}).get(health.container, "")) for health in healths]
-        if not rows:
-            return
+        mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
+        changed: list[dict[str, Any]] = []
+        repeated: list[dict[str, Any]] = []
         with writing(self._engine) as connection:
-            query = select(table.c.container, table.c.audience, table.c.at).where(table.c.latest)
             limit = self._clock() + MAX_AHEAD
-            last = {(row.container, row.audience): row.at for row in connection.execute(query) if row.at <= limit}
-            for row in sorted(rows, key=lambda row: row["at"]):
-                key = (row["container"], row["audience"])
-                row["latest"] = key not in last or last[key] <= row["at"]
-            old = [{"c": row["container"], "a": row["audience"]} for row in rows if row["latest"]]
+            fields = [table.c[name] for name in ("container", "audience", "at", "stream", "body")]
+            query = select(*fields).where(table.c.latest)
+            last = {(row.container, row.audience): row for row in connection.execute(query)}
+            for health in sorted(healths, key=lambda health: health.at):
+                row = _row(run_id, health, (streams or {}).get(health.container, ""))
+                before = last.get((health.container, health.audience))
+                if before is not None and before.at <= limit:
+                    if before.at > health.at:
+                        row.update(latest=False, body="")
+                    elif _repeats(before, health, row["stream"]):
+                        repeated.append({"c": health.container, "a": health.audience, "again": health.at})
+                        continue
+                changed.append(row)
+            old = [{"c": row["container"], "a": row["audience"]} for row in changed if row["latest"]]
             if old:
-                mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
-                connection.execute(update(table).where(mine, table.c.latest).values(latest=False), old)
-            upsert(connection, table, rows)
+                connection.execute(update(table).where(mine, table.c.latest).values(latest=False, body=""), old)
+            if repeated:
+                connection.execute(
+                    update(table).where(mine, table.c.latest).values(repeated=bindparam("again")), repeated
+                )
+            upsert(connection, table, changed)
 
     def last_health(self, audience: str = "") -> dict[str, Health]:
         """Return the last assessment of each container for an audience, by container."""
         table = schema.health
-        query = select(table.c.container, table.c.body).where(table.c.latest, table.c.audience == audience)
-        return {row.container: _decode(row.body) for row in self._rows(query)}
+        fields = (table.c.container, table.c.body, table.c.repeated)
+        query = select(*fields).where(table.c.latest, table.c.audience == audience)
+        return {row.container: _decode(row.body, row.repeated) for row in self._rows(query)}
 
     def as_of(self, at: datetime, audience: str = "") -> dict[str, AssessmentSummary]:
         """Return the last assessment of each container at or before a time (UTC), by container."""
@@ -198,6 +212,7 @@ def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:
         "leftover_high": None if leftover is None else leftover.high,
         "method": health.method,
         "latest": True,
+        "repeated": None,
         "body": _encode(health),
     }
 
@@ -213,9 +228,17 @@ def _encode(health: Health) -> str:
     return _ENCODER.encode(plain).decode()
 
 
-def _decode(body: str) -> Health:
+def _repeats(before: Row[Any], health: Health, stream: str) -> bool:
+    """Return True if an assessment is that of the row, apart from its time, and of the same day (UTC)."""
+    is_same_day = before.at.date() == health.at.date()
+    return is_same_day and before.stream == stream and bool(before.body == _encode(replace(health, at=before.at)))
+
+
+def _decode(body: str, repeated: datetime | None) -> Health:
+    """Return the assessment, as of its last repetition."""
     stored = _DECODER.decode(body)
     values = {name: getattr(stored, name) for name in Health.__struct_fields__}
+    values["at"] = repeated or stored.at
     for key, kind in (("reasons", Reason), ("levers", Lever)):
         values[key] = tuple(_as(kind, part) for part in values[key])
     return Health(**values)

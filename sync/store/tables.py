@@ -53,7 +53,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0016"
+HEAD = "0017"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -460,7 +460,10 @@ health = Table(
     Column("method", Integer, nullable=False, server_default="1"),
     Column("latest", Boolean, nullable=False),
     Column("body", Text, nullable=False),
+    Column("repeated", UtcMicroseconds),
 )
+"""Only the last assessment of a container and audience has a ``body``. ``repeated``: when a later run of the same day
+gave the same assessment for the last time; None: none did."""
 _partial(Index("ix_health_latest", health.c.latest), health.c.latest)
 Index("ix_health_stream", health.c.stream, health.c.at)
 

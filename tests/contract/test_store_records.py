@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from sync.model.health import (
@@ -29,6 +30,8 @@ from sync.tracker.observed import Board, BoardUpdate, OurComment, StatusIssue
 from sync.tracker.protocol import Page
 from tests.contract.store_rows import DAY, OTHER, SOURCE, T0, issue
 from tests.journal_rows import unfinished_writes
+
+HOUR = timedelta(hours=1)
 
 # --- assessments --------------------------------------------------------------------------------------------------
 
@@ -79,6 +82,35 @@ def test_a_health_of_a_clock_that_ran_ahead_is_the_last_one_until_the_next(store
     store.save_health("run", [replace(FULL, at=T0 + 400 * DAY)])
     store.save_health("run", [FULL])
     assert store.last_health("team")["c"].at == T0
+
+
+def test_the_same_health_an_hour_later_is_no_new_row_and_has_the_new_time(store: Store) -> None:
+    later = [replace(FULL, at=T0 + n * HOUR) for n in range(3)]
+    for n, health in enumerate(later):
+        store.save_health(f"run {n}", [health], {"c": "s"})
+    assert _times(store) == [T0]
+    assert store.last_health("team") == {"c": later[-1]}
+    assert store.as_of(T0 + 2 * HOUR, "team")["c"].status is FULL.status
+
+
+@pytest.mark.parametrize("other", [{"probability": 0.41}, {"reasons": ()}, {"audience": "public"}, {"method": 2}])
+def test_any_difference_is_a_new_row_and_so_is_what_comes_after_it(store: Store, other: dict[str, Any]) -> None:
+    store.save_health("run 0", [FULL], {"c": "s"})
+    store.save_health("run 1", [replace(FULL, at=T0 + HOUR, **other)], {"c": "s"})
+    store.save_health("run 2", [replace(FULL, at=T0 + 2 * HOUR, audience=other.get("audience", FULL.audience))])
+    assert _times(store) == [T0, T0 + HOUR, T0 + 2 * HOUR]
+    assert store.last_health(other.get("audience", "team"))["c"].at == T0 + 2 * HOUR
+
+
+def test_another_stream_and_another_day_are_new_rows(store: Store) -> None:
+    times = [T0 - DAY, T0 - DAY + HOUR, T0, T0 + timedelta(minutes=1)]
+    for at, stream in zip(times, "sttt", strict=True):
+        store.save_health("run", [replace(FULL, at=at)], {"c": stream})
+    assert _times(store) == times[:3]
+
+
+def _times(store: Store) -> list[datetime]:
+    return [forecast.at for forecast in sorted(store.forecasts(), key=lambda forecast: forecast.at)]
 
 
 def test_what_was_last_said_in_each_week(store: Store) -> None:
