@@ -137,7 +137,7 @@ class Retention(SettingTable):
     Assessments in which status or due date changed, and the last one of each milestone, are always kept.
     """
 
-    every: int = setting(14, "days for which every assessment is kept; then the last one of a day", ge=1)
+    every: int = setting(14, "days for which every changed assessment is kept; then the last one of a day", ge=1)
     daily: int = setting(365, "days for which one assessment a day is kept; then one a week, for ever", ge=1)
     journal: int = setting(365, "days for which runs and finished writes are kept", ge=1)
 
