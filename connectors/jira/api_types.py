@@ -21,17 +21,23 @@ __all__ = [
     "Changelog",
     "ChangelogPage",
     "Comment",
+    "CommentIds",
+    "CommentList",
     "CommentPage",
+    "CommentTimes",
     "Configuration",
     "Created",
     "Field",
     "FieldSchema",
     "Fields",
+    "Grant",
+    "Grants",
     "History",
     "IdRef",
     "Issue",
     "IssueHistory",
     "IssueKey",
+    "IssueTimes",
     "IssueType",
     "Link",
     "LinkType",
@@ -50,7 +56,9 @@ __all__ = [
     "StatusIssue",
     "StatusIssueFields",
     "TenantInfo",
+    "ThreadTimes",
     "TimeTracking",
+    "TimesFields",
     "Transition",
     "Transitions",
     "User",
@@ -441,6 +449,27 @@ class Permissions(Struct):
     permissions: dict[str, Permission]
 
 
+class Grant(Struct):
+    """Permission with the projects (ids) in which the account has it."""
+
+    permission: str
+    projects: list[Number]
+
+
+class Grants(Struct):
+    """Answer of ``/permissions/check``."""
+
+    projectPermissions: list[Grant]
+    globalPermissions: list[str]
+
+
+class CommentIds(Struct):
+    """Comments as a field of an issue; Cloud returns 20 at most, of ``total``."""
+
+    comments: list[IdRef]
+    total: Number
+
+
 class StatusIssueFields(Struct, kw_only=True):
     """Fields of a status issue."""
 
@@ -451,6 +480,8 @@ class StatusIssueFields(Struct, kw_only=True):
     creator: User | None = None
     security: IdRef | None = None
     attachment: list[Attachment] | None = None
+    updated: Time | None = None
+    comment: CommentIds | None = None
 
 
 class Transition(Struct):
@@ -483,6 +514,40 @@ class Comment(Struct):
     properties: list[Property] | None = None
     visibility: Any = None
     jsdPublic: bool = True
+
+
+class CommentList(Struct):
+    """Answer of ``/comment/list``."""
+
+    values: list[Comment]
+
+
+class CommentTimes(Struct):
+    """Comment with the time of its last edit."""
+
+    id: str
+    updated: Time
+
+
+class ThreadTimes(Struct):
+    """Comments as a field of an issue, with their times."""
+
+    comments: list[CommentTimes]
+    total: Number
+
+
+class TimesFields(Struct):
+    """Times of an issue and its comments."""
+
+    updated: Time
+    comment: ThreadTimes
+
+
+class IssueTimes(Struct):
+    """Issue with its times and those of its comments."""
+
+    key: str
+    fields: TimesFields
 
 
 class CommentPage(Struct):

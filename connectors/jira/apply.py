@@ -9,8 +9,9 @@ from typing import Any
 from connectors.jira import api_types
 from connectors.jira.attachments import put_file
 from connectors.jira.normalize import is_done
-from connectors.jira.observe import PROPERTY, marker_in, status_labels
+from connectors.jira.observe import marker_in, status_labels
 from connectors.jira.session import Session, Verb
+from connectors.jira.status_issues import PROPERTY
 from connectors.jira.transitions import choose_transition, transition_setting
 from connectors.shared.descriptions import changed_description
 from connectors.shared.paths import path_of

@@ -43,7 +43,7 @@ class JiraConnector:
         self.base_url = self._session.base_url
         self._rules = RuleMilestones(setup.options)
         self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
-        self._observer = Observer(self._session)
+        self._observer = Observer(self._session, setup.clock)
         self._writer = Writer(self._session)
 
     @cached_property

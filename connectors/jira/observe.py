@@ -8,7 +8,8 @@ some readers may see.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,28 +17,23 @@ import msgspec
 from connectors.jira import api_types, jql
 from connectors.jira.attachments import files_of, obstacles_to_attaching
 from connectors.jira.comment_text import lines_of
+from connectors.jira.looks import look_at, unchanged
 from connectors.jira.normalize import is_done, last_state_change, to_utc
-from connectors.jira.permissions import shows_permissions
+from connectors.jira.permissions import shown_permissions
 from connectors.jira.search import ORDER, token_pages
 from connectors.jira.session import PROJECT_ERRORS, Session
+from connectors.jira.status_issues import PROPERTY, StatusIssueReader, Thread, has_whole_changelog, project_key
 from connectors.jira.transitions import choose_transition, transition_setting
-from connectors.shared.paths import path_of
 from connectors.shared.responses import decode_row, reading
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import GoneError, RefusedError, TrackerError
 from sync.tracker.marker import claimed_target, notes_closing, status_issue_of
 from sync.tracker.observed import Claim, CommandComment, Observed, OurComment, StateChange, StatusIssue, Target
 
-__all__ = ["PROPERTY", "Observer", "marker_in", "status_labels"]
+__all__ = ["Observer", "marker_in", "status_labels"]
 
-PROPERTY = "milesync"
-"""Entity property that carries a marker, on comments and on status issues."""
-
-_COMMENTS, _KEYS = 100, 1000
-"""Comments, and issue keys, in one request."""
-
-Thread = Sequence[tuple[api_types.Comment, bool]]
-"""Comments with a marker or a command, each with whether our account wrote it."""
+_KEYS = 1000
+"""Issue keys in one request."""
 
 
 def status_labels(session: Session) -> tuple[str, ...]:
@@ -58,8 +54,9 @@ def marker_in(properties: Mapping[str, Any] | Sequence[api_types.Property] | Non
 class Observer:
     """Observer of one connection."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, now: Callable[[], datetime]) -> None:
+        self._session, self._now = session, now
+        self._reader = StatusIssueReader(session)
         self._shows_permissions: dict[str, bool] = {}
 
     def observe(self, targets: Sequence[Target]) -> Observed:
@@ -67,17 +64,53 @@ class Observer:
 
         Jira creates labels by itself, so none are listed.
         """
-        map_all = self._session.caller.map_all
         failed: dict[str, TrackerError] = {}
+        same = unchanged(self._session, targets, self._now())
+        chosen, claims = self._choose([target for target in targets if target.milestone not in same], failed)
+        places = {uid: last.issue for uid, last in same.items()} | {uid: row.key for uid, row in chosen.items()}
+        # whether a project is still open to commands matters to issues with commands, which are read again
+        is_open = {uid for uid, last in same.items() if last.is_open_to_commands}
+        asking = [target for target in targets if target.milestone not in is_open]
+        projects = self._projects(asking, places, failed)
+        rows = {row.id: row for milestone, row in chosen.items() if milestone not in failed}
+        threads = self._reader.threads(list(rows.values()))
+        obstacles = obstacles_to_attaching(self._session, targets)
+        issues: dict[str, StatusIssue] = {}
+        for target in targets:
+            uid = target.milestone
+            if uid in failed or uid not in places:
+                continue
+            obstacle = obstacles.get(target.project_key, "") if target.attaching else ""
+            try:
+                if uid in same:
+                    issues[uid] = self._again(same[uid], obstacle)
+                else:
+                    issues[uid] = self._read(target, chosen[uid], threads[chosen[uid].id], obstacle)
+            except PROJECT_ERRORS as error:
+                failed[uid] = error
+        absent = {target.milestone for target in targets} - issues.keys() - failed.keys()
+        return Observed(
+            issues=issues,
+            failed=failed,
+            claims={uid: claims[uid] for uid in absent & claims.keys()},
+            closed_to_commands=frozenset(
+                uid for uid, key in projects.items() if uid not in issues and not self._shows_permissions[key]
+            ),
+        )
+
+    def _choose(
+        self, targets: Sequence[Target], failed: dict[str, TrackerError]
+    ) -> tuple[dict[str, api_types.StatusIssue], dict[str, Claim]]:
+        """Return the status issue of each milestone (uid), and claims of other accounts. Errors go into ``failed``."""
         unknown = [target for target in targets if not target.issue]
         candidates = self._candidate_keys(unknown, failed)
-        keys = list(dict.fromkeys([*(target.issue for target in targets if target.issue), *candidates]))
-        fetched = dict(zip(keys, map_all(self._fetch, keys), strict=True))
+        keys = dict.fromkeys([*(target.issue for target in targets if target.issue), *candidates])
+        fetched = self._reader.issues(list(keys))
         found = [row for key in candidates if isinstance(row := fetched[key], api_types.StatusIssue)]
         by_milestone, claims = self._match(found, {target.milestone: target for target in unknown})
         # a candidate that cannot be read may be the status issue of any milestone of its project without another
         unread = {
-            _project_of(key): row
+            project_key(key): row
             for key in candidates
             if isinstance(row := fetched[key], TrackerError) and not isinstance(row, GoneError)
         }
@@ -93,53 +126,34 @@ class Observer:
                 failed[target.milestone] = result
             elif result is not None:
                 chosen[target.milestone] = result
-        projects = self._projects(targets, chosen, failed)
-        rows = {row.id: row for milestone, row in chosen.items() if milestone not in failed}
-        threads = dict(zip(rows, map_all(self._fetch_thread, rows.values()), strict=True))
-        why = obstacles_to_attaching(self._session, targets)
-        project_keys = {target.milestone: target.project_key for target in targets if target.attaching}
-        issues: dict[str, StatusIssue] = {}
-        for milestone, row in chosen.items():
-            thread = threads.get(row.id)
-            if isinstance(thread, TrackerError):
-                failed[milestone] = thread
-            elif thread is not None:
-                obstacle = why.get(project_keys.get(milestone, ""), "")
-                files = files_of(self._session, row.fields.attachment, obstacle)
-                try:
-                    with reading(self._session.name, _project_of(row.key), row.key):
-                        issues[milestone] = msgspec.structs.replace(self._status_issue(row, thread), files=files)
-                except PROJECT_ERRORS as error:
-                    failed[milestone] = error
-        absent = {target.milestone for target in targets} - issues.keys() - failed.keys()
-        return Observed(
-            issues=issues,
-            failed=failed,
-            claims={uid: claims[uid] for uid in absent & claims.keys()},
-            closed_to_commands=frozenset(
-                uid for uid, key in projects.items() if uid not in issues and not self._shows_permissions[key]
-            ),
+        return chosen, claims
+
+    def _again(self, last: StatusIssue, obstacle: str) -> StatusIssue:
+        """Return an observation that still holds, with what the account may do now."""
+        return msgspec.structs.replace(
+            last,
+            is_open_to_commands=self._shows_permissions.get(project_key(last.issue), last.is_open_to_commands),
+            files=last.files and msgspec.structs.replace(last.files, why=obstacle),
         )
 
     def _projects(
-        self, targets: Sequence[Target], chosen: Mapping[str, api_types.StatusIssue], failed: dict[str, TrackerError]
+        self, targets: Sequence[Target], places: Mapping[str, str], failed: dict[str, TrackerError]
     ) -> dict[str, str]:
         """Return the project (key) of each milestone's status issue, present or future, with its permissions read.
 
-        A milestone of a project that cannot be read goes into ``failed``.
+        ``places`` are the keys of the present ones. A milestone of a project that cannot be read goes into ``failed``.
         """
+        own = {target.project_key: target.project for target in targets}
         projects = {
-            target.milestone: _project_of(chosen[target.milestone].key)
-            if target.milestone in chosen
+            target.milestone: project_key(places[target.milestone])
+            if target.milestone in places
             else target.project_key
             for target in targets
             if target.milestone not in failed
         }
-        keys = list(dict.fromkeys(projects.values()))
-        answers = self._session.caller.map_all(lambda key: shows_permissions(self._session, key), keys)
-        by_key = dict(zip(keys, answers, strict=True))
-        self._shows_permissions = {key: answer for key, answer in by_key.items() if isinstance(answer, bool)}
-        errors = {key: answer for key, answer in by_key.items() if isinstance(answer, TrackerError)}
+        answers = shown_permissions(self._session, {key: own.get(key, "") for key in projects.values()})
+        self._shows_permissions = {key: answer for key, answer in answers.items() if isinstance(answer, bool)}
+        errors = {key: answer for key, answer in answers.items() if isinstance(answer, TrackerError)}
         failed |= {milestone: errors[key] for milestone, key in projects.items() if key in errors}
         return {milestone: key for milestone, key in projects.items() if key not in errors}
 
@@ -148,7 +162,7 @@ class Observer:
     def _candidate_keys(self, targets: Sequence[Target], failed: dict[str, TrackerError]) -> list[str]:
         """The keys of issues with a status label in the targets' projects.
 
-        One query for all projects. If Jira refuses it, one query for each project, and errors go into ``failed``.
+        One query for all projects. If Jira refuses it, one for each half of them, and errors go into ``failed``.
         """
         projects = list(dict.fromkeys(target.project_key for target in targets))
         if not projects:
@@ -160,8 +174,8 @@ class Observer:
                 failed.update((target.milestone, error) for target in targets)
                 return []
         keys: dict[str, None] = {}
-        for project in projects:
-            own = [target for target in targets if target.project_key == project]
+        for half in jql.halves(projects):
+            own = [target for target in targets if target.project_key in half]
             keys |= dict.fromkeys(self._candidate_keys(own, failed))
         return list(keys)
 
@@ -185,17 +199,6 @@ class Observer:
                 return
             guard.check(len(page.issues), tuple(map(bytes, page.issues)), start)
 
-    def _fetch(self, key: str) -> api_types.StatusIssue | TrackerError:
-        query = {
-            "fields": "status,labels,resolution,resolutiondate,creator,security,attachment",
-            "properties": PROPERTY,
-            "expand": "transitions,changelog",
-        }
-        try:
-            return self._session.read(api_types.StatusIssue, path_of("issue/{}", key), query, project=_project_of(key))
-        except PROJECT_ERRORS as error:
-            return error
-
     def _match(
         self, rows: Sequence[api_types.StatusIssue], wanted: Mapping[str, Target]
     ) -> tuple[dict[str, api_types.StatusIssue], dict[str, Claim]]:
@@ -216,35 +219,25 @@ class Observer:
     def _is_us(self, author: api_types.User | None) -> bool:
         return author is not None and author.id == self._session.own_account.id
 
-    # --- threads ---------------------------------------------------------------------------------------------------
+    # --- status issues ----------------------------------------------------------------------------------------------
 
-    def _fetch_thread(self, row: api_types.StatusIssue) -> Thread | TrackerError:
-        thread: list[tuple[api_types.Comment, bool]] = []
-        start, guard = 0, self._session.caller.guard(_project_of(row.key))
-        try:
-            while True:
-                query = {"startAt": start, "maxResults": _COMMENTS, "orderBy": "created", "expand": "properties"}
-                path = path_of("issue/{}/comment", row.key)
-                page = self._session.read(api_types.CommentPage, path, query, project=_project_of(row.key))
-                start += len(page.comments)
-                thread += [
-                    (comment, self._is_us(comment.author))
-                    for comment in page.comments
-                    if marker_in(comment.properties) or self._lines(row.key, comment)
-                ]
-                if start >= page.total:
-                    return thread
-                guard.check(len(page.comments), tuple(comment.id for comment in page.comments), start)
-        except PROJECT_ERRORS as error:
-            return error
-
-    def _lines(self, key: str, comment: api_types.Comment) -> str:
-        with reading(self._session.name, _project_of(key), f"comment {comment.id} of {key}"):
-            return lines_of(comment.body)
+    def _read(
+        self, target: Target, row: api_types.StatusIssue, thread: Thread | TrackerError, obstacle: str
+    ) -> StatusIssue:
+        """Convert a status issue. ``obstacle``: why no picture can be attached. Raises an error of this issue."""
+        if isinstance(thread, TrackerError):
+            raise thread
+        session = self._session
+        with reading(session.name, project_key(row.key), row.key):
+            return msgspec.structs.replace(
+                self._status_issue(row, thread),
+                files=files_of(session, row.fields.attachment, obstacle),
+                look=look_at(session, row.fields.updated, thread, target, self._now()),
+            )
 
     def _status_issue(self, row: api_types.StatusIssue, thread: Thread) -> StatusIssue:
         fields = row.fields
-        marked = [(comment, by_us, marker_in(comment.properties)) for comment, by_us in thread]
+        marked = [(comment, self._is_us(comment.author), marker_in(comment.properties)) for comment in thread]
         others = [(comment, by_us) for comment, by_us, marker in marked if not (by_us and marker)]
         comments = tuple(
             OurComment(
@@ -267,7 +260,7 @@ class Observer:
             marker=marker_in(row.properties) if self._is_us(fields.creator) else "",
             visibility=Visibility.CONFIDENTIAL if fields.security else Visibility.PROJECT,
             asked=tuple(self._commands(row, others)),
-            is_open_to_commands=self._shows_permissions[_project_of(row.key)],
+            is_open_to_commands=self._shows_permissions[project_key(row.key)],
             claims=tuple(
                 Claim(id=comment.id, author=_login(comment.author), marker=marker, body=_text(comment.body))
                 for comment, by_us, marker in marked
@@ -281,6 +274,12 @@ class Observer:
         """Return the last closing or reopening, by the changelog."""
         histories = row.changelog.histories if row.changelog else ()
         change = last_state_change(row.fields, histories, self._session.categories) if histories else None
+        if change is None and not has_whole_changelog(row):
+            whole = self._reader.issue(row.key)
+            if isinstance(whole, TrackerError):
+                raise whole
+            histories = whole.changelog.histories if whole.changelog else ()
+            change = last_state_change(row.fields, histories, self._session.categories)
         if change is None:
             return None
         at, actor = change
@@ -294,11 +293,16 @@ class Observer:
 
     # --- commands --------------------------------------------------------------------------------------------------
 
-    def _commands(self, row: api_types.StatusIssue, thread: Thread) -> Iterator[CommandComment]:
-        """Yield the commands in a thread. The permission of each author is asked for once."""
+    def _commands(
+        self, row: api_types.StatusIssue, comments: Sequence[tuple[api_types.Comment, bool]]
+    ) -> Iterator[CommandComment]:
+        """Yield the commands in comments, each with whether our account wrote it.
+
+        The permission of each author is asked for once.
+        """
         may_write: dict[str, bool] = {}
-        for comment, by_us in thread:
-            lines, author = lines_of(comment.body), comment.author
+        for comment, by_us in comments:
+            lines, author = self._lines(row.key, comment), comment.author
             if not lines or author is None or comment.visibility or not comment.jsdPublic:
                 continue
             if author.id not in may_write:
@@ -312,8 +316,12 @@ class Observer:
                 text=lines,
             )
 
+    def _lines(self, key: str, comment: api_types.Comment) -> str:
+        with reading(self._session.name, project_key(key), f"comment {comment.id} of {key}"):
+            return lines_of(comment.body)
+
     def _may_write(self, key: str, user: api_types.User) -> bool:
-        project = _project_of(key)
+        project = project_key(key)
         if not self._shows_permissions[project]:
             return False
         account = {"accountId": user.accountId} if user.accountId else {"username": user.name or ""}
@@ -323,11 +331,6 @@ class Observer:
         except (GoneError, RefusedError):
             return False
         return any(entry.id == user.id for entry in users)
-
-
-def _project_of(key: str) -> str:
-    """Return the key of an issue's project: ``PAY`` for ``PAY-12``."""
-    return key.rpartition("-")[0]
 
 
 def _login(author: api_types.User | None) -> str:

@@ -22,7 +22,7 @@ from connectors.shared.rows import Rows, fields_of, read_rows, word_at
 from sync.model.tracker_data import UnreadRow
 from sync.tracker.errors import BusyError, MalformedError, RefusedError
 
-__all__ = ["ORDER", "Batch", "Search", "SearchStart", "first_keys", "token_pages"]
+__all__ = ["ORDER", "Batch", "Search", "SearchStart", "chunks", "first_keys", "token_pages"]
 
 T = TypeVar("T")
 
@@ -173,10 +173,10 @@ class Search:
         Issues that do not exist, or that this account may not see, are left out.
         """
         if self._session.is_cloud:
-            for ids in _chunks(issues, _HISTORY_BULK):
+            for ids in chunks(issues, _HISTORY_BULK):
                 yield from ((id_, "", entries) for id_, entries in self._fetch_histories(ids).items())
             return
-        for part in _chunks(issues, _PAGE):
+        for part in chunks(issues, _PAGE):
             yield from self._changelogs_of(part)
 
     def _changelogs_of(self, issues: Sequence[str]) -> Iterator[tuple[str, str, list[api_types.History]]]:
@@ -332,10 +332,10 @@ class Search:
         new = (id_ for page in _one_ahead(ids) for id_ in page if id_ not in known)
         tasks: Iterator[tuple[str, list[str]]] = (
             task
-            for group in _chunks(chain(known, new), _HISTORY_BULK)
+            for group in chunks(chain(known, new), _HISTORY_BULK)
             for task in (
                 *([("histories", group)] if self.history else []),
-                *(("issues", part) for part in _chunks((id_ for id_ in group if id_ not in known), _BULK)),
+                *(("issues", part) for part in chunks((id_ for id_ in group if id_ not in known), _BULK)),
                 ("end", []),
             )
         )
@@ -460,7 +460,8 @@ class _IssueId(Struct):
     id: str
 
 
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in lists of this size; the last one may be shorter."""
     rest = iter(items)
     while part := list(islice(rest, size)):
         yield part

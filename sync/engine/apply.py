@@ -194,6 +194,7 @@ class Writer:
                 issue=write.receipt.issue,
                 boards=_boards(connection, write.action, boards.get(uid, ())),
                 attaching=connection.attaches(write.action.project_key),
+                ignored_accounts=connection.ignored_accounts,
             )
             for uid, write in last_writes.items()
         ]

@@ -146,15 +146,15 @@ class Observer:
         if not milestones:
             return []
         boards = self.store.places(OwnContent.BOARD)
-        keys = {uid: issue.issue for uid, (issue, _) in self.store.last_observations().items() if issue}
-        return [self._target(own, keys.get(own.uid, ""), boards.get(own.uid, ())) for own in milestones]
+        last = {uid: issue for uid, (issue, _) in self.store.last_observations().items()}
+        return [self._target(own, last.get(own.uid), boards.get(own.uid, ())) for own in milestones]
 
-    def _target(self, milestone: AssessedMilestone, key: str, boards: Iterable[str]) -> Target:
-        """Return the target of a milestone; ``key``: of its status issue as last observed, empty if unknown.
+    def _target(self, milestone: AssessedMilestone, last: StatusIssue | None, boards: Iterable[str]) -> Target:
+        """Return the target of a milestone; ``last``: its status issue as last observed, None if unknown.
 
         ``boards`` are the boards that carry status updates of ours.
         """
-        issue = milestone.report_on or key
+        issue = milestone.report_on or (last.issue if last else "")
         wanted = {milestone.connection.optional_outputs_of(milestone.project.key).project_status, *boards} - {""}
         return Target(
             milestone=milestone.uid,
@@ -166,6 +166,7 @@ class Observer:
             attaching=milestone.connection.attaches(milestone.project.key),
             former=milestone.connection.former_uids(milestone.uid),
             ignored_accounts=milestone.connection.ignored_accounts,
+            last=last,
         )
 
 

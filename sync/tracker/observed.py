@@ -11,13 +11,21 @@ from msgspec.structs import replace
 from sync.model.tracker_data import Visibility
 
 
+class Look(Struct, frozen=True, kw_only=True):
+    """The last time (UTC) at which a status issue was read with its whole thread, and the fingerprint of both."""
+
+    at: datetime
+    content: str
+
+
 class Target(Struct, frozen=True, kw_only=True):
     """A milestone (uid) whose status issue is to be observed; ``issue`` is the key of the issue, empty if unknown.
 
     ``instance`` limits the search to status issues that this instance created; empty: any instance. ``boards`` are the
     project boards (``acme/7``) that may have a status update of the milestone. ``attaching``: check whether files can
     be attached. ``former`` are the ids (uid) of the milestone in markers from an earlier address of the tracker.
-    A text with our marker by one of ``ignored_accounts`` (logins, lower case) is no claim.
+    A text with our marker by one of ``ignored_accounts`` (logins, lower case) is no claim. ``last`` is the last
+    observation, which a connector may return again if its `Look` shows that it still holds.
     """
 
     milestone: str
@@ -29,6 +37,7 @@ class Target(Struct, frozen=True, kw_only=True):
     attaching: bool = False
     former: tuple[str, ...] = ()
     ignored_accounts: frozenset[str] = frozenset()
+    last: StatusIssue | None = None
 
     @property
     def uids(self) -> tuple[str, ...]:
@@ -138,7 +147,7 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     that was never closed, and may be None while no comment of ours says that we close it (`Marker.closes`).
     ``state_obstacle`` is the reason why we cannot close it, or reopen it if it is closed; empty if we can.
     ``is_open_to_commands``: False if the tracker does not show who may write in the project, so that commands of other
-    accounts have no effect.
+    accounts have no effect. ``look`` is for a connector that can find out whether anything changed since.
     """
 
     issue: str
@@ -156,6 +165,7 @@ class StatusIssue(Struct, frozen=True, kw_only=True):
     state_change: StateChange | None = None
     state_obstacle: str = ""
     is_open_to_commands: bool = True
+    look: Look | None = None
 
 
 class Observed(Struct, frozen=True, kw_only=True):

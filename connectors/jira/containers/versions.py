@@ -49,8 +49,8 @@ class Versions(JiraContainers):
         """Read the versions of these projects."""
         known = self._session.version_lists
         lists = self._lists([project for project in projects if project.versions is None and project.id in known])
-        told = [structs.replace(project, versions=lists.get(project.id, project.versions)) for project in projects]
-        return self.read_each(told, self._of_project)
+        listed = [structs.replace(project, versions=lists.get(project.id, project.versions)) for project in projects]
+        return self.read_each(listed, self._of_project)
 
     def _lists(self, projects: Sequence[api_types.Project]) -> dict[str, list[Raw]]:
         """The versions of several projects by project id, where they are those of the project's own list."""

@@ -19,7 +19,15 @@ from starlette.types import ASGIApp
 from connectors.sandbox.jira.attachments import Files
 from connectors.sandbox.jira.hierarchy import EPIC_LINK, PARENT_LINK, configuration, types
 from connectors.sandbox.jira.issues import Issues
-from connectors.sandbox.jira.permissions import allowed, create_fields, create_types, permissions, tokens, webhooks
+from connectors.sandbox.jira.permissions import (
+    allowed,
+    create_fields,
+    create_types,
+    granted,
+    permissions,
+    tokens,
+    webhooks,
+)
 from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, names, paged, read
 from connectors.sandbox.jira.search import Desk
 from connectors.sandbox.jira.views import POINTS, SPRINT, START_DATE, STATUSES, Wording
@@ -105,6 +113,8 @@ class _Jira:
                 ("POST", "search/jql", lambda ask: desk.by_token(ask.body)),
                 ("POST", "search/approximate-count", lambda ask: desk.count(ask.body)),
                 ("POST", "issue/bulkfetch", lambda ask: desk.bulk(ask.body)),
+                ("POST", "comment/list", issues.comments_by_id),
+                ("POST", "permissions/check", self.check_permissions),
                 ("POST", "changelog/bulkfetch", lambda ask: desk.bulk_changelogs(ask.body)),
                 ("GET", "issue/{issue}/changelog", issues.changelog),
                 ("GET", "project/search", self.project_page),
@@ -274,10 +284,16 @@ class _Jira:
                 return project
         raise RefusedByJiraError(404, f"No project could be found with key '{word}'.")
 
+    def check_permissions(self, ask: Ask) -> Json:
+        """Return the projects in which the account has some permissions. Cloud only."""
+        return granted(ask, self._seen())
+
     def permissions(self, ask: Ask) -> Json:
-        """Return the account's permissions in a project."""
+        """Return the account's permissions in a project; without one, those that it has in any project."""
+        if not {"projectKey", "projectId", "issueKey", "issueId"} & set(ask.query):
+            return permissions(ask, self._seen(), cloud=self.tracker.kind == "jira-cloud")
         named = Ask(ask.method, {"project": ask.query.get("projectKey", "")}, ask.query, {})
-        return permissions(ask, self._project(named), cloud=self.tracker.kind == "jira-cloud")
+        return permissions(ask, [self._project(named)], cloud=self.tracker.kind == "jira-cloud")
 
     def allowed(self, ask: Ask) -> list[Json]:
         """Return the users with a permission on an issue."""

@@ -17,6 +17,8 @@ __all__ = ["Issues"]
 Json = dict[str, Any]
 
 LONGEST_TEXT = 32_767
+MOST_COMMENTS = 1000
+"""Comments by id in one answer."""
 _TYPES = ("Task", "Bug", "Story", "Epic", "Sub-task", "Improvement", "New Feature")
 
 
@@ -181,6 +183,18 @@ class Issues:
         """One comment."""
         (_, issue), comment = self._comment(ask)
         return Wording(self.tracker).comment(issue, comment, ask.query.get("expand", ""))
+
+    def comments_by_id(self, ask: Ask) -> Json:
+        """Return comments by id, without those that do not exist. Cloud only."""
+        ids = ask.body.get("ids")
+        if not isinstance(ids, list) or not ids or len(ids) > MOST_COMMENTS or not all(isinstance(n, int) for n in ids):
+            raise RefusedByJiraError(400, f"Between 1 and {MOST_COMMENTS} ids are allowed.")
+        wording, expand = Wording(self.tracker), ask.query.get("expand", "")
+        visible = (project for project in self.tracker.projects.values() if not project.hidden)
+        issues = (issue for project in visible for issue in project.issues.values() if issue.comments)
+        known = {comment.id: (issue, comment) for issue in issues for comment in issue.comments}
+        shown = [wording.comment(*known[number], expand) for number in ids if number in known]
+        return {"startAt": 0, "maxResults": len(ids), "total": len(shown), "isLast": True, "values": shown}
 
     def add_comment(self, ask: Ask) -> tuple[int, Json]:
         """Post a comment with its properties."""

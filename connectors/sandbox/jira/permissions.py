@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from connectors.sandbox.jira.requests import Ask, RefusedByJiraError, names
 from connectors.sandbox.world import Tracker
 from connectors.sandbox.world_data import Project, User
 
-__all__ = ["PERMISSIONS", "allowed", "create_fields", "create_types", "held", "permissions", "tokens", "webhooks"]
+__all__ = [
+    "PERMISSIONS",
+    "allowed",
+    "create_fields",
+    "create_types",
+    "granted",
+    "held",
+    "permissions",
+    "tokens",
+    "webhooks",
+]
 
 Json = dict[str, Any]
 PERMISSIONS = {
@@ -35,8 +46,8 @@ _FIELDS = {
 }
 
 
-def permissions(ask: Ask, project: Project, *, cloud: bool) -> Json:
-    """``/mypermissions`` of a project. Cloud returns the requested ones, Data Center all."""
+def permissions(ask: Ask, projects: Sequence[Project], *, cloud: bool) -> Json:
+    """``/mypermissions``: in any of these projects. Cloud returns the requested ones, Data Center all."""
     asked = names(ask.query.get("permissions"))
     if cloud and not asked:
         raise RefusedByJiraError(400, "The permissions query parameter is required.")
@@ -46,11 +57,24 @@ def permissions(ask: Ask, project: Project, *, cloud: bool) -> Json:
     return {
         "permissions": {
             key: {"id": str(n), "key": key, "name": PERMISSIONS[key], "type": "PROJECT"}
-            | {"havePermission": held(project, key)}
+            | {"havePermission": any(held(project, key) for project in projects)}
             for n, key in enumerate(PERMISSIONS)
             if not cloud or key in asked
         }
     }
+
+
+def granted(ask: Ask, projects: Sequence[Project]) -> Json:
+    """``/permissions/check``: the projects in which the account has permissions. Unknown projects are ignored."""
+    grants = []
+    for asked in ask.body.get("projectPermissions") or ():
+        numbers, keys = asked.get("projects") or [], asked.get("permissions") or []
+        if len(numbers) > 1000 or any(key not in PERMISSIONS for key in keys):
+            raise RefusedByJiraError(400, "Unrecognized permission, or more than 1000 projects.")
+        for key in keys:
+            own = [project.id for project in projects if project.id in numbers and held(project, key)]
+            grants.append({"permission": key, "issues": [], "projects": own})
+    return {"projectPermissions": grants, "globalPermissions": []}
 
 
 def held(project: Project, key: str) -> bool:

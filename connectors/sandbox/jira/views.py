@@ -71,6 +71,7 @@ class Wording:
         self.tracker = tracker
         self._blocking: dict[int, dict[int, list[Issue]]] = {}
         self.cloud = tracker.kind == "jira-cloud"
+        self.most_comments = 20 if self.cloud else 1_048_576
         self.api = "3" if self.cloud else "2"
         self.fields: dict[str, Callable[[Row], Any]] = {
             "summary": lambda row: row[1].title,
@@ -102,7 +103,7 @@ class Wording:
                 {"id": "10100", "name": "Staff", "description": ""} if row[1].confidential else None
             ),
             "attachment": lambda row: [self.attachment(file) for file in row[1].files],
-            "comment": lambda row: self.comments(row[1], row[1].comments, 0, len(row[1].comments), expand=""),
+            "comment": lambda row: self.comments(row[1], row[1].comments, 0, self.most_comments, expand=""),
             POINTS[self.cloud]: lambda row: row[1].points,
             SPRINT: self.sprints,
             START_DATE: lambda row: None if row[1].start is None else row[1].start.isoformat(),
