@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> Explana
             return Explanation(joint.joint.name, joint.health, numbers, joint=joint)
     for milestone in portfolio.milestones:
         if milestone.written == written:
-            numbers = milestone_numbers(snapshot, milestone)
+            numbers = milestone_numbers(snapshot, [milestone])[milestone.uid]
             _name_history(snapshot, numbers)
             numbers |= _closing(store, milestone.uid)
             numbers |= {"owners": msgspec.to_builtins(milestone.owners), "words": msgspec.to_builtins(milestone.words)}
@@ -59,13 +59,14 @@ def _closing(store: Store, container: str) -> dict[str, Any]:
     return {} if record is None else {"closing": msgspec.to_builtins(record)}
 
 
-def milestone_numbers(snapshot: Snapshot, milestone: AssessedMilestone) -> dict[str, Any]:
-    """Return every number behind a milestone; where other milestones moved its health, ``health_alone`` as well."""
-    numbers = snapshot.explain(milestone.written) or {}
-    health = msgspec.to_builtins(milestone.health)
-    if numbers.get("health") == health:
-        return numbers
-    return {**numbers, "health": health, "health_alone": numbers.get("health")}
+def milestone_numbers(snapshot: Snapshot, milestones: Sequence[AssessedMilestone]) -> dict[str, dict[str, Any]]:
+    """Return every number behind each milestone, by uid; where others moved its health, ``health_alone`` as well."""
+    found = snapshot.explain([milestone.uid for milestone in milestones])
+    for milestone in milestones:
+        numbers, health = found[milestone.uid], msgspec.to_builtins(milestone.health)
+        if numbers["health"] != health:
+            found[milestone.uid] = {**numbers, "health": health, "health_alone": numbers["health"]}
+    return found
 
 
 def _name_history(snapshot: Snapshot, numbers: dict[str, Any]) -> None:

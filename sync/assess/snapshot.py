@@ -27,7 +27,7 @@ from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
 from sync.forecast.waiting import WaitingBatch
 from sync.health.advice import Advisor
-from sync.health.assess import AssessmentInputs, assess, explain, has_enough_data
+from sync.health.assess import AssessmentInputs, assess, explain_batch, has_enough_data
 from sync.health.missing_input import Outage, health_without_data, worst_outage
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
@@ -104,6 +104,7 @@ class Snapshot:
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
         self._group_of = {uid: k for k, group in enumerate(self._groups) for uid in group.milestones}
         self._advisors: dict[int, Advisor] = {}
+        self._healths_alone: dict[str, Health] = {}
 
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
         for uid in rows.containers:
@@ -185,6 +186,7 @@ class Snapshot:
             history, _ = self._histories.tables(group.tolerance, public=group.public)
             calendar = self.rules.calendar_of(group.rows.connection)
             healths = assess(history, list(group.milestones), self.at, calendar, group.inputs)
+            self._healths_alone |= healths
             milestones += _assessed(group, healths, self._runs, FinishedMilestones(history.ledger, self.at))
         return sorted(milestones, key=lambda milestone: milestone.written)
 
@@ -220,18 +222,20 @@ class Snapshot:
         """Return project (``gh:acme/app``) -> number of its finished milestones, from which the forecasts learn."""
         return FinishedMilestones(self.ledger, self.at).by_project(self.rows)
 
-    def explain(self, written: str) -> dict[str, Any] | None:
-        """Return every number behind the health of one milestone, by its written id; None if there is none."""
-        for group in self._groups:
-            rows = group.rows
-            for uid, milestone in group.milestones.items():
-                if rows.written(milestone) == written:
-                    history, _ = self._histories.tables(group.tolerance, public=group.public)
-                    calendar = self.rules.calendar_of(rows.connection)
-                    numbers = explain(history, uid, self.at, calendar, group.inputs)
-                    due_dates = [due for due in rows.due_dates.get(milestone.id, ()) if due.seen <= self.at]
-                    return numbers | {"due_dates": msgspec.to_builtins(due_dates)}
-        return None
+    def explain(self, uids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return every number behind the health of each of these milestones without its relations, by uid."""
+        found: dict[str, dict[str, Any]] = {}
+        for places, batch in self.batches(uids):
+            own = [uids[place] for place in places]
+            group = self._groups[self._group_of[own[0]]]
+            if not self._healths_alone.keys() >= set(own):
+                self._healths_alone |= assess(batch.tables, own, self.at, batch.calendar, group.inputs)
+            healths = [self._healths_alone[uid] for uid in own]
+            for uid, numbers in zip(own, explain_batch(batch, healths, group.inputs), strict=True):
+                seen = group.rows.due_dates.get(group.milestones[uid].id, ())
+                due_dates = [due for due in seen if due.seen <= self.at]
+                found[uid] = numbers | {"due_dates": msgspec.to_builtins(due_dates)}
+        return found
 
 
 def _removed_by_connection(store: Store, connections: Sequence[Connection]) -> dict[str, frozenset[str]]:

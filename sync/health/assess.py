@@ -44,7 +44,7 @@ from sync.model.health import Basis, Dates, Health, Status
 from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
 
-__all__ = ["AssessmentInputs", "assess", "explain", "has_enough_data"]
+__all__ = ["AssessmentInputs", "assess", "explain", "explain_batch", "has_enough_data"]
 
 Floats = NDArray[np.float64]
 
@@ -100,10 +100,22 @@ def explain(
 
     The same input gives the same bytes. Raises KeyError for an id without history.
     """
+    health = assess(history, [target], at, calendar, inputs)[target]
     (batch,) = daily_batches(history, [history.ledger.index[target]], at, calendar)
-    (forecast,) = forecasts_of(batch)
-    (health,) = _healths(batch, [forecast], at, Advisor(history, inputs.issues, inputs.members, inputs.changes), inputs)
-    return explanation(batch, forecast, health, inputs.previous.get(target), inputs.scores.get(forecast.basis.stream))
+    (numbers,) = explain_batch(batch, [health], inputs)
+    return numbers
+
+
+def explain_batch(
+    batch: ForecastBatch, healths: Sequence[Health], inputs: AssessmentInputs = _NO_INPUTS
+) -> list[dict[str, Any]]:
+    """Return every number behind the healths of a batch's containers, as JSON-able data."""
+    return [
+        explanation(
+            batch, k, forecast, health, inputs.previous.get(health.container), inputs.scores.get(forecast.basis.stream)
+        )
+        for k, (forecast, health) in enumerate(zip(forecasts_of(batch), healths, strict=True))
+    ]
 
 
 def _healths(

@@ -26,29 +26,34 @@ __all__ = ["explanation"]
 
 
 def explanation(
-    batch: ForecastBatch, forecast: Forecast, health: Health, previous: Health | None, score: StreamScore | None
+    batch: ForecastBatch,
+    k: int,
+    forecast: Forecast,
+    health: Health,
+    previous: Health | None,
+    score: StreamScore | None,
 ) -> dict[str, Any]:
-    """Return every number about the only container of ``batch``, as JSON-able data."""
-    ledger, i = batch.tables.ledger, int(batch.index[0])
+    """Return every number about the k-th container of ``batch``, as JSON-able data."""
+    ledger, i = batch.tables.ledger, int(batch.index[k])
     container = ledger.containers[i]
     return {
         "container": {
             "id": container.id,
             "kind": container.kind,
             "stream": container.stream,
-            "start": _moment_text(float(batch.start[0])),
+            "start": _moment_text(float(batch.start[k])),
             "start_known": container.start is not None,
-            "due": _moment_text(float(batch.due[0])),
+            "due": _moment_text(float(batch.due[k])),
             "first_due": _moment_text(float(ledger.first_due[i])),
             "ended": _moment_text(float(ledger.ended[i])),
         },
-        "at": _moment_text(float(batch.counted_at[0])),
-        "clock": _moment_text(float(batch.at[0])),
+        "at": _moment_text(float(batch.counted_at[k])),
+        "clock": _moment_text(float(batch.at[k])),
         "health": msgspec.to_builtins(health),
-        "items": _items(batch, i),
-        "forecast": _parts(batch, forecast) if batch.has_dates[0] else None,
-        "history": _history(batch),
-        "capacity": _capacity(batch, health),
+        "items": _items(batch, k),
+        "forecast": _parts(batch, k, forecast) if batch.has_dates[k] else None,
+        "history": _history(batch, k),
+        "capacity": _capacity(batch, k, health),
         "status": {
             "before_hysteresis": health.band,
             "previous": None if previous is None else {"status": previous.status, "since": _iso(previous.since)},
@@ -62,11 +67,11 @@ def explanation(
     }
 
 
-def _items(batch: ForecastBatch, i: int) -> list[dict[str, Any]]:
+def _items(batch: ForecastBatch, k: int) -> list[dict[str, Any]]:
     """List each membership known at the time, with what it counts as, and why."""
-    ledger, at = batch.tables.ledger, float(batch.counted_at[0])
+    ledger, i, at = batch.tables.ledger, int(batch.index[k]), float(batch.counted_at[k])
     rows = ledger.rows(i)
-    agreed_at = float(np.fmax(ledger.agreed_at[i], batch.start[0]))
+    agreed_at = float(np.fmax(ledger.agreed_at[i], batch.start[k]))
     columns = (
         ledger.item[rows],
         ledger.joined[rows],
@@ -105,15 +110,15 @@ def _counts_as(is_carried: bool, is_open: bool, is_done: bool, closed_before: bo
     return None, "it left, was reopened into a later stay, or was closed as out of scope"
 
 
-def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
+def _parts(batch: ForecastBatch, k: int, forecast: Forecast) -> dict[str, Any]:
     """Return each vote with its inputs, the pool, its bound by experience, the number left over and the curve."""
     rules, votes = batch.rules, batch.votes
     need = forecast.open - batch.allowed_open(forecast.open + forecast.done)
-    days = float(batch.due[0] - batch.at[0])
-    most, windows = batch.experience.most_closed(0, days) if days > 0 else (None, None)
+    days = float(batch.due[k] - batch.at[k])
+    most, windows = batch.experience.most_closed(k, days) if days > 0 else (None, None)
     return {
         "phase": forecast.phase,
-        "phase_in_usual_work": float(batch.phase_of(batch.at, batch.days_to_due)[0]),
+        "phase_in_usual_work": float(batch.phase_of(batch.at, batch.days_to_due)[k]),
         "open": forecast.open,
         "done": forecast.done,
         "allowed_open": batch.allowed_open(forecast.open + forecast.done),
@@ -122,13 +127,13 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
         "survival": {
             "p": forecast.survival,
             "weight": rules.weight_survival,
-            "share_gone_by_due": float(batch.at_phase(votes.mean_share)[0]),
-            "open_with_joiners": float(batch.expected_items[0]),
+            "share_gone_by_due": float(batch.at_phase(votes.mean_share)[k]),
+            "open_with_joiners": float(batch.expected_items[k]),
         },
         "reference": {
             "p": forecast.reference,
             "weight": rules.weight_reference,
-            "hit_rate_of_members": float(batch.at_phase(votes.hit_rate)[0]),
+            "hit_rate_of_members": float(batch.at_phase(votes.hit_rate)[k]),
         },
         "closures": {"p": forecast.closures, "weight": rules.weight_closures},
         "experience": {
@@ -136,17 +141,17 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
             "most_closed": most,
             "windows": windows,
             "days": days,
-            "factor": _bound_factor(batch, need, days),
+            "factor": _bound_factor(batch, k, need, days),
         },
-        "clock": _clock(batch),
+        "clock": _clock(batch, k),
         "leftover": None if forecast.leftover is None else msgspec.to_builtins(forecast.leftover),
         "usual": None if forecast.usual is None else msgspec.to_builtins(forecast.usual),
-        "working_days_ahead": float(batch.days_to_due[0]),
+        "working_days_ahead": float(batch.days_to_due[k]),
         "curve": [
             {
                 "planned_times": x,
-                "until": _moment_text(until := float(batch.start[0] + x * batch.length[0])),
-                "day": _day_text(_curve_day(batch, x, until)),
+                "until": _moment_text(until := float(batch.start[k] + x * batch.length[k])),
+                "day": _day_text(_curve_day(batch, k, x, until)),
                 "p": p,
             }
             for x, p in zip(forecast.times, forecast.cdf, strict=True)
@@ -154,43 +159,44 @@ def _parts(batch: ForecastBatch, forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def _curve_day(batch: ForecastBatch, planned_times: float, until: float) -> date | None:
+def _curve_day(batch: ForecastBatch, k: int, planned_times: float, until: float) -> date | None:
     """Return the due day, or the last working day by ``until``; None for a time that has passed."""
     if planned_times == 1.0:
         return batch.calendar.day_of(until)
-    return batch.calendar.horizon_day(until, float(batch.at[0]))
+    return batch.calendar.horizon_day(until, float(batch.at[k]))
 
 
-def _bound_factor(batch: ForecastBatch, need: int, days: float) -> float | None:
+def _bound_factor(batch: ForecastBatch, k: int, need: int, days: float) -> float | None:
     """Return the factor by which experience lowers the probability; 1: it does not. None after the due date."""
     if days <= 0:
         return None
-    return float(batch.experience.bound(np.ones(1), np.array([float(need)]), np.array([days]))[0])
+    needs = np.where(np.arange(len(batch.index)) == k, float(need), 0.0)
+    return float(batch.experience.bound(np.ones(len(needs)), needs, np.full(len(needs), days))[k])
 
 
-def _clock(batch: ForecastBatch) -> dict[str, Any] | None:
+def _clock(batch: ForecastBatch, k: int) -> dict[str, Any] | None:
     """Return the plan before the due date was moved, and the weight of the new date's pace; None without a move."""
     clocks = batch.clocks
-    if not batch.due[0] > clocks.plan_due[0]:
+    if not batch.due[k] > clocks.plan_due[k]:
         return None
     return {
-        "plan_due": _day_text(batch.calendar.day_of(float(clocks.plan_due[0]))),
-        "moved_at": _moment_text(float(clocks.moved_at[0])),
-        "weight_of_new_date": float(clocks.share_gone(batch.due, batch.at)[0]),
+        "plan_due": _day_text(batch.calendar.day_of(float(clocks.plan_due[k]))),
+        "moved_at": _moment_text(float(clocks.moved_at[k])),
+        "weight_of_new_date": float(clocks.share_gone(batch.due, batch.at)[k]),
     }
 
 
-def _history(batch: ForecastBatch) -> dict[str, Any]:
+def _history(batch: ForecastBatch, k: int) -> dict[str, Any]:
     """List the earlier milestones used, each at the node nearest to this milestone's phase, with its vote.
 
     ``closed_as_much``: from this phase on, as many of its items were gone by its due date as are needed here.
     """
     tables, members = batch.tables, batch.members
-    column = int(np.abs(NODES - batch.phase_of(batch.at, batch.days_to_due)[0]).argmin())
-    need = int(batch.open[0]) - batch.allowed_open(int(batch.open[0] + batch.done[0]))
+    column = int(np.abs(NODES - batch.phase_of(batch.at, batch.days_to_due)[k]).argmin())
+    need = int(batch.open[k]) - batch.allowed_open(int(batch.open[k] + batch.done[k]))
     milestones = []
-    for place in np.flatnonzero(members.index[0] >= 0).tolist():
-        j = int(members.index[0, place])
+    for place in np.flatnonzero(members.index[k] >= 0).tolist():
+        j = int(members.index[k, place])
         gone = int(tables.gone_by[j, DUE] - tables.gone_by[j, column])
         open_then, scope = int(tables.open_at[j, column]), int(tables.scope_at[j, column])
         milestones.append(
@@ -199,7 +205,7 @@ def _history(batch: ForecastBatch) -> dict[str, Any]:
                 "due": _moment_text(float(tables.ledger.due[j])),
                 "due_day": _day_text(batch.calendar.day_of(float(tables.ledger.due[j]))),
                 "of_stream": bool(members.is_own[place]),
-                "weight": float(members.weight[0, place]),
+                "weight": float(members.weight[k, place]),
                 "open_then": open_then,
                 "joined_later": int(tables.joined_by[j, DUE] - tables.joined_by[j, column]),
                 "gone_by_due": gone,
@@ -210,25 +216,25 @@ def _history(batch: ForecastBatch) -> dict[str, Any]:
                 "done_by": next((x for x, ok in zip(TIMES.tolist(), tables.finished_by[j], strict=True) if ok), None),
             }
         )
-    own = [row for row in milestones if row["of_stream"]] if members.from_stream[0] else milestones
+    own = [row for row in milestones if row["of_stream"]] if members.from_stream[k] else milestones
     return {
-        "of": "stream" if members.from_stream[0] else "kind",
+        "of": "stream" if members.from_stream[k] else "kind",
         "phase": float(NODES[column]),
-        "stream_finished": int(members.stream_finished[0]),
-        "kind_finished": int(members.kind_finished[0]),
+        "stream_finished": int(members.stream_finished[k]),
+        "kind_finished": int(members.kind_finished[k]),
         "votes": {"needed": need, "closed_as_much": sum(bool(row["closed_as_much"]) for row in own), "of": len(own)},
         "milestones": milestones,
     }
 
 
-def _capacity(batch: ForecastBatch, health: Health) -> dict[str, Any]:
+def _capacity(batch: ForecastBatch, k: int, health: Health) -> dict[str, Any]:
     """Return the inputs of throughput dates, and the dates and the promise of a milestone without a due date."""
-    row = np.zeros(1, dtype=np.int64)
-    stream = batch.tables.ledger.stream[batch.index]
+    row = np.array([k])
+    stream = batch.tables.ledger.stream[batch.index[row]]
     return {
-        "closures_by_week_newest_first": batch.closures_by_week[0].tolist(),
-        "weeks_of_silence": int(weeks_of_silence(batch.tables, stream, batch.at, batch.calendar)[0]),
-        "items": int(batch.open[0]),
+        "closures_by_week_newest_first": batch.closures_by_week[k].tolist(),
+        "weeks_of_silence": int(weeks_of_silence(batch.tables, stream, batch.at[row], batch.calendar)[0]),
+        "items": int(batch.open[k]),
         "levels": list(LEVELS),
         "multipliers": throughput_multipliers(batch, row)[0].tolist(),
         "dates": msgspec.to_builtins(health.dates) if health.dates.capacity else None,

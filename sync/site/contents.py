@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
-from itertools import islice
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -18,7 +17,6 @@ from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.portfolio_findings import find_in_portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
-from sync.forecast.batch import daily_batches
 from sync.forecast.track_record import LEAST_DATES, has_track_record
 from sync.model.audience import OPERATOR, Audience
 from sync.model.closing import ClosingRecord
@@ -267,6 +265,7 @@ def _pages(
 ) -> list[MilestonePage]:
     observed = store.last_observations()
     tables = _tables(reading, [milestone for milestone, _ in paged])
+    explained = milestone_numbers(reading, [milestone for milestone, _ in paged])
     reliability = {entry.stream: entry for entry in reliabilities}
     records = _readable_records(store, [milestone.health for milestone, _ in paged], audience)
     before, after = _dependency_rows(portfolio, {milestone.uid: row for milestone, row in paged}, reading.at)
@@ -278,7 +277,7 @@ def _pages(
                 assessments=assessments.get(milestone.uid, ()),
                 status_issue=_readable_issue(milestone, observed.get(milestone.uid, (None, None))[0], audience),
                 what_if=tables.get(milestone.uid),
-                explained=milestone_numbers(reading, milestone),
+                explained=explained[milestone.uid],
                 score=reading.scores.get(milestone.stream),
                 reliability=reliability.get(milestone.stream),
                 before=tuple(before.get(milestone.uid, ())),
@@ -323,19 +322,11 @@ def _dependency_rows(
 
 def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mapping[str, WhatIf]:
     """Return the what-if table of each milestone that has a forecast of its own, by uid."""
-    groups: dict[tuple[int, str], list[AssessedMilestone]] = defaultdict(list)
-    for milestone in milestones:
-        if _has_own_forecast(milestone.health):
-            groups[id(reading.history_of(milestone)[0]), milestone.connection.name].append(milestone)
+    own = [milestone for milestone in milestones if _has_own_forecast(milestone.health)]
     tables: dict[str, WhatIf] = {}
-    for own in groups.values():
-        history, _ = reading.history_of(own[0])
-        calendar = reading.rules.calendar_of(own[0].connection)
-        places = iter(own)
-        for batch in daily_batches(history, [history.ledger.index[m.uid] for m in own], reading.at, calendar):
-            part = list(islice(places, len(batch.index)))
-            found = what_if(batch, [milestone.health.probability for milestone in part])
-            tables |= {m.uid: table for m, table in zip(part, found, strict=True) if table is not None}
+    for places, batch in reading.batches([milestone.uid for milestone in own]):
+        found = what_if(batch, [own[place].health.probability for place in places])
+        tables |= {own[place].uid: table for place, table in zip(places, found, strict=True) if table is not None}
     return tables
 
 

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
+from sync.assess.explain import explain_milestone
 from sync.assess.milestone import AssessmentRules
 from sync.assess.portfolio import Portfolio
 from sync.assess.relations import build_portfolio
@@ -91,9 +92,9 @@ def probabilities(world: World) -> Iterator[tuple[str, float | None]]:
     written = running("p")
     portfolio = world.portfolio()
     yield "status", next(row["probability"] for row in milestone_rows(portfolio.milestones) if row["id"] == written)
-    explained = world.engine.snapshot().explain(written)
+    explained = explain_milestone(world.engine.snapshot(), world.store, written)
     assert explained is not None
-    yield "explain", explained["health"]["probability"]
+    yield "explain", explained.numbers["health"]["probability"]
     states = [state for state in milestone_states(portfolio, OPERATOR, NOW) if state.project and state.ended is None]
     yield "digest", states[0].health.probability
     report = gather(world.store, [world.connection], NOW, BOOK, OPERATOR)
