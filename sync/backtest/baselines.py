@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, expit, logit
 
-from sync.forecast.stats import allowed_open
+from sync.forecast.stats import allowed_open, expit, log_gamma, logit
 from sync.history.ledger import Ledger
 
 __all__ = ["BASELINES", "KnownState", "StreamLog", "base_rate", "fit_logistic", "known_state", "known_states", "platt"]
@@ -162,8 +161,17 @@ def gamma_poisson(known: KnownState, tolerance: float) -> float:
     must = known.open + round(growth) - int(allowed_open(scope, tolerance))
     if must <= 0:
         return 1.0
-    # probability that a negative binomial count reaches ``must``
-    return float(betainc(must, recent + 0.5, known.remaining / (GAMMA_WINDOW + known.remaining)))
+    if known.remaining <= 0:
+        return 0.0
+    return _reaches(must, recent + 0.5, known.remaining / (GAMMA_WINDOW + known.remaining))
+
+
+def _reaches(must: int, shape: float, share: float) -> float:
+    """Return the probability that a negative binomial count reaches ``must``: a Poisson count whose rate is Gamma."""
+    counts = np.arange(must, dtype=np.float64)
+    ways = log_gamma(counts + shape) - log_gamma(counts + 1) - log_gamma(shape)
+    less = np.exp(ways + shape * math.log1p(-share) + counts * math.log(share))
+    return max(0.0, 1.0 - float(less.sum()))
 
 
 BASELINES: Mapping[str, Callable[[KnownState, float], float]] = {

@@ -56,6 +56,21 @@ def test_gamma_poisson_is_the_negative_binomial() -> None:
     assert baselines.gamma_poisson(growing, 0.0) == pytest.approx(nbinom.sf(14, 84.5, 84 / 94))
 
 
+@pytest.mark.parametrize("items", [1, 7, 300, 20_000])
+@pytest.mark.parametrize("remaining", [0.01, 30, 900])
+@pytest.mark.parametrize("closed", [0, 3, 4000])
+def test_gamma_poisson_at_the_ends_of_its_range(items: int, remaining: float, closed: int) -> None:
+    closures = np.full(90, closed / 84)
+    known = replace(SEEN, open=items, scope=items, remaining=remaining, closures=closures)
+    want = nbinom.sf(items - 1, closed + 0.5, 84 / (84 + remaining))
+    assert baselines.gamma_poisson(known, 0.0) == pytest.approx(want, rel=1e-9, abs=1e-11)
+
+
+def test_gamma_poisson_without_time_needs_to_be_done_already() -> None:
+    assert baselines.gamma_poisson(replace(SEEN, remaining=0), 0.0) == 0
+    assert baselines.gamma_poisson(replace(SEEN, remaining=0, open=0), 0.0) == 1
+
+
 @pytest.mark.parametrize("method", baselines.BASELINES)
 def test_more_open_items_never_help(method: str) -> None:
     told = [baselines.BASELINES[method](replace(SEEN, open=n, scope=n + 10), 0.0) for n in range(1, 30)]
