@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from itertools import pairwise
 
 from sync.assess.milestone import AssessedMilestone
@@ -32,15 +32,13 @@ def new_closing_records(
     """
     over = {milestone.uid: milestone for milestone in assessed if milestone.health.status.is_over}
     joints = {joint.written: joint for joint in portfolio.joints if joint.health.status.is_over and not joint.is_stale}
-    for uid in sorted((over.keys() | joints.keys()) - store.records([*over, *joints]).keys()):
-        forecasts, was_running = store.published(uid)
-        if not was_running:
-            continue
+    published = store.published((over.keys() | joints.keys()) - store.records([*over, *joints]).keys())
+    found = next_milestones([over[uid] for uid in published if uid in over], portfolio.milestones)
+    for uid, forecasts in sorted(published.items()):
         if uid in joints:
             yield closing_record(_finished_joint(joints[uid], forecasts))
         else:
-            found = next_milestones(over[uid], portfolio.milestones)
-            yield closing_record(_finished(over[uid], forecasts, found))
+            yield closing_record(_finished(over[uid], forecasts, found[uid]))
 
 
 def _finished(
@@ -67,27 +65,47 @@ def _finished(
 # --- where carried-over items went ------------------------------------------------------------------------------------
 
 
-def next_milestones(milestone: AssessedMilestone, others: Iterable[AssessedMilestone]) -> list[NextMilestone]:
-    """Return the milestones that the carried-over items are in now, the most frequent first.
+def next_milestones(
+    milestones: Iterable[AssessedMilestone], others: Iterable[AssessedMilestone]
+) -> dict[str, list[NextMilestone]]:
+    """Return for each milestone (uid) those that its carried-over items are in now, the most frequent first.
 
     They are of the same tracker and kind, and the items joined them at most `NEAR` before they left, or they are of
     the same series. A milestone that readers of the comment may not know has no title.
     """
+    left = {milestone.uid: (milestone, _carried_items(milestone)) for milestone in milestones}
+    carried = {item for _, items in left.values() for item in items}
+    memberships: dict[str, list[tuple[Membership, AssessedMilestone]]] = {}
+    for other in others if carried else ():
+        for membership in () if other.health.status.is_over else other.memberships:
+            if membership.item in carried:
+                memberships.setdefault(membership.item, []).append((membership, other))
+    return {uid: _next_milestones(milestone, items, memberships) for uid, (milestone, items) in left.items()}
+
+
+def _carried_items(milestone: AssessedMilestone) -> dict[str, datetime]:
+    """Return the carried-over items of a milestone (uids), each with the time (UTC) at which it left."""
     at = milestone.health.at
-    left = {m.item: m.left for m in milestone.memberships if m.left is not None and is_carried(m, at)}
+    return {m.item: m.left for m in milestone.memberships if m.left is not None and is_carried(m, at)}
+
+
+def _next_milestones(
+    milestone: AssessedMilestone,
+    left: Mapping[str, datetime],
+    memberships: Mapping[str, Sequence[tuple[Membership, AssessedMilestone]]],
+) -> list[NextMilestone]:
+    """Return `next_milestones` of one milestone. ``memberships`` are those of each item in milestones that run."""
+    at = milestone.health.at
     latest: dict[str, tuple[Membership, AssessedMilestone]] = {}
-    for other in others:
-        if other.uid == milestone.uid or not _may_follow(milestone, other):
-            continue
-        for membership in other.memberships:
-            gone = left.get(membership.item)
-            if gone is None or not is_member(membership, at):
+    for item, gone in left.items():
+        for membership, other in memberships.get(item, ()):
+            if other.uid == milestone.uid or not _may_follow(milestone, other) or not is_member(membership, at):
                 continue
             if membership.joined < gone - NEAR and other.stream != milestone.stream:
                 continue
-            known = latest.get(membership.item)
+            known = latest.get(item)
             if known is None or known[0].joined < membership.joined:
-                latest[membership.item] = membership, other
+                latest[item] = membership, other
     counted = Counter(other.uid for _, other in latest.values())
     by_uid = {other.uid: other for _, other in latest.values()}
     return [
@@ -98,7 +116,7 @@ def next_milestones(milestone: AssessedMilestone, others: Iterable[AssessedMiles
 
 def _may_follow(milestone: AssessedMilestone, other: AssessedMilestone) -> bool:
     same_tracker = other.connection.source == milestone.connection.source
-    return same_tracker and other.milestone.kind is milestone.milestone.kind and not other.health.status.is_over
+    return same_tracker and other.milestone.kind is milestone.milestone.kind
 
 
 # --- joint milestones -------------------------------------------------------------------------------------------------

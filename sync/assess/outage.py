@@ -111,9 +111,8 @@ def find_removed(store: Store, connections: Sequence[Connection], now: datetime)
     for connection in connections:
         source = connection.source
         removed = {project.id: project for project in store.removed_projects(source)}
-        by_id = {
-            own.milestone.id: own for own in (_removed_milestones(store, connection, removed, now) if removed else ())
-        }
+        found = _removed_milestones(store, connection, removed, now) if removed else ()
+        by_id = {own.milestone.id: own for own in found}
         milestones |= {milestone.written: milestone for milestone in by_id.values()}
         for issue in store.issues(source, projects=removed) if by_id else ():
             own = next((by_id[name] for name in issue.milestones if name in by_id), None)
@@ -129,7 +128,9 @@ def _removed_milestones(
 ) -> Iterator[RemovedMilestone]:
     """Yield the open milestones of the ``removed`` projects (by id) of the connection's tracker."""
     source, pulls = connection.source, store.last_pulls()
-    outages = {name: _outage_of_removed(store, pulls[source, own.key], now) for name, own in removed.items()}
+    good_at = {name: pulls[source, own.key] for name, own in removed.items()}
+    started = store.runs_since(min(good_at.values()))
+    outages = {name: _outage_of_removed(at, started, now) for name, at in good_at.items()}
     for _, milestone in store.milestones(source):
         if milestone.project in removed and milestone.state is State.OPEN:
             project = removed[milestone.project]
@@ -137,7 +138,7 @@ def _removed_milestones(
             yield RemovedMilestone(connection, project, milestone, written, outages[project.id])
 
 
-def _outage_of_removed(store: Store, good_at: datetime, now: datetime) -> Outage:
-    runs = store.runs_since(good_at)
+def _outage_of_removed(good_at: datetime, started: Sequence[datetime], now: datetime) -> Outage:
+    runs = [at for at in started if at > good_at]
     is_short = now - min(runs, default=now) < GRACE or len(runs) < GRACE_RUNS
     return Outage(since=good_at, is_short=is_short, failure=_NOT_CONFIGURED)

@@ -29,6 +29,7 @@ from sync.forecast.waiting import WaitingBatch
 from sync.health.advice import Advisor
 from sync.health.assess import AssessmentInputs, assess, explain_batch, has_enough_data
 from sync.health.missing_input import Outage, health_without_data, worst_outage
+from sync.history.ledger import Ledger
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
@@ -105,6 +106,7 @@ class Snapshot:
         self._group_of = {uid: k for k, group in enumerate(self._groups) for uid in group.milestones}
         self._advisors: dict[int, Advisor] = {}
         self._healths_alone: dict[str, Health] = {}
+        self._finished_by_ledger: dict[int, FinishedMilestones] = {}
 
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
         for uid in rows.containers:
@@ -187,7 +189,7 @@ class Snapshot:
             calendar = self.rules.calendar_of(group.rows.connection)
             healths = assess(history, list(group.milestones), self.at, calendar, group.inputs)
             self._healths_alone |= healths
-            milestones += _assessed(group, healths, self._runs, FinishedMilestones(history.ledger, self.at))
+            milestones += _assessed(group, healths, self._runs, self._finished(history.ledger))
         return sorted(milestones, key=lambda milestone: milestone.written)
 
     def batches(self, uids: Sequence[str]) -> Iterator[tuple[list[int], ForecastBatch]]:
@@ -220,7 +222,12 @@ class Snapshot:
 
     def finished_by_project(self) -> dict[str, int]:
         """Return project (``gh:acme/app``) -> number of its finished milestones, from which the forecasts learn."""
-        return FinishedMilestones(self.ledger, self.at).by_project(self.rows)
+        return self._finished(self.ledger).by_project(self.rows)
+
+    def _finished(self, ledger: Ledger) -> FinishedMilestones:
+        if id(ledger) not in self._finished_by_ledger:
+            self._finished_by_ledger[id(ledger)] = FinishedMilestones(ledger, self.at)
+        return self._finished_by_ledger[id(ledger)]
 
     def explain(self, uids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return every number behind the health of each of these milestones without its relations, by uid."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from sync.model.health import Status
 from sync.store.journal import Run
+from sync.store.tracker_data import UnreadState
 from sync.tracker.preflight import Limited
 from sync.tracker.protocol import Connector
 
@@ -73,11 +74,15 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 def read_states(engine: Engine) -> list[ReadState]:
     """Return the read state of each connection, from the store."""
-    last_pulls, failed = engine.store.last_pulls(), engine.store.failed_pulls()
+    pulls, failed = defaultdict[str, dict[str, datetime]](dict), engine.store.failed_pulls()
+    for (url, key), at in engine.store.last_pulls().items():
+        pulls[url][key] = at
     unlisted: dict[tuple[str, str], list[str]] = {}
     for milestone in engine.store.unlisted_milestones():
         unlisted.setdefault((milestone.source, milestone.project_key), []).extend(milestone.issues)
-    unread = engine.store.unread_rows()
+    unread = defaultdict[str, list[UnreadState]](list)
+    for row in engine.store.unread_rows():
+        unread[row.source].append(row)
     states = []
     for connection in engine.connections:
         origin = connection.source
@@ -88,11 +93,11 @@ def read_states(engine: Engine) -> list[ReadState]:
             ReadState(
                 connection=connection.name,
                 source=origin,
-                seen=max((at for (url, key), at in last_pulls.items() if url == origin and key in keys), default=None),
+                seen=max((pulls[origin][key] for key in keys & pulls[origin].keys()), default=None),
                 stale={key: failed[origin, key].good_at for key in sorted(named) if (origin, key) in failed},
                 causes={key: failed[origin, key].error for key in sorted(named) if (origin, key) in failed},
                 unlisted={key: tuple(unlisted[origin, key]) for key in sorted(named) if (origin, key) in unlisted},
-                unread=[row.words for row in unread if row.source == origin and row.row.project in watched],
+                unread=[row.words for row in unread[origin] if row.row.project in watched],
                 limitations=_limitations(connection.connector, engine.store.cursors(origin)),
             )
         )

@@ -96,8 +96,8 @@ def straggler_age(history: HistoryTables, stream: int, at: float) -> float:
     """
     ledger = history.ledger
     ages: list[Floats] = []
-    for i in np.flatnonzero(ledger.stream == stream):
-        rows = ledger.rows(int(i))
+    for i in ledger.of_stream(stream).tolist():
+        rows = ledger.rows(i)
         joined, closed = ledger.joined[rows], ledger.closed[rows]
         is_finished = (closed <= at) & (closed > joined)
         ages.append((closed - joined)[is_finished])

@@ -60,9 +60,11 @@ def pace_change(history: HistoryTables, stream: int, at: float) -> PaceChange | 
     Milestones count whose due moment has passed and which had enough issues then.
     """
     ledger, rules = history.ledger, history.rules
-    is_over = (ledger.stream == stream) & (ledger.due + rules.settle_days < at) & (ledger.start < ledger.due)
-    is_over &= history.is_usable
-    finished = sorted(np.flatnonzero(is_over).tolist(), key=lambda i: (ledger.due[i], ledger.containers[i].id))
+    own = ledger.of_stream(stream)
+    is_over = (
+        history.is_usable[own] & (ledger.due[own] + rules.settle_days < at) & (ledger.start[own] < ledger.due[own])
+    )
+    finished = sorted(own[is_over].tolist(), key=lambda i: (ledger.due[i], ledger.containers[i].id))
     halves = [half for i in finished if (half := _half(history, i, at)) is not None][-LAST - MOST_BEFORE :]
     last, before = halves[-LAST:], halves[:-LAST]
     if len(before) < LEAST_BEFORE:

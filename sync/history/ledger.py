@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +130,16 @@ class Ledger:
         ledger = copy(self)
         ledger.carried_at = carried_at[self._order]
         return ledger
+
+    def of_stream(self, stream: int) -> NDArray[np.int64]:
+        """Return the positions of a stream's containers (by its code), in order."""
+        order, first = self._by_stream
+        return order[first[stream] : first[stream + 1]]
+
+    @cached_property
+    def _by_stream(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order: NDArray[np.int64] = np.argsort(self.stream, kind="stable")
+        return order, np.searchsorted(self.stream[order], np.arange(len(self.streams) + 1))
 
     def rows(self, i: int) -> slice:
         """Return the membership rows of the container at position ``i``."""

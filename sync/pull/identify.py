@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sync.store.sources import Address, KnownSource
+from sync.store.sources import Address, KnownSource, KnownSources
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 from sync.tracker.errors import MovedError, SharedTrackerError
@@ -21,14 +21,20 @@ def recall_identities(connections: Sequence[Connection], store: Store) -> None:
     If no address is known, a connection keeps the tracker that it read last, and may not write. A connection whose
     tracker is that of another one at another address gets none, unless the tracker has returned the same id to both.
     """
-    sources = {connection.name: _stored_source(connection, store) for connection in connections}
+    sources = store.known_sources()
+    readers = sources.readers()
+    last = {own.name: sources.last_address(own.name) or store.last_address(own.name) for own in connections}
+    sharers: dict[str, list[Connection]] = {}
     for connection in connections:
-        sharers = [other for other in connections if sources[other.name] == sources[connection.name]]
-        _recall(connection, _holder(connection, sharers, store.readers(sources[connection.name])), store)
+        found = sources.find(connection.addresses) or last[connection.name]
+        sharers.setdefault(found.source if found else connection.addresses[0], []).append(connection)
+    for source, own in sharers.items():
+        for connection in own:
+            holder = _holder(connection, own, readers.get(source, ()))
+            _recall(connection, holder, sources.find(connection.addresses), last[connection.name])
 
 
-def _recall(connection: Connection, holder: Connection | None, store: Store) -> None:
-    known, last = store.find_source(connection.addresses), store.last_address(connection.name)
+def _recall(connection: Connection, holder: Connection | None, known: KnownSource | None, last: Address | None) -> None:
     has_same_id = known is not None and known.tracker_id and last == _address(connection, known)
     if holder is not None and not has_same_id:
         _withhold(connection, holder)
@@ -39,14 +45,18 @@ def _recall(connection: Connection, holder: Connection | None, store: Store) -> 
         connection.identity.problem = moved_error(connection, last.url)
 
 
-def identify(connection: Connection, store: Store, now: datetime) -> None:
+def identify(connection: Connection, store: Store, now: datetime, sources: KnownSources) -> None:
     """Set and save the identity of a connection; ask a tracker that returns an id, once for each new address.
 
     After a change of address the next pull reads everything. Raises `MovedError` if the address has changed and
     neither the tracker's id nor the setting ``formerly`` connects both, `SharedTrackerError` if the tracker is that of
     another connection (`recall_identities`) without the same id, and `TrackerError` if the tracker fails.
+    ``sources`` are those that the store knew before the round.
     """
-    known, last = store.find_source(connection.addresses), store.last_address(connection.name)
+    known = sources.find(connection.addresses)
+    if known is None or known.tracker_id is None:  # another connection may have asked it since
+        known = store.find_source(connection.addresses)
+    last = sources.last_address(connection.name) or store.last_address(connection.name)
     problem = connection.identity.problem
     if isinstance(problem, SharedTrackerError) and not (
         known and known.tracker_id and known.tracker_id == _ask(connection)
@@ -115,12 +125,6 @@ def _holder(
 
     holder = max(sharers, key=rank)
     return None if _place(holder) == _place(connection) else holder
-
-
-def _stored_source(connection: Connection, store: Store) -> str:
-    """Return the identity of the tracker that the connection reads or has read, as far as the store knows it."""
-    found = store.find_source(connection.addresses) or store.last_address(connection.name)
-    return found.source if found else connection.addresses[0]
 
 
 def _place(connection: Connection) -> str:

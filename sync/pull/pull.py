@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ from sync.pull.identify import identify, recall_identities
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress, silent
 from sync.store.database import StoreError
+from sync.store.sources import KnownSources
 from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
@@ -117,7 +119,8 @@ class Puller:
 
     def _pull(self) -> None:
         wanted = selected_connections(self.connections, self.share)
-        side_by_side(self._pull_connection, wanted, [connection.name for connection in wanted])
+        pull = partial(self._pull_connection, sources=self.store.known_sources())
+        side_by_side(pull, wanted, [connection.name for connection in wanted])
 
     def record_failure(self, connection: Connection, project: str, error: Exception) -> None:
         """Add a failure of a connection, or of one of its projects, to `failures`, and log it; each once."""
@@ -128,8 +131,8 @@ class Puller:
         log.warning("failed", connection=connection.name, project=project, error=message)
         self.failures.append(failure)
 
-    def _pull_connection(self, connection: Connection) -> None:
-        """Pull one connection.
+    def _pull_connection(self, connection: Connection, sources: KnownSources) -> None:
+        """Pull one connection. ``sources`` are those that the store knew before the round.
 
         Rows and cursors of a page are stored together, so that an interrupted pull continues where it stopped.
         """
@@ -138,7 +141,7 @@ class Puller:
         projects = connection.projects if self.share is None or self.share.projects is None else self.share.projects
         state = _PullState()
         try:
-            identify(connection, self.store, now)
+            identify(connection, self.store, now, sources)
             origin = connection.source
             state.keys |= {project.id: project.key for project in self.store.projects(origin)}
             cursors = self.store.cursors(origin)
@@ -158,8 +161,8 @@ class Puller:
             origin = connection.source
             state.keys |= {project.id: project.key for project in self.store.projects(origin)}
             self.store.watch(connection.name, origin, state.seen, only=False)
-            for project in {*projects, *self._watched_keys(connection, state)} - self._read_by_others(connection):
-                self.store.note_pull(origin, project, now, failure_words(connection.name, error))
+            failed = {*projects, *self._watched_keys(connection, state)} - self._read_by_others(connection)
+            self.store.note_pulls(origin, failed, now, failure_words(connection.name, error))
 
     def _save_pages(self, connection: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
         """Store the pages of a connection one by one, with the outcome of each project."""
@@ -171,10 +174,9 @@ class Puller:
             self.issue_count += len(page.issues)
             self.progress("pull", f"{connection.name}: {self.issue_count} issues")
             self.has_read_project |= bool(page.complete)
-            for project in page.complete:
-                key = state.keys.get(project, project)
-                state.read.add(key)
-                self.store.note_pull(origin, key, now, None)
+            complete = {state.keys.get(project, project) for project in page.complete}
+            state.read |= complete
+            self.store.note_pulls(origin, complete, now, None)
             for row in page.unread:
                 state.unread.setdefault(row.project, {})[row.name] = row
             for project, error in page.failed.items():
@@ -205,15 +207,14 @@ class Puller:
         No page calls a pattern complete: it is good when it did not fail.
         """
         origin = connection.source
-        stale = {key for url, key in self.store.stale_projects() if url == origin}
-        for pattern in stale.intersection(projects) - state.failed.keys():
-            self.store.note_pull(origin, pattern, now, None)
+        stale = self.store.stale_keys(origin)
+        self.store.note_pulls(origin, stale.intersection(projects) - state.failed.keys(), now, None)
         known = self._watched_keys(connection, state)
         for entry, error in state.failed.items():
             if entry not in known:
                 unread = known - state.read - state.failed.keys() - self._read_by_others(connection)
-                for project in _projects_behind(entry, unread, connection.projects):
-                    self.store.note_pull(origin, project, now, failure_words(connection.name, error))
+                behind = _projects_behind(entry, unread, connection.projects)
+                self.store.note_pulls(origin, behind, now, failure_words(connection.name, error))
 
     def _watched_keys(self, connection: Connection, state: _PullState) -> set[str]:
         """Return the keys of the projects that the connection is known to have."""

@@ -46,17 +46,20 @@ class ClosingRecordRepository(Repository):
                 records[row.container] = _RECORD.decode(row.body)
         return records
 
-    def published(self, container: str, audience: str = "") -> tuple[list[PublishedForecast], bool]:
-        """Return the published forecasts of a container, oldest first, and whether it was ever assessed as running."""
-        table = schema.health
-        fields = [table.c[name] for name in ("status", *PublishedForecast.__struct_fields__)]
-        query = select(*fields).where(table.c.container == container, table.c.audience == audience)
-        rows = self._rows(query.order_by(table.c.at))
-        forecasts = [
-            PublishedForecast(**{name: getattr(row, name) for name in PublishedForecast.__struct_fields__})
-            for row in rows
-        ]
-        return forecasts, any(not row.status.is_over for row in rows)
+    def published(self, containers: Collection[str], audience: str = "") -> dict[str, list[PublishedForecast]]:
+        """Return the published forecasts, oldest first, of the containers that were ever assessed as running."""
+        table, names = schema.health, PublishedForecast.__struct_fields__
+        query = select(table.c.container, table.c.status, *(table.c[name] for name in names))
+        forecasts: dict[str, list[PublishedForecast]] = {}
+        running: set[str] = set()
+        for keys in chunks(sorted(containers)):
+            mine = (table.c.audience == audience) & table.c.container.in_(keys)
+            for row in self._rows(query.where(mine).order_by(table.c.container, table.c.at)):
+                forecast = PublishedForecast(**{name: getattr(row, name) for name in names})
+                forecasts.setdefault(row.container, []).append(forecast)
+                if not row.status.is_over:
+                    running.add(row.container)
+        return {container: own for container, own in forecasts.items() if container in running}
 
 
 def erase_from_records(connection: Connection, source: str, person: Person, replacement: Person) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, select, values
 
 from sync.model.item_label import ItemLabel
 from sync.store import tables as schema
@@ -76,10 +76,15 @@ class Observations(Repository):
 
         Issues that were not pulled are left out.
         """
-        table, changes = schema.issue, dict[tuple[str, str], datetime]()
-        query = select(table.c.project, table.c.key, table.c.updated_at).where(table.c.source == self._known(source))
+        table, n, changes = schema.issue, self._known(source), dict[tuple[str, str], datetime]()
+        named = table.alias("named")
         for batch in chunks(issues):
-            for row in self._rows(query.where(tuple_(table.c.project, table.c.key).in_(batch))):
+            # SQLite uses the index by key only where it needs no other column, and only for a join
+            wanted = values(table.c.project, table.c.key, name="wanted").data(batch).cte()
+            is_same = (named.c.source == n) & (named.c.key == wanted.c.key) & (named.c.project == wanted.c.project)
+            ids = select(named.c.id).select_from(wanted.join(named, is_same))
+            query = select(table.c.project, table.c.key, table.c.updated_at)
+            for row in self._rows(query.where(table.c.source == n, table.c.id.in_(ids))):
                 place = (row.project, row.key)
                 changes[place] = max(row.updated_at, changes.get(place, row.updated_at))
         return changes
@@ -120,8 +125,9 @@ class Observations(Repository):
         places = {(row.issue, place) for row in ours for place in (row.project, row.url) if place}
         ids: set[str] = set()
         for keys in chunks({row.issue for row in ours}):
-            same = select(issue.c.id, issue.c.key, issue.c.project, issue.c.url).where(issue.c.source == n)
-            rows = self._rows(same.where(issue.c.key.in_(keys)))
+            same = select(issue.c.id).where(issue.c.source == n, issue.c.key.in_(keys))  # from the index alone
+            mine = select(issue.c.id, issue.c.key, issue.c.project, issue.c.url).where(issue.c.source == n)
+            rows = self._rows(mine.where(issue.c.id.in_(same)))
             ids |= {row.id for row in rows if {(row.key, row.project), (row.key, row.url)} & places}
         return frozenset(ids)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
-from sqlalchemy import Connection, Row, Table, delete, func, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, delete, func, select, update
 
 from sync.model.tracker_data import (
     LISTED_ID_PREFIX,
@@ -255,11 +255,13 @@ def _listed_members(
             milestones[issue].discard(key)
     _add_snapshots(connection, source, events)
     _add_members(connection, source, ((event.milestone, event.issue) for event in events))
-    for issue in {event.issue for event in events}:
-        values = {"milestones": tuple(sorted(milestones[issue]))}
-        connection.execute(update(table).where((table.c.source == source) & (table.c.id == issue)).values(values))
-        touched.add(rows[issue].project)
-    return frozenset(event.issue for event in events)
+    changed = frozenset(event.issue for event in events)
+    values = [{"which": issue, "members": tuple(sorted(milestones[issue]))} for issue in sorted(changed)]
+    if values:
+        mine = update(table).where(table.c.source == source, table.c.id == bindparam("which"))
+        connection.execute(mine.values(milestones=bindparam("members")), values)
+    touched |= {rows[issue].project for issue in changed}
+    return changed
 
 
 def _present_members(connection: Connection, source: int, milestones: Collection[str]) -> Mapping[str, set[str]]:

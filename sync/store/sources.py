@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 
 from sync.model.work_time import WorkTime
 from sync.store import tables as schema
@@ -16,7 +17,7 @@ from sync.store.repository import Repository
 from sync.store.upsert import upsert
 from sync.tracker.identity import place_of
 
-__all__ = ["Address", "KnownSource", "Sources"]
+__all__ = ["Address", "KnownSource", "KnownSources", "Sources"]
 
 
 _PREFIXES, _INSTANCE = "label_prefixes", "instance"
@@ -41,26 +42,55 @@ class Address(Struct, frozen=True):
     source: str
 
 
-class Sources(Repository):
-    """Identities and addresses of trackers."""
+class KnownSources:
+    """All trackers that the store knows, with the addresses at which connections read them, the earliest first."""
 
-    def find_source(self, names: Sequence[str]) -> KnownSource | None:
+    def __init__(self, sources: Iterable[Row[Any]], addresses: Iterable[Row[Any]]) -> None:
+        self._by_number = {row.n: row for row in sources}
+        self._addresses = [row for row in addresses if row.source in self._by_number]
+        numbers = {row.tracker_id: n for n, row in self._by_number.items() if row.tracker_id}
+        numbers |= {row.url: row.source for row in self._addresses}
+        numbers |= {row.url: n for n, row in self._by_number.items()}
+        self._places = {place_of(name): number for name, number in numbers.items()}
+        self._names: dict[int, list[str]] = {}
+        for name, number in numbers.items():
+            self._names.setdefault(number, []).append(name)
+        self._last = {row.connection: Address(row.url, self._by_number[row.source].url) for row in self._addresses}
+
+    def find(self, names: Iterable[str]) -> KnownSource | None:
         """Return the tracker that has one of these names; the first name counts most. None if no name is known.
 
         Names are compared by `place_of`.
         """
-        source, address = schema.source, schema.address
-        known = {row.n: row for row in self._rows(select(source))}
-        numbers = {row.tracker_id: n for n, row in known.items() if row.tracker_id}
-        addresses = self._rows(select(address.c.url, address.c.source).order_by(address.c.at))
-        numbers |= {row.url: row.source for row in addresses if row.source in known}
-        numbers |= {row.url: n for n, row in known.items()}
-        places = {place_of(name): number for name, number in numbers.items()}
-        n = next((places[place] for place in map(place_of, names) if place in places), None)
+        n = next((self._places[place] for place in map(place_of, names) if place in self._places), None)
         if n is None:
             return None
-        own = tuple(name for name, number in numbers.items() if number == n)
-        return KnownSource(known[n].url, known[n].tracker_id, own)
+        return KnownSource(self._by_number[n].url, self._by_number[n].tracker_id, tuple(self._names[n]))
+
+    def last_address(self, connection: str) -> Address | None:
+        """Return the stored address at which a connection (by name) read last."""
+        return self._last.get(connection)
+
+    def readers(self) -> dict[str, list[tuple[str, str]]]:
+        """Return name and address of the connections that have read each tracker, the earliest first."""
+        readers: dict[str, list[tuple[str, str]]] = {}
+        for row in self._addresses:
+            readers.setdefault(self._by_number[row.source].url, []).append((row.connection, row.url))
+        return readers
+
+
+class Sources(Repository):
+    """Identities and addresses of trackers."""
+
+    def known_sources(self) -> KnownSources:
+        """Return all trackers that the store knows now."""
+        return KnownSources(
+            self._rows(select(schema.source)), self._rows(select(schema.address).order_by(schema.address.c.at))
+        )
+
+    def find_source(self, names: Sequence[str]) -> KnownSource | None:
+        """Return the tracker that has one of these names: see `KnownSources.find`."""
+        return self.known_sources().find(names)
 
     def save_tracker_id(self, source: str, tracker_id: str | None) -> None:
         """Save the id that a tracker returned; empty: it has none; None: not known yet."""
@@ -88,12 +118,6 @@ class Sources(Repository):
             query = select(source.c.url, source.c.url.label("source")).join(watch, source.c.n == watch.c.source)
             rows = self._rows(query.where(watch.c.connection == connection).limit(1))
         return Address(rows[0].url, rows[0].source) if rows else None
-
-    def readers(self, source: str) -> tuple[tuple[str, str], ...]:
-        """Return name and address of the connections that have read a tracker, the earliest first."""
-        address = schema.address
-        query = select(address.c.connection, address.c.url).where(address.c.source == self._known(source))
-        return tuple((row.connection, row.url) for row in self._rows(query.order_by(address.c.at)))
 
     def save_address(self, connection: str, address: Address, at: datetime) -> None:
         """Save where a connection reads from now on, and delete the cursors of the tracker.

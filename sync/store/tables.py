@@ -53,7 +53,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0017"
+HEAD = "0018"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -375,7 +375,7 @@ issue = _table(
     Column("visibility", EnumText(Visibility), nullable=False),
     Column("deleted_at", UtcMicroseconds),
     Index("ix_issue_project", "source", "project", "id"),
-    Index("ix_issue_key", "source", "key"),
+    Index("ix_issue_key", "source", "key", "project"),
 )
 
 member = _table(

@@ -117,17 +117,24 @@ class TrackerData(Repository):
         return [_PROJECT(row) for row in self._rows(query.order_by(table.c.key))]
 
     def note_pull(self, source: str, project_key: str, at: datetime, error: str | None) -> None:
-        """Record the outcome of a project's pull at `at` (UTC); `error` None: the pull was complete."""
-        table = schema.pull
-        key = {"source": self._number(source), "project_key": project_key}
-        mine = (table.c.source == key["source"]) & (table.c.project_key == project_key)
+        """Record the outcome of a project's pull: see `note_pulls`."""
+        self.note_pulls(source, [project_key], at, error)
+
+    def note_pulls(self, source: str, project_keys: Collection[str], at: datetime, error: str | None) -> None:
+        """Record the outcome of the pulls of projects at `at` (UTC); `error` None: they were complete."""
+        if not project_keys:
+            return
+        table, n = schema.pull, self._number(source)
+        values: dict[str, Any] = {"good_at": at, "failed_at": None, "error": None}
+        if error is not None:
+            first_failure = func.coalesce(table.c.failed_at, literal(at, table.c.failed_at.type))
+            values = {"failed_at": first_failure, "error": error}
+        new = {"source": n, "good_at": None, "failed_at": None, "error": None}
         with writing(self._engine) as connection:
-            upsert(connection, table, [key | {"good_at": None, "failed_at": None, "error": None}], keep=True)
-            values: dict[str, Any] = {"good_at": at, "failed_at": None, "error": None}
-            if error is not None:
-                first_failure = func.coalesce(table.c.failed_at, literal(at, table.c.failed_at.type))
-                values = {"failed_at": first_failure, "error": error}
-            connection.execute(update(table).where(mine).values(values))
+            upsert(connection, table, [new | {"project_key": key} for key in sorted(project_keys)], keep=True)
+            for keys in chunks(sorted(project_keys)):
+                mine = (table.c.source == n) & table.c.project_key.in_(keys)
+                connection.execute(update(table).where(mine).values(values))
 
     def mark_changed(self, connection: str, projects: Collection[str], at: datetime) -> None:
         """Record that configured projects may have changed."""
@@ -157,6 +164,12 @@ class TrackerData(Repository):
         """
         rows = self._pulls(schema.pull.c.failed_at.is_not(None))
         return {(row.source_url, row.project_key): row.good_at for row in rows}
+
+    def stale_keys(self, source: str) -> frozenset[str]:
+        """Return the keys of the projects of one source whose last pull failed."""
+        table = schema.pull
+        query = select(table.c.project_key).where(table.c.source == self._known(source), table.c.failed_at.is_not(None))
+        return frozenset(row.project_key for row in self._rows(query))
 
     def failed_pulls(self) -> dict[tuple[str, str], FailedPull]:
         """Return the failed pull of each project whose last pull failed, by (source, project key)."""

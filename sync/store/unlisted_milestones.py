@@ -35,14 +35,25 @@ def unlisted_milestones(engine: Engine) -> list[UnlistedMilestone]:
     """
     source, project, pull, watch = schema.source, schema.project, schema.pull, schema.watch
     issue, member, milestone = schema.issue, schema.member, schema.milestone
+    listed = (milestone.c.source == member.c.source) & (milestone.c.id == member.c.milestone)
+    # only these are joined with their issues: of all others the index of the members is enough
+    doubtful = (
+        select(member.c.source, member.c.milestone)
+        .distinct()
+        .outerjoin(milestone, listed)
+        .where(milestone.c.id.is_(None) | milestone.c.deleted_at.is_not(None))
+        .cte("doubtful")
+    )
     query = (
         select(source.c.url, project.c.key.label("project_key"), issue.c.key, issue.c.updated_at, issue.c.milestones)
         .add_columns(pull.c.good_at, member.c.milestone)
+        .select_from(doubtful)
+        .join(member, (member.c.source == doubtful.c.source) & (member.c.milestone == doubtful.c.milestone))
         .join(issue, (issue.c.source == member.c.source) & (issue.c.id == member.c.issue))
         .join(source, source.c.n == member.c.source)
         .join(project, (project.c.source == issue.c.source) & (project.c.id == issue.c.project))
         .join(pull, (pull.c.source == issue.c.source) & (pull.c.project_key == project.c.key))
-        .outerjoin(milestone, (milestone.c.source == member.c.source) & (milestone.c.id == member.c.milestone))
+        .outerjoin(milestone, listed)
         .where(milestone.c.id.is_(None) | (milestone.c.deleted_at < issue.c.updated_at))
         .where(issue.c.deleted_at.is_(None), pull.c.good_at.is_not(None))
         .where(exists().where(watch.c.source == issue.c.source, watch.c.project == issue.c.project))

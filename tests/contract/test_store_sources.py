@@ -29,8 +29,7 @@ def test_a_tracker_is_found_by_identity_address_and_its_own_id(store: Store) -> 
     assert store.find_source([MOVED.replace("https", "http")]) == known
     assert store.last_address("gh") == Address(MOVED, SOURCE)
     assert store.last_address("gl") is None
-    assert store.readers(SOURCE) == (("gh", SOURCE), ("gh", MOVED))
-    assert store.readers(MOVED) == ()
+    assert store.known_sources().readers() == {SOURCE: [("gh", SOURCE), ("gh", MOVED)]}
 
 
 def test_a_change_of_address_deletes_the_cursors_of_its_tracker(store: Store) -> None:

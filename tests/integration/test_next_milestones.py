@@ -42,7 +42,7 @@ def test_the_most_frequent_comes_first_and_later_moves_count() -> None:
     ended, _ = world()
     v4 = of_series(ended, "v4", stay(0), stay(1), replace(stay(2), left=NOW - timedelta(hours=2)))
     v5 = of_series(ended, "v5", stay(2, 3), stay(3), stay(4), stay(1, 2))
-    assert next_milestones(ended, [ended, v4, v5]) == [NextMilestone("v5", 4), NextMilestone("v4", 1)]
+    assert next_milestones([ended], [ended, v4, v5]) == {ended.uid: [NextMilestone("v5", 4), NextMilestone("v4", 1)]}
 
 
 def test_other_kinds_and_milestones_where_the_items_always_were_are_no_next_ones() -> None:
@@ -50,11 +50,11 @@ def test_other_kinds_and_milestones_where_the_items_always_were_are_no_next_ones
     epic = of_series(ended, "Epic", stay(0), kind=MilestoneKind.EPIC)
     always = dataclasses.replace(of_series(ended, "Someday", stay(1, -500)), stream="another series")
     nowhere = of_series(ended, "v4")
-    assert next_milestones(ended, [epic, always, nowhere]) == []
+    assert next_milestones([ended], [epic, always, nowhere]) == {ended.uid: []}
 
 
 @pytest.mark.parametrize(("visibility", "title"), [(Visibility.PUBLIC, "Release 9"), (Visibility.PROJECT, "")])
 def test_a_milestone_that_the_readers_may_not_know_is_not_named(visibility: Visibility, title: str) -> None:
     ended, other = world(visibility)
     other = dataclasses.replace(other, memberships=[stay(n) for n in range(5)])
-    assert next_milestones(ended, [other]) == [NextMilestone(title, 5)]
+    assert next_milestones([ended], [other]) == {ended.uid: [NextMilestone(title, 5)]}

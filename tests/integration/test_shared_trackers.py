@@ -46,7 +46,7 @@ def withheld(store: Store, *connections: Connection) -> list[str]:
     names = []
     for each in connections:
         try:
-            identify(each, store, NOW)
+            identify(each, store, NOW, store.known_sources())
         except SharedTrackerError:
             names.append(each.name)
     assert [each.name for each in connections if each.write_obstacle()] == names
