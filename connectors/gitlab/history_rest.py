@@ -26,6 +26,8 @@ from connectors.gitlab.history_graphql import (
     STATUSES,
     Activity,
     Answer,
+    blocker_counts,
+    canceled,
     read_activities,
     with_statuses,
 )
@@ -33,7 +35,6 @@ from connectors.gitlab.label_history import LabelHistory
 from connectors.gitlab.moves import Move, state_events
 from connectors.gitlab.normalize import unread_issue
 from connectors.gitlab.session import Session, TooHeavyError
-from connectors.shared.batch_size import BatchSize
 from connectors.shared.paths import path_of
 from connectors.shared.responses import decode
 from connectors.shared.rows import Rows
@@ -128,7 +129,6 @@ class Histories:
         """Reason for each issue, by number, whose links to other issues cannot be read."""
         self.canceled: set[int] = set()
         """Numbers of the issues whose status is of the category Canceled."""
-        self._batch = BatchSize(BATCH)
         self._labels = LabelHistory(session, project)
 
     def fetch(self, requests: Sequence[HistoryRequest]) -> list[IssueHistory]:
@@ -233,16 +233,17 @@ class Histories:
         """Query activities and numbers of blockers, as many at once as GitLab can answer. Some may be left out."""
         activities: dict[int, Activity] = {}
         counts: dict[int, int] = {}
+        batches = self._session.activity_batch
         while requests:
-            batch = requests[: self._batch.size]
+            batch = requests[: batches.size]
             try:
                 batch_activities, batch_counts = self._query_batch(batch, query)
             except TooHeavyError:
                 if len(batch) // 2 >= SMALLEST_BATCH:
-                    self._batch.shrink(len(batch))
+                    batches.shrink(len(batch))
                     continue
             else:
-                self._batch.grow(len(batch))
+                batches.grow(len(batch))
                 activities |= batch_activities
                 counts |= batch_counts
             requests = requests[len(batch) :]
@@ -269,13 +270,17 @@ class Histories:
         if answer.lacks_statuses and has_statuses:
             self._session.has_statuses = False
             return self._query_batch(requests, query)
-        self.canceled |= set(answer.canceled())
+        items = list(answer.items())
+        self.canceled |= set(canceled(items))
         if answer.lacks_links and query != QUERY:
             self._session.counts_blockers = False
             return self._query_batch(requests, query)
+        if answer.is_too_complex and len(requests) // 2 >= SMALLEST_BATCH:
+            self._session.activity_batch.limit(len(requests))
+            raise TooHeavyError
         if answer.is_refused:
             self._session.has_activity = False
-        return read_activities(answer, self._project), answer.blocker_counts()
+        return read_activities(items, self._project), blocker_counts(items)
 
     def _fetch_by_rest(self, request: HistoryRequest) -> IssueHistory:
         path = path_of("/projects/{}/issues/{}", request.issue.project, request.number)

@@ -24,8 +24,7 @@ from connectors.gitlab.normalize import unread_issue, unread_merge_request
 from connectors.gitlab.session import PER_PAGE, Session, has_next, page_count, row_count
 from connectors.shared.pagination import MAX_PAGES_STORED, PageGuard
 from connectors.shared.paths import path_of
-from connectors.shared.responses import decode, decode_row
-from connectors.shared.rows import Rows, read_rows
+from connectors.shared.rows import Rows, decode_rows
 from sync.model.tracker_data import Project, UnreadRow
 from sync.tracker.errors import MalformedError
 
@@ -116,9 +115,9 @@ def newest_rows(
     rows = Rows[R]()
     for number in range(1, max_pages + 1):
         answer = session.get(f"{path}/{items.name}", key, page=number, **parameters)
-        page, pages = decode(answer, list[Raw], session.name, key), page_count(answer)
-        rows += read_rows(page, lambda row: decode_row(row, items.type, session.name, key), items.describe)
-        if not has_next(answer, number, len(page)):
+        page, pages = decode_rows(answer, items.type, session.name, key, items.describe), page_count(answer)
+        rows += page
+        if not has_next(answer, number, len(page.read) + len(page.unread)):
             return Newest(rows, is_complete=True)
         if pages is None or pages > max_pages:
             break
@@ -240,14 +239,13 @@ class _Window(Generic[R]):
     def _fetch(self, number: int) -> _Page[R]:
         path = path_of("/projects/{}/{}", self._project.id, self._items.name)
         answer = self._session.get(path, self._project.key, page=number, **self._parameters)
-        name, key = self._session.name, self._project.key
-        raw = decode(answer, list[Raw], name, key)
-        rows = read_rows(raw, lambda row: decode_row(row, self._items.type, name, key), self._items.describe)
+        rows = decode_rows(answer, self._items.type, self._session.name, self._project.key, self._items.describe)
+        size = len(rows.read) + len(rows.unread)
         return _Page(
             rows=rows,
-            size=len(raw),
+            size=size,
             content=answer.body,
             pages=page_count(answer),
             total=row_count(answer),
-            has_next=has_next(answer, number, len(raw)),
+            has_next=has_next(answer, number, size),
         )

@@ -20,6 +20,7 @@ from gitlab.exceptions import GitlabError, RedirectError
 from msgspec import Raw
 
 from connectors.gitlab import api_types
+from connectors.shared.batch_size import BatchSize
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.recorded_names import RecordedNames
 from connectors.shared.responses import Response, decode, decode_row, read_body
@@ -118,6 +119,8 @@ class Session:
         """Whether GraphQL can be used: a job token may not."""
         self.has_activity = self.graphql
         """Whether GraphQL has the activity of issues: older instances refuse the query."""
+        self.activity_batch = BatchSize(PER_PAGE)
+        """Number of issues whose activity GraphQL can answer in one request."""
         self.has_reviews = self.graphql
         """Whether GraphQL has the reviews of merge requests with their notes: older instances refuse the query."""
         self.has_statuses = self.graphql

@@ -54,7 +54,7 @@ def project_of(row: api_types.Project, site: str) -> Project:
 def to_utc(at: datetime | int) -> datetime:
     """Convert a time to UTC. A number is milliseconds since 1970, or seconds if it is small."""
     if isinstance(at, datetime):
-        return at.astimezone(UTC)
+        return at if at.tzinfo is UTC else at.astimezone(UTC)
     return datetime.fromtimestamp(at / 1000 if abs(at) > 100_000_000_000 else at, UTC)
 
 
@@ -143,22 +143,21 @@ def _closings(
     fields: Any, entries: Sequence[tuple[datetime, api_types.History]], categories: Mapping[str, str]
 ) -> Iterator[tuple[datetime, bool, Person | None]]:
     """Yield the changes between open and closed in a changelog: time, whether the issue is closed then, who did it."""
-
-    def first(name: str, now: str | None) -> str | None:
-        changes = (change for _, entry in entries for change in entry.items if _field(change) == name)
-        return next((change.from_ for change in changes), now)
-
-    values = {
-        "status": first("status", fields.status.id),
-        "resolution": first("resolution", fields.resolution and fields.resolution.name),
-    }
+    values = {"status": fields.status.id, "resolution": fields.resolution and fields.resolution.name}
+    relevant = []
+    for at, entry in entries:
+        changes = [(name, change) for change in entry.items if (name := _field(change)) in values]
+        if changes:
+            relevant.append((at, entry, changes))
+    for _, _, changes in reversed(relevant):
+        values |= {name: change.from_ for name, change in reversed(changes)}
 
     def is_closed() -> bool:
         return _is_done(categories.get(values["status"] or "", ""), has_resolution=bool(values["resolution"]))
 
     was_closed = is_closed()
-    for at, entry in entries:
-        values |= {_field(change): change.to for change in entry.items}
+    for at, entry, changes in relevant:
+        values |= {name: change.to for name, change in changes}
         if is_closed() is not was_closed:
             was_closed = not was_closed
             yield at, was_closed, person_of(entry.author)

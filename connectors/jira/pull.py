@@ -341,11 +341,14 @@ class _IssueReader:
     def _page(self, batch: Batch, received: Sequence[api_types.Issue]) -> Page:
         """The page of a batch. ``received`` are all issues that Jira sent, the batch holds only the new ones."""
         running = {progress.project.id: progress for progress in self._running()}
+        starts = {
+            project: owner.newest and owner.newest - OVERLAP - timedelta(minutes=1)
+            for project, owner in running.items()
+        }
         for row in received:
-            owner = running.get(row.fields.project.id)
-            updated = to_utc(row.fields.updated)
-            if owner is not None and (owner.newest is None or updated >= owner.newest - OVERLAP - timedelta(minutes=1)):
-                owner.updates[row.id] = updated
+            project, updated = row.fields.project.id, to_utc(row.fields.updated)
+            if project in running and ((start := starts[project]) is None or updated >= start):
+                running[project].updates[row.id] = updated
         self._refresh_categories(batch)
         self._containers.prepare(batch)
         issues: list[Issue] = []
@@ -444,6 +447,8 @@ class _IssueReader:
     def _named_changes(self, row: api_types.Issue, histories: Sequence[api_types.History]) -> Iterator[Event]:
         """Yield the events of labels and states that decide when an issue was finished."""
         recorded = self._session.recorded
+        if not recorded:
+            return iter(())
         names = {**self._session.status_names, row.fields.status.id: row.fields.status.name} if recorded.states else {}
         return named_changes(row, histories, recorded, names)
 

@@ -37,6 +37,12 @@ class BatchSize:
                 self._patience *= 2
             self._size, self._answers, self._is_trial = smaller, 0, False
 
+    def limit(self, number: int) -> None:
+        """Halve the size after the tracker refused a request for ``number`` items, and never grow beyond it."""
+        with self._lock:
+            self._maximum = min(self._maximum, max(1, number // 2))
+            self._size = min(self._size, self._maximum)
+
     def grow(self, number: int) -> None:
         """Note that a request for ``number`` items was answered. Double the size after enough full answers."""
         with self._lock:

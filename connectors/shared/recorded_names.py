@@ -30,6 +30,10 @@ class RecordedNames(Struct, frozen=True):
         names = (fold_names(map(str, options.get(f"recorded_{kind}") or ())) for kind in ("labels", "states"))
         return cls(*names)
 
+    def __bool__(self) -> bool:
+        """Return whether any name counts."""
+        return bool(self.labels or self.states)
+
     def label_change(
         self, issue: str, at: datetime, label: str, *, added: bool, actor: Person | None = None
     ) -> Iterator[Event]:

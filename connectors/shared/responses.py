@@ -319,10 +319,10 @@ def decode(response: Response, type_: type[T], name: str, project: str = "") -> 
 def decode_row(row: msgspec.Raw, type_: type[T], name: str, project: str = "", item: str = "") -> T:
     """Decode a row that was left undecoded in its page. Raises `RowError`, which names the wrong field."""
     try:
-        with reading(name, project, item):
-            return _decode(bytes(row), type_)
-    except MalformedError as error:
-        raise RowError(name, project, error.detail) from None
+        return _decode(bytes(row), type_)
+    except _UNREADABLE as error:
+        words = _words_of(error)
+        raise RowError(name, project, f"{item}: {words}" if item else words) from None
 
 
 def parse(text: str, type_: type[T]) -> T | None:

@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from connectors.shared.responses import decode_row
+from connectors.shared.responses import Response, decode, decode_row
 from sync.model.tracker_data import UnreadRow
 from sync.tracker.errors import MalformedError
 
-__all__ = ["MANY", "RETRY", "Rows", "fields_of", "read_rows", "word_at", "words_at"]
+__all__ = ["MANY", "RETRY", "Rows", "decode_rows", "fields_of", "read_rows", "word_at", "words_at"]
 
 T = TypeVar("T")
 
@@ -64,6 +64,20 @@ def read_rows(
     if last is not None and not good and len(unread) >= MANY:
         raise last
     return Rows(good, unread)
+
+
+def decode_rows(
+    response: Response, type_: type[T], name: str, project: str, describe: Callable[[msgspec.Raw, str], UnreadRow]
+) -> Rows[T]:
+    """Decode a page that is a list of rows: all at once, or each on its own if one cannot be read (`read_rows`).
+
+    Raises `MalformedError` for an answer that is no list.
+    """
+    try:
+        return Rows(decode(response, list[type_], name, project))  # type: ignore[valid-type]
+    except MalformedError:
+        rows = decode(response, list[msgspec.Raw], name, project)
+        return read_rows(rows, lambda row: decode_row(row, type_, name, project), describe)
 
 
 def fields_of(row: msgspec.Raw) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ This step needs nothing of the forecast, so it can start while the forecast is i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ import structlog
 
 from sync.model.tracker_data import UnreadRow, matches_pattern
 from sync.pull.identify import identify, recall_identities
+from sync.pull.page_batches import joined_pages
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress, silent
 from sync.store.database import StoreError
@@ -165,14 +166,12 @@ class Puller:
             self.store.note_pulls(origin, failed, now, failure_words(connection.name, error))
 
     def _save_pages(self, connection: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
-        """Store the pages of a connection one by one, with the outcome of each project."""
+        """Store the pages of a connection, with the outcome of each project."""
         origin = connection.source
-        for page in pages:
+        for page in joined_pages(self._counted(connection, pages)):
             self.store.save(origin, page, now)
             state.keys |= {project.id: project.key for project in page.projects}
             state.seen |= {project.id for project in page.projects} | page.cursors.keys() | page.complete
-            self.issue_count += len(page.issues)
-            self.progress("pull", f"{connection.name}: {self.issue_count} issues")
             self.has_read_project |= bool(page.complete)
             complete = {state.keys.get(project, project) for project in page.complete}
             state.read |= complete
@@ -184,6 +183,13 @@ class Puller:
                 if not self._is_known_state(origin, project, error):
                     self.record_failure(connection, project, error)
                 self.store.note_pull(origin, project, now, failure_words(connection.name, error))
+
+    def _counted(self, connection: Connection, pages: Iterable[Page]) -> Iterator[Page]:
+        """Yield the pages, and count and show their issues as they arrive."""
+        for page in pages:
+            self.issue_count += len(page.issues)
+            self.progress("pull", f"{connection.name}: {self.issue_count} issues")
+            yield page
 
     def _is_known_state(self, origin: str, project: str, error: TrackerError) -> bool:
         """Return whether a project is still switched off as in the last run, which reported it as a failure.

@@ -376,9 +376,47 @@ class TestHistoryTogether:
         monkeypatch.setattr(gitlab_app, "answer", heavy)
         got = Mirror().pull(side.connect(concurrency=1), "acme/app")
         assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * 400
-        assert refused[:2] == [50, 25]
+        assert refused[:3] == [100, 50, 25]
         assert len(refused) <= 6
         assert not any("resource_milestone_events" in path for _, path, _ in side.tracker.log)
+
+    def test_a_query_that_is_too_complex_is_halved_once_for_each_server(
+        self, side: Side, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        project, milestone = side.filled("acme/app", 400), side.tracker.milestone(side.tracker.project("acme/app"), "1")
+        for issue in project.issues.values():
+            side.tracker.move(project, issue, [milestone.id], side.tracker.user("ada"), side.clock.now)
+        asked_for: list[int] = []
+
+        def complex_(view: Any, asked: Any) -> Any:
+            asked_for.append(len(asked["variables"]["numbers"]))
+            if asked_for[-1] > 50:
+                return {"errors": [{"message": "Query has complexity of 330, which exceeds max complexity of 250"}]}
+            return gitlab_graphql.answer(view, asked)
+
+        monkeypatch.setattr(gitlab_app, "answer", complex_)
+        connector = side.connect(concurrency=1)
+        got = Mirror().pull(connector, "acme/app")
+        assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * 400
+        Mirror().pull(connector, "acme/app")
+        assert asked_for == [100] + [50] * 16
+        assert not any("resource_milestone_events" in path for _, path, _ in side.tracker.log)
+
+    @pytest.mark.parametrize("issues", [15, 120])
+    def test_a_query_that_is_too_complex_for_any_number_of_issues_is_not_sent_again(
+        self, side: Side, issues: int
+    ) -> None:
+        project, milestone = (
+            side.filled("acme/app", issues),
+            side.tracker.milestone(side.tracker.project("acme/app"), "1"),
+        )
+        for issue in project.issues.values():
+            side.tracker.move(project, issue, [milestone.id], side.tracker.user("ada"), side.clock.now)
+        body = '{"errors": [{"message": "Query has complexity of 330, which exceeds max complexity of 250"}]}'
+        side.tracker.faults.append(failing("/api/graphql", 200, body=body))
+        got = Mirror().pull(side.connect(concurrency=1), "acme/app")
+        assert [kinds(events) for events in got.histories.values()] == [[("joined", "1")]] * issues
+        assert sum("graphql" in path for _, path, _ in side.tracker.log) == (1 if issues < 20 else 4)
 
     def test_a_query_that_stays_too_heavy_is_split_into_single_issues(self, side: Side) -> None:
         project, milestone = side.filled("acme/app", 12), side.tracker.milestone(side.tracker.project("acme/app"), "1")

@@ -28,6 +28,7 @@ from sync.model.tracker_data import (
     StatusCategory,
     uid,
 )
+from sync.pull.page_batches import joined_pages
 from sync.store.store import Store
 from sync.tracker.protocol import Page
 from tests.count_oracle import counts
@@ -241,6 +242,16 @@ def test_neither_the_order_of_pages_nor_duplicates_matter(store: Store, world: l
         pages.append(Page(issues=(issue,), histories={issue.id: tuple(events)}))
     shuffled = data.draw(st.permutations(pages + data.draw(st.lists(st.sampled_from(pages), max_size=4))))
     assert stored(store, shuffled, moment(END)) == stored(store, pages, moment(END))
+
+
+@through_store
+@given(world=worlds, data=st.data())
+def test_joined_pages_store_what_single_pages_store(store: Store, world: list[Life], data: st.DataObject) -> None:
+    seen = [life.seen(n) for life in world for n in range(0, END, 20) if n >= life.born]
+    pages = [Page(issues=(issue,), histories={issue.id: tuple(events)} if events else {}) for issue, events in seen]
+    pages += [Page(cursors={"p": "1"}), Page(gone=frozenset(life.seen(END)[0].id for life in world[:1]))]
+    order, limit = data.draw(st.permutations(pages)), data.draw(st.integers(1, 4))
+    assert stored(store, list(joined_pages(order, limit)), moment(END)) == stored(store, order, moment(END))
 
 
 @through_store
