@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
+from operator import attrgetter
 
 from msgspec import Struct, structs
 
@@ -160,14 +162,14 @@ class Histories:
         for kind in self._kinds:
             kind.prepare([request.row for request in requests], [history.moves for history in histories])
         return [
-            structs.replace(history, events=tuple(sorted((*history.events, *events), key=lambda event: event.at)))
+            structs.replace(history, events=tuple(sorted(events, key=attrgetter("at"))))
             for request, history in zip(requests, histories, strict=True)
-            for events in [[event for kind in self._kinds for event in kind.events(request.row, history.moves)]]
+            for events in [chain(history.events, *(kind.events(request.row, history.moves) for kind in self._kinds))]
         ]
 
     def _with_links(self, history: IssueHistory, number: int, blockers: Mapping[int, tuple[str, ...]]) -> IssueHistory:
-        fault = history.fault or self.faults.get(number, "")
-        return structs.replace(history, blocked_by=blockers.get(number, ()), fault=fault)
+        blocked_by, fault = blockers.get(number, ()), history.fault or self.faults.get(number, "")
+        return structs.replace(history, blocked_by=blocked_by, fault=fault) if blocked_by or fault else history
 
     def fetch_blockers(self, requests: Sequence[HistoryRequest]) -> Mapping[str, tuple[str, ...]]:
         """Fetch the keys of the blockers by issue id, without histories."""

@@ -7,12 +7,12 @@ seconds, as in GitLab's GraphQL, so that REST and GraphQL give the same history.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 
 from connectors.gitlab import api_types
-from connectors.gitlab.normalize import person_of
+from connectors.gitlab.normalize import person_of, to_utc
 from sync.model.tracker_data import Event, EventKind, Issue
 
 __all__ = ["ActivityNote", "Move", "event_time", "moves_between", "state_events"]
@@ -44,7 +44,7 @@ class Move(Struct, frozen=True):
 
 def event_time(at: datetime, created: datetime) -> datetime:
     """Return the time (UTC, whole seconds) of an event of an item that was ``created`` then."""
-    return max(at.astimezone(UTC).replace(microsecond=0), created.astimezone(UTC))
+    return max(to_utc(at).replace(microsecond=0), to_utc(created))
 
 
 def moves_between(issue: str, created: datetime, moves: Iterable[Move]) -> Iterator[Event]:

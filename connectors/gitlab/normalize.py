@@ -34,6 +34,7 @@ __all__ = [
     "people_of",
     "person_of",
     "project_of",
+    "to_utc",
     "unread_issue",
     "unread_merge_request",
     "unread_milestone",
@@ -54,9 +55,9 @@ _GROUP = re.compile(r"/groups/(.+?)/-/")
 """Path of the group in the address of its milestone, iteration or epic."""
 
 
-def _utc(at: datetime) -> datetime:
+def to_utc(at: datetime) -> datetime:
     """Convert to UTC: GitLab may send any offset."""
-    return at.astimezone(UTC)
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def person_of(user: api_types.User | None) -> Person | None:
@@ -102,9 +103,9 @@ def milestone_of(row: api_types.Milestone, project: str) -> Milestone:
         description=row.description or "",
         start=row.start_date,
         due=row.due_date,
-        created_at=_utc(row.created_at),
-        updated_at=_utc(row.updated_at),
-        closed_at=_utc(row.updated_at) if closed else None,
+        created_at=to_utc(row.created_at),
+        updated_at=to_utc(row.updated_at),
+        closed_at=to_utc(row.updated_at) if closed else None,
     )
 
 
@@ -115,8 +116,8 @@ def visibility_of(row: api_types.Issue, project: Visibility) -> Visibility:
     return Visibility.CONFIDENTIAL if row.confidential else project
 
 
-def issue_of(row: api_types.Issue, project: Project, source: str) -> Issue:
-    """Convert an issue without its blockers, which `connectors.gitlab.history_rest` reads.
+def issue_of(row: api_types.Issue, project: Project, source: str, milestones: tuple[str, ...]) -> Issue:
+    """Convert an issue in these milestones, without its blockers, which `connectors.gitlab.history_rest` reads.
 
     GitLab has no workflow, so an open issue is in the category TODO. A time of 0 means that no time was entered.
     """
@@ -132,15 +133,15 @@ def issue_of(row: api_types.Issue, project: Project, source: str) -> Issue:
         state=State.CLOSED if closed else State.OPEN,
         raw_state=row.state,
         category=StatusCategory.DONE if closed else StatusCategory.TODO,
-        created_at=_utc(row.created_at),
-        updated_at=_utc(row.updated_at),
-        closed_at=_utc(row.closed_at) if closed and row.closed_at else None,
+        created_at=to_utc(row.created_at),
+        updated_at=to_utc(row.updated_at),
+        closed_at=to_utc(row.closed_at) if closed and row.closed_at else None,
         resolution=_resolution(row) if closed else "",
         type=(row.issue_type or "").lower(),
         priority="" if row.severity in (None, "UNKNOWN") else str(row.severity).lower(),
         assignees=people_of(row.assignees),
         labels=tuple(row.labels),
-        milestones=(str(row.milestone.id),) if row.milestone else (),
+        milestones=milestones,
         estimate=estimate,
         remaining=None if estimate is None else max(0, estimate - (spent or 0)),
         spent=spent,
@@ -173,9 +174,9 @@ def merge_request_of(row: api_types.MergeRequest, project: Project) -> Issue:
         state=State.CLOSED if closed else State.OPEN,
         raw_state=row.state,
         category=StatusCategory.DONE if closed else StatusCategory.IN_PROGRESS,
-        created_at=_utc(row.created_at),
-        updated_at=_utc(row.updated_at),
-        closed_at=_utc(closed_at) if closed and closed_at else None,
+        created_at=to_utc(row.created_at),
+        updated_at=to_utc(row.updated_at),
+        closed_at=to_utc(closed_at) if closed and closed_at else None,
         resolution="" if not closed else "merged" if row.state == "merged" else "not merged",
         assignees=people_of(row.assignees),
         labels=tuple(row.labels),

@@ -598,8 +598,7 @@ class _ProjectReader:
 
     def _issue(self, row: api_types.Issue) -> Issue:
         """Convert an issue, with all containers that it is in."""
-        issue = issue_of(row, self._project, self._session.base_url)
-        return structs.replace(issue, milestones=Containers(self._kinds).now(row))
+        return issue_of(row, self._project, self._session.base_url, Containers(self._kinds).now(row))
 
     def _in_epics(self, epics: Collection[str]) -> Rows[api_types.Issue]:
         """Fetch the issues that are in one of these epics, or in an epic below one: no update of theirs shows it."""
