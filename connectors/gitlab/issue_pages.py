@@ -137,7 +137,7 @@ class _Page(Struct, Generic[R]):
 
     rows: Rows[R]
     size: int
-    content: bytes | str
+    fingerprint: int
     pages: int | None
     total: int | None
     has_next: bool
@@ -224,7 +224,7 @@ class _Window(Generic[R]):
             if not page.has_next:
                 self.is_last = total is None or total <= size
                 return
-            guard.check(page.size, page.content)
+            guard.check(page.size, page.fingerprint)
 
     def _fetch_pages(self) -> Iterator[_Page[R]]:
         """Fetch the known pages, then the pages after them."""
@@ -244,7 +244,7 @@ class _Window(Generic[R]):
         return _Page(
             rows=rows,
             size=size,
-            content=answer.body,
+            fingerprint=hash(answer.body),
             pages=page_count(answer),
             total=row_count(answer),
             has_next=has_next(answer, number, size),

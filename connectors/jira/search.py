@@ -52,9 +52,6 @@ _PAGE, _PAGE_WITHOUT_HISTORY, _ID_PAGE, _BULK, _HISTORY_BULK = 100, 1000, 5000, 
 _RESTARTS = 5
 """Number of times that a walk begins again after a deletion."""
 
-_LARGE_PAGES_AHEAD = 3
-"""Large pages that are in memory at once: storing a page takes longer than reading the next."""
-
 
 class Batch(Struct, frozen=True):
     """Issues with their histories (None: not read), and the issues that cannot be read."""
@@ -291,7 +288,8 @@ class Search:
         New issues come last in this order, but a deletion moves all later issues into pages already read. It shows in
         the total. The walk then begins again at the creation of the last issue of the last good page.
         """
-        total, limit = first.total, 0 if self.history else _LARGE_PAGES_AHEAD
+        total = first.total
+        limit = 0 if self.history else self._session.caller.concurrency  # pages of 1,000 issues fill the memory
         for page in self._pages_after(first, lambda start: self._offset_page(where, start), limit):
             if page.total < total:
                 yield from self._restart(where, last, restarts)

@@ -120,7 +120,7 @@ class Caller:
         self._name, self._clock, self._sleep = setup.name, setup.clock, setup.sleep
         address = urlsplit(setup.url)
         self._server = f"{address.hostname}:{address.port}" if address.port else address.hostname or ""
-        self._concurrency, self._write_gap, self._attempts = setup.concurrency, write_gap, attempts
+        self.concurrency, self._write_gap, self._attempts = setup.concurrency, write_gap, attempts
         self._count_lock, self._write_lock = threading.Lock(), threading.Lock()
         self._limiter = ConcurrencyLimiter(setup.concurrency, setup.clock, setup.sleep, per_minute)
         self._last_write: datetime | None = None
@@ -178,15 +178,15 @@ class Caller:
         At most ``limit`` items are started whose results were not consumed; 0 means twice the concurrency. When the
         consumer stops, items that were not started are dropped.
         """
-        if self._concurrency < 2:
+        if self.concurrency < 2:
             yield from map(work, items)
             return
-        remaining, limit = iter(items), max(2, limit or 2 * self._concurrency)
+        remaining, limit = iter(items), max(2, limit or 2 * self.concurrency)
         first = list(islice(remaining, 2))
         if len(first) < 2:
             yield from map(work, first)
             return
-        with ThreadPoolExecutor(min(limit, self._concurrency)) as pool:
+        with ThreadPoolExecutor(min(limit, self.concurrency)) as pool:
 
             def submit(item: T) -> Future[R]:
                 return pool.submit(copy_context().run, work, item)
