@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from sync.model.errors import PlainError
 from sync.model.settings import SettingError
 
 __all__ = ["ConfigurationError", "did_you_mean", "lines", "lookup"]
@@ -30,7 +31,7 @@ _REASONS = {
 }
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(PlainError):
     """The configuration can't be used. ``errors`` holds one line per mistake: ``file:key: reason``."""
 
     def __init__(self, errors: Iterable[str]) -> None:

@@ -1,4 +1,7 @@
-"""Commands ``demo`` and ``sandbox``: the main job through the command line against trackers on loopback."""
+"""Commands ``demo`` and ``sandbox``: the main job through the command line against trackers on loopback.
+
+Imports little, as the help of all commands imports this module.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,30 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from typer.exceptions import TyperException
 
-from connectors.sandbox.demo import demo
-from connectors.sandbox.demo_story import DemoStory
-from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.serving import GENERATED, PORTS, TOKENS, configuration, served
-from connectors.sandbox.world import World
 
-__all__ = ["PORTS", "configuration", "demo", "sandbox"]
+if TYPE_CHECKING:
+    from connectors.sandbox.demo_story import DemoStory
+    from connectors.sandbox.world import World
+
+__all__ = ["demo", "sandbox"]
 
 _EXAMPLE = Path("config", "example.toml")
 """Configuration for the default ports."""
+
+
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the story.")] = False,
+) -> None:
+    """Run the main job against three trackers on loopback, and show what a team would see."""
+    from connectors.sandbox.demo import play
+
+    raise typer.Exit(play(as_json=as_json))
 
 
 def sandbox(
@@ -40,6 +50,9 @@ def sandbox(
     as_json: Annotated[bool, typer.Option("--json", help="Tell the addresses as one JSON document.")] = False,
 ) -> None:
     """Keep three trackers running on loopback (Jira in both dialects), until interrupted."""
+    from connectors.sandbox.demo_story import DemoStory
+    from connectors.sandbox.demo_world import demo_world
+
     world = demo_world()
     story = DemoStory(world)
     if load is not None:
@@ -78,6 +91,9 @@ def _example(ports: Mapping[str, int]) -> Path | None:
 
 
 def _welcome(world: World, addresses: Mapping[str, str], config: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console()
     table = Table("tracker", "address", "projects", box=None, padding=(0, 2))
     for tracker in world.trackers:

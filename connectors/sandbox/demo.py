@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -26,13 +26,11 @@ from connectors.sandbox.serving import GENERATED, TOKENS, configuration, served
 from connectors.sandbox.world import World
 from sync import signals
 
-__all__ = ["demo"]
+__all__ = ["play"]
 
 
-def demo(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the story.")] = False,
-) -> None:
-    """Run the main job against three trackers on loopback, and show what a team would see."""
+def play(*, as_json: bool) -> int:
+    """Run the story and print it, or one JSON document. Return the exit code."""
     console, err = Console(), Console(stderr=True)
     with (
         tempfile.TemporaryDirectory(prefix="milesync-demo-") as folder,
@@ -53,7 +51,7 @@ def demo(
     else:
         for part in _screen(scenes, is_still=is_still):
             console.print(part)
-    raise typer.Exit(0 if is_still and not any(scene.code for scene in scenes) else 1)
+    return 0 if is_still and not any(scene.code for scene in scenes) else 1
 
 
 # --- the runs -------------------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from typer.exceptions import TyperException
 
-from connectors.sandbox.world import World
+if TYPE_CHECKING:
+    from connectors.sandbox.world import World
 
 __all__ = ["GENERATED", "PORTS", "TOKENS", "configuration", "served"]
 

@@ -18,19 +18,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points, version
 from signal import Signals
+from types import TracebackType
 from typing import Annotated, NoReturn
 
-import structlog
 import typer
 from typer.exceptions import Abort, TyperException
 
-from config.errors import ConfigurationError
 from sync import signals
 from sync.cli.options import ERROR, print_error
 from sync.cli.streams import output_problem, standard_streams
-from sync.model.errors import AmbiguousIdError, DependencyCycleError
-from sync.store.database import StoreError
-from sync.telemetry import log
+from sync.model.errors import PlainError
 
 __all__ = ["application", "commands", "main"]
 
@@ -69,8 +66,8 @@ _HELP = "Computes the health of milestones, and writes it where the team already
 
 def main() -> NoReturn:
     """Run the command line and exit. Code 2 of the library, bad usage, becomes 1: here 2 means changes."""
+    sys.excepthook = _log_crash
     with standard_streams(), signals.on_stop(_log_stop):
-        log.configure(sys.stderr, errors_only=True)  # until the command does, with its own options
         code = _exit_code()
         problem = output_problem()
         if problem:
@@ -78,14 +75,25 @@ def main() -> NoReturn:
         sys.exit(ERROR if problem else code)
 
 
+def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log an exception from before the command configured its logs. See `sync.telemetry.log`."""
+    from sync.telemetry import log
+
+    log.configure(sys.stderr, errors_only=True)
+    sys.excepthook(kind, error, trace)
+
+
 def _log_stop(number: int) -> None:
-    structlog.get_logger("milesync").warning("stopped", signal=Signals(number).name)
+    import structlog
+
+    if structlog.is_configured():
+        structlog.get_logger("milesync").warning("stopped", signal=Signals(number).name)
 
 
 def _exit_code() -> int:
     try:
         code = application(_entry_points(sys.argv[1:2]))(standalone_mode=False)
-    except (ConfigurationError, StoreError, DependencyCycleError, AmbiguousIdError) as error:
+    except PlainError as error:
         print_error(str(error))
     except TyperException as error:
         if str(error):  # without a command, the help is printed already and there is no message

@@ -6,13 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sync.cli.handover import Yes, carry_out
-from sync.cli.options import DEFAULT, Config, Json, Verbose
-from sync.cli.session import open_engine
-from sync.cli.terminal import Terminal
-from sync.engine import handover
-from sync.model.characters import one_line
-from sync.report import phrases
+from sync.cli.options import DEFAULT, Config, Json, Verbose, Yes
 
 __all__ = ["adopt"]
 
@@ -31,7 +25,15 @@ def adopt(
     same holds for its status update on a project board. After a change of `instance`, the texts of the former instance
     get the new name.
     """
+    from sync.cli.session import open_engine
+
     with open_engine(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
+        from sync.cli.handover import carry_out
+        from sync.cli.terminal import Terminal
+        from sync.engine import handover
+        from sync.model.characters import one_line
+        from sync.report import phrases
+
         engine.hands_over = True
         engine.pull()
         assessed = engine.assess(keep=False)

@@ -48,13 +48,13 @@ def after_writes(engine: Engine, settings: Settings) -> list[dict[str, Any]]:
     A module is imported only if the configuration asks for its output.
     """
     if settings.report_folder() is not None:
-        from sync.cli import report
+        from sync.cli import site
 
-        report.refresh_report(engine, settings)
+        site.refresh_report(engine, settings)
     if any(audience.digest for audience in settings.audiences.values()):
-        from sync.cli import digest
+        from sync.cli import digests
 
-        return digest.digest_rows(digest.send_digests(engine, settings))
+        return digests.digest_rows(digests.send_digests(engine, settings))
     return []
 
 

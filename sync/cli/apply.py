@@ -7,12 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sync.cli import output
 from sync.cli.options import DEFAULT, REFUSED, Config, Json, Verbose, exit_with, print_error, print_json
-from sync.cli.session import open_engine, report_failures
-from sync.engine.result import Result
-from sync.engine.saved_plan import SavedPlan
-from sync.plan.fingerprint import fingerprint
 
 __all__ = ["apply"]
 
@@ -26,7 +21,14 @@ PlanFile = Annotated[Path | None, typer.Argument(help="A plan saved by `plan --o
 
 def apply(file: PlanFile = None, config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Write a saved plan, or a new one. A saved plan is refused when the trackers have changed since."""
+    from sync.cli.session import open_engine, report_failures
+
     with open_engine(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
+        from sync.cli import output
+        from sync.engine.result import Result
+        from sync.engine.saved_plan import SavedPlan
+        from sync.plan.fingerprint import fingerprint
+
         saved = SavedPlan.load(file) if file else None
         engine.pull()
         assessed = engine.assess()

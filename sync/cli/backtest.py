@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from sync.cli.options import DEFAULT, ERROR, Config, Json, Verbose, named_file, print_error, print_json
-from sync.cli.session import command_session, open_engine
-from sync.cli.terminal import Terminal
 
 __all__ = ["backtest"]
 
@@ -32,22 +30,29 @@ def backtest(
     verbose: Verbose = False,
 ) -> None:
     """Replay finished milestones in time order and score the forecast against the field's usual methods."""
-    from sync.backtest import reliability_plot
-    from sync.backtest import run as replay
-    from sync.cli import backtest_tables
+    from sync.cli.session import command_session, open_engine
 
     if prefixes:
         with command_session(verbose=verbose, as_json=as_json):
+            from sync.backtest import run as replay
+
             result = _with_plain_errors(lambda: replay.run_backtest(prefixes))
     else:
         with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+            from sync.backtest import run as replay
+
             result = replay.backtest(engine.snapshot().ledger)
     if plot is not None:
+        from sync.backtest import reliability_plot
+
         with named_file(plot):
             _with_plain_errors(lambda: reliability_plot.plot(result, plot))
     if as_json:
         print_json(result)
     else:
+        from sync.cli import backtest_tables
+        from sync.cli.terminal import Terminal
+
         backtest_tables.render(result, Terminal())
 
 

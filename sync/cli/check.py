@@ -6,14 +6,8 @@ import os
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from sync.cli import engine_factory, output
 from sync.cli.options import AsOf, Json, Verbose, exit_with, parse_as_of, print_error
-from sync.cli.session import command_session, report_failures
-from sync.cli.targets import other_targets
-from sync.cli.terminal import Terminal
-from sync.engine.metrics import read_states
 
 __all__ = ["check"]
 
@@ -27,21 +21,28 @@ Targets = Annotated[
 
 def check(targets: Targets, as_of: AsOf = "", as_json: Json = False, verbose: Verbose = False) -> None:
     """Print the health of a project's milestones. Needs no configuration and writes nothing."""
+    from sync.cli.session import command_session, report_failures
+
     at = parse_as_of(as_of)
-    with (
-        command_session(verbose=verbose, as_json=as_json, errors_only=True) as (run_id, progress),
-        engine_factory.build_target_engine(targets, os.environ, run_id, progress) as engine,
-    ):
-        engine.pull()
-        assessed = engine.assess(at, keep=False)
-        output.print_assessment(assessed, engine, None, as_json=as_json)
-        if (
-            not as_json
-            and engine.has_read_project
-            and not any(milestone.is_current for milestone in assessed)
-            and (others := other_targets(targets))
-        ):
-            Terminal().print(Text(f"Milestones may be of another kind: {', '.join(others)}", style="dim"))
-        for line in dict.fromkeys(line for state in read_states(engine) for line in state.limitations):
-            print_error(line)
-        exit_with(report_failures(engine))
+    with command_session(verbose=verbose, as_json=as_json, errors_only=True) as (run_id, progress):
+        from rich.text import Text
+
+        from sync.cli import engine_factory, output
+        from sync.cli.targets import other_targets
+        from sync.cli.terminal import Terminal
+        from sync.engine.metrics import read_states
+
+        with engine_factory.build_target_engine(targets, os.environ, run_id, progress) as engine:
+            engine.pull()
+            assessed = engine.assess(at, keep=False)
+            output.print_assessment(assessed, engine, None, as_json=as_json)
+            if (
+                not as_json
+                and engine.has_read_project
+                and not any(milestone.is_current for milestone in assessed)
+                and (others := other_targets(targets))
+            ):
+                Terminal().print(Text(f"Milestones may be of another kind: {', '.join(others)}", style="dim"))
+            for line in dict.fromkeys(line for state in read_states(engine) for line in state.limitations):
+                print_error(line)
+            exit_with(report_failures(engine))

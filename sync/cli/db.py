@@ -7,13 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Engine
 
-from config.settings import Settings
-from sync.cli import wiring
 from sync.cli.options import (
     DEFAULT,
     ERROR,
@@ -26,12 +23,13 @@ from sync.cli.options import (
     print_error,
     print_json,
 )
-from sync.cli.terminal import Terminal
-from sync.store import export as store_export
-from sync.store import maintenance
-from sync.store.database import DamagedDatabase, open_engine
-from sync.store.tables import HEAD
-from sync.telemetry import log
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from config.settings import Settings
+    from sync.store import export as store_export
+    from sync.store import maintenance
 
 __all__ = ["db"]
 
@@ -43,6 +41,11 @@ InTracker = Annotated[str, typer.Option("--connection", help="Only in the tracke
 @db.command()
 def upgrade(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Migrate the database to the tables of this version. Its content is kept. Back it up first."""
+    from sync.cli.terminal import Terminal
+    from sync.store import maintenance
+    from sync.store.database import open_engine
+    from sync.store.tables import HEAD
+
     url = _url(config, verbose=verbose)
     before = maintenance.condition(url).revision
     open_engine(url, create=False).dispose()
@@ -57,6 +60,11 @@ def upgrade(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = 
 @db.command()
 def check(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Read every row by the type of its columns, and run the database's own check. Changes nothing."""
+    from sync.cli.terminal import Terminal
+    from sync.store import maintenance
+    from sync.store.database import DamagedDatabase
+    from sync.store.tables import HEAD
+
     url = _url(config, verbose=verbose)
     database = maintenance.condition(url)
     if database.revision != HEAD:
@@ -89,6 +97,10 @@ def export(
     verbose: Verbose = False,
 ) -> None:
     """Write every row to a file, one JSON object a line."""
+    from sync.cli import wiring
+    from sync.cli.terminal import Terminal
+    from sync.store import export as store_export
+
     with _engine(config, verbose=verbose) as (engine, _), named_file(file):
         try:
             counts = store_export.export(engine, file, wiring.clock())
@@ -112,6 +124,9 @@ def forget(
     verbose: Verbose = False,
 ) -> None:
     """Remove a person's id and name from the database. Remove the person from the tracker first, or they return."""
+    from sync.cli.terminal import Terminal
+    from sync.store import export as store_export
+
     with _engine(config, verbose=verbose) as (engine, settings):
         people = store_export.find_people(engine, user)
         if connection:
@@ -141,6 +156,10 @@ def forget(
 @db.command()
 def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Delete what is older than `retention` allows, and free its space. On SQLite, stop all runs first."""
+    from sync.cli import wiring
+    from sync.cli.terminal import Terminal
+    from sync.store import maintenance
+
     with _engine(config, verbose=verbose) as (engine, settings):
         deleted = maintenance.prune(engine, wiring.clock(), settings.retention)
         before, after = maintenance.vacuum(engine)
@@ -164,6 +183,8 @@ def _source(settings: Settings, name: str) -> str:
         raise typer.BadParameter(
             f"no connection has the name {name!r}; the configuration has {', '.join(settings.connections)}"
         )
+    from sync.cli import wiring
+
     alone = wiring.with_only(settings, name)
     (connection,) = wiring.build_connections(alone, os.environ, offline=True)
     connection.connector.close()
@@ -175,6 +196,8 @@ def _url(config: Path, *, verbose: bool) -> str:
 
 
 def _database(settings: Settings, *, verbose: bool) -> str:
+    from sync.telemetry import log
+
     log.configure(sys.stderr, verbose=verbose)
     return settings.database_url(os.environ).get_secret_value()
 
@@ -182,6 +205,8 @@ def _database(settings: Settings, *, verbose: bool) -> str:
 @contextmanager
 def _engine(config: Path, *, verbose: bool) -> Iterator[tuple[Engine, Settings]]:
     """Yield the configured database, migrated to this version. Close it at the end."""
+    from sync.store.database import open_engine
+
     settings = load_settings(config)
     engine = open_engine(_database(settings, verbose=verbose), create=False)
     try:

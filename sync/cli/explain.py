@@ -6,12 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sync.assess.explain import explain_milestone
-from sync.cli.explanation import explanation_tree, explanation_view, joint_explanation, short_explanation
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
-from sync.cli.session import open_engine
-from sync.cli.terminal import Terminal
-from sync.report.facts import build_facts
 
 __all__ = ["explain"]
 
@@ -33,7 +28,14 @@ def explain(
     With -v, how the forecast was computed: votes, earlier milestones, bound, dates, reasons and levers. With --all or
     --json, every number, with the items and the history used.
     """
+    from sync.cli.session import open_engine
+
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+        from sync.assess.explain import explain_milestone
+        from sync.cli import explanation as views
+        from sync.cli.terminal import Terminal
+        from sync.report.facts import build_facts
+
         explanation = explain_milestone(engine.snapshot(parse_as_of(as_of)), engine.store, milestone)
         if explanation is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
@@ -42,11 +44,11 @@ def explain(
             return
         terminal = Terminal()
         if every or (verbose and explanation.milestone is None):
-            terminal.print(explanation_tree(milestone, explanation))
+            terminal.print(views.explanation_tree(milestone, explanation))
         elif explanation.joint is not None:
-            terminal.print(joint_explanation(explanation.joint))
+            terminal.print(views.joint_explanation(explanation.joint))
         elif explanation.milestone is not None and not verbose:
             facts = build_facts(explanation.milestone, now=explanation.health.at)
-            terminal.print(short_explanation(facts, has_hyperlinks=terminal.is_terminal))
+            terminal.print(views.short_explanation(facts, has_hyperlinks=terminal.is_terminal))
         else:
-            terminal.print(explanation_view(milestone, explanation))
+            terminal.print(views.explanation_view(milestone, explanation))

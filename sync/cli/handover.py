@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from sync.assess.milestone import AssessedMilestone
 from sync.cli import output
@@ -17,9 +15,7 @@ from sync.engine.result import Result
 from sync.plan.desired import Plan
 from sync.report import phrases
 
-__all__ = ["Yes", "carry_out"]
-
-Yes = Annotated[bool, typer.Option("--yes", help="Carry out the plan. Without this option, nothing is written.")]
+__all__ = ["carry_out"]
 
 
 def carry_out(

@@ -1,4 +1,7 @@
-"""Parts of every command: options, exit codes, loading of the configuration, printing of documents and errors."""
+"""Parts of every command: options, exit codes, loading of the configuration, printing of documents and errors.
+
+Imports typer alone, as every help text and every usage error needs this module. What a function needs it imports.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import msgspec
 import typer
 from typer.exceptions import TyperException
 
-from config.settings import Settings, load
-from sync.cli.streams import json_text
-from sync.cli.terminal import Terminal
-from sync.pull.progress import Failure
-from sync.telemetry.redaction import secrets
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from sync.pull.progress import Failure
 
 __all__ = [
     "CHANGES",
@@ -31,6 +31,7 @@ __all__ = [
     "FirstRun",
     "Json",
     "Verbose",
+    "Yes",
     "exit_code",
     "exit_with",
     "failure_rows",
@@ -55,6 +56,7 @@ AsOf = Annotated[
         "--as-of", help="Replay: show the state of that time; a date means its end in UTC.", metavar="DATETIME"
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Carry out the plan. Without this option, nothing is written.")]
 FirstRun = Annotated[bool, typer.Option("--first-run", help="Create the database if it does not exist.")]
 
 
@@ -73,6 +75,9 @@ def parse_as_of(as_of: str) -> datetime | None:
 
 def load_settings(config: Path) -> Settings:
     """Load the configuration and print its warnings on standard error. Raises `ConfigurationError`."""
+    from config.settings import load
+    from sync.cli.terminal import Terminal
+
     settings = load(config, os.environ)
     for warning in settings.warnings:
         Terminal(stderr=True).print(warning, style="yellow", soft_wrap=True)
@@ -81,6 +86,11 @@ def load_settings(config: Path) -> Settings:
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output, without secrets."""
+    import msgspec
+
+    from sync.cli.streams import json_text
+    from sync.telemetry.redaction import secrets
+
     data = secrets.redact_data(msgspec.to_builtins(document, str_keys=True))
     text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
     typer.echo(json_text(text, sys.stdout.encoding or "utf-8"))
@@ -95,6 +105,9 @@ def failure_rows(failures: Iterable[Failure]) -> list[dict[str, str]]:
 
 def print_error(message: str) -> None:
     """Print a message on standard error, without secrets."""
+    from sync.cli.terminal import Terminal
+    from sync.telemetry.redaction import secrets
+
     Terminal(stderr=True).print(secrets.redact(message), style="red", soft_wrap=True)
 
 
@@ -112,6 +125,8 @@ def named_file(path: Path) -> Iterator[None]:
 
 def print_note(message: str) -> None:
     """Print a message that is no error on standard error."""
+    from sync.cli.terminal import Terminal
+
     Terminal(stderr=True).print(message, soft_wrap=True)
 
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from sync.cli import output
 from sync.cli.options import (
     CHANGES,
     DEFAULT,
@@ -21,8 +20,6 @@ from sync.cli.options import (
     parse_as_of,
     print_error,
 )
-from sync.cli.session import open_engine, report_failures
-from sync.engine.saved_plan import SavedPlan
 
 __all__ = ["plan"]
 
@@ -36,8 +33,13 @@ def plan(
 
     Exit code 2 when there is something to write.
     """
+    from sync.cli.session import open_engine, report_failures
+
     at = parse_as_of(as_of)
     with open_engine(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
+        from sync.cli import output
+        from sync.engine.saved_plan import SavedPlan
+
         engine.pull()
         assessed = engine.assess(at)
         planned = engine.plan(assessed, fresh=out is not None)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from sync.cli.options import DEFAULT, Config, Json, Verbose, exit_with, failure_rows, print_json
-from sync.cli.session import open_puller, report_failures
-from sync.cli.terminal import Terminal
 
 __all__ = ["pull"]
 
 
 def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Bring the store up to date with the trackers."""
+    from sync.cli.session import open_puller, report_failures
+    from sync.cli.terminal import Terminal
+
     with open_puller(config, verbose=verbose, as_json=as_json) as (puller, _, _):
         puller.run()
         if as_json:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import msgspec
-import structlog
 import typer
-from typer.exceptions import TyperException
 
-from config.settings import Settings
-from sync.cli import output
-from sync.cli.audiences import find_audience
-from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, missing_extra, named_file, parse_as_of, print_json
-from sync.cli.session import open_engine
-from sync.cli.terminal import Terminal
-from sync.engine.engine import Engine
-from sync.model.audience import OPERATOR, Audience
-from sync.model.characters import escaped_json
-from sync.pull.progress import Failure
-from sync.report.phrases import plural
-from sync.telemetry.redaction import error_words, exception_words, secrets
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
 
-if TYPE_CHECKING:
-    from sync.site.contents import Contents
-
-__all__ = ["refresh_report", "report", "write_report"]
+__all__ = ["report"]
 
 For = Annotated[
     str | None,
@@ -49,7 +30,14 @@ def report(
     verbose: Verbose = False,
 ) -> None:
     """Write the milestones as a static site. It needs no server and loads nothing from other sites."""
+    from sync.cli.session import open_engine
+
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
+        from sync.cli.audiences import find_audience
+        from sync.cli.site import write_report
+        from sync.cli.terminal import Terminal
+        from sync.report.phrases import plural
+
         folder = out or settings.report_folder()
         if folder is None:
             raise typer.BadParameter("no folder for the report; use --out, or set report.out in the configuration")
@@ -59,56 +47,3 @@ def report(
             print_json({"out": str(folder), **site})
         else:
             Terminal().print(f"{plural(site['pages'], 'milestone page')} in {folder / 'index.html'}", soft_wrap=True)
-
-
-def refresh_report(engine: Engine, settings: Settings) -> None:
-    """Write the configured report after a run. An error becomes one more failure; the writes of the run are kept."""
-    out = settings.report_folder()
-    if out is None:
-        return
-    engine.progress("report", str(out))
-    try:
-        write_report(engine, out, None, find_audience(settings.report.audience, settings, engine), keep=True)
-    except Exception as error:  # noqa: BLE001 - no error of the report fails a run that has written everything
-        is_expected = isinstance(error, TyperException)
-        if not is_expected:
-            structlog.get_logger("milesync").exception("report not made")
-        reason = error_words(str(error)) if is_expected else exception_words(error)
-        engine.failures.append(Failure("report", "", f"the report was not made: {reason}"))
-
-
-def write_report(
-    engine: Engine, out: Path, at: datetime | None, audience: Audience = OPERATOR, *, keep: bool = False
-) -> dict[str, int]:
-    """Write the report for an audience, as of the time ``at`` (None: now). Return the number of pages, files and bytes.
-
-    ``keep`` saves what the report announces to a named audience, as its next report compares with it. Raises
-    `typer.BadParameter` if the extra `site` is missing, `TyperException` if the folder cannot be written.
-    """
-    if find_spec("jinja2") is None:
-        raise typer.BadParameter(missing_extra("the report", "site"))
-    from sync.site.build import build
-    from sync.site.contents import gather
-
-    contents = gather(
-        engine.store, engine.connections, at or engine.clock(), engine.rules, audience, replay=at is not None
-    )
-    data = msgspec.json.format(
-        msgspec.json.encode({"milestones": output.milestone_rows(contents.assessed, contents.joints)}), indent=2
-    ).decode()
-    with named_file(out):
-        site = build(contents, out, f"{escaped_json(secrets.redact(data))}\n".encode())
-    if keep and audience.name:
-        _save_announced(engine, contents, audience.name)
-    return {"pages": site.pages, "files": site.files, "bytes": site.bytes}
-
-
-def _save_announced(engine: Engine, contents: Contents, audience: str) -> None:
-    fresh = [
-        milestone for milestone in contents.assessed if milestone.is_current and milestone.health.stale_since is None
-    ]
-    healths = [milestone.health for milestone in fresh] + [
-        joint.health for joint in contents.joints if not joint.is_stale
-    ]
-    announced = [msgspec.structs.replace(health, audience=audience) for health in healths]
-    engine.store.save_health(engine.run_id, announced, {milestone.uid: milestone.stream for milestone in fresh})

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sync.cli.handover import Yes, carry_out
-from sync.cli.options import DEFAULT, Config, Json, Verbose
-from sync.cli.session import open_engine
-from sync.engine import handover
-from sync.engine.instance import former_instance
+from sync.cli.options import DEFAULT, Config, Json, Verbose, Yes
 
 __all__ = ["retire"]
 
@@ -18,7 +14,13 @@ def retire(yes: Yes = False, config: Config = DEFAULT, as_json: Json = False, ve
 
     Deletes its comments and labels, and closes the status issues that it opened. Keeps what people wrote or edited.
     """
+    from sync.cli.session import open_engine
+
     with open_engine(config, verbose=verbose, as_json=as_json, create=False) as (engine, _):
+        from sync.cli.handover import carry_out
+        from sync.engine import handover
+        from sync.engine.instance import former_instance
+
         engine.connections = [replace(connection, admits=_every_title) for connection in engine.connections]
         engine.pull()
         assessed = engine.assess(keep=False)

@@ -1,12 +1,7 @@
-"""`milesync run`: pull, assess, plan and apply, as a schedule calls it.
-
-A run that finds no change spends most of its time on its start. So this module imports only what reading trackers
-needs. The rest is imported while the trackers answer.
-"""
+"""`milesync run`: pull, assess, plan and apply, as a schedule calls it."""
 
 from __future__ import annotations
 
-from sync.cli import after_run
 from sync.cli.options import (
     DEFAULT,
     REFUSED,
@@ -19,7 +14,6 @@ from sync.cli.options import (
     print_error,
     print_json,
 )
-from sync.cli.session import open_engine, report_failures
 
 __all__ = ["run"]
 
@@ -31,20 +25,21 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Pull, assess, plan, and write what the policy allows. Call this from a schedule."""
-    with (
-        open_engine(config, verbose=verbose, as_json=as_json, create=first_run, ahead=True) as (engine, settings),
-        after_run.timed_run(engine) as started,
-    ):
-        from sync.cli import output  # late: see the module's docstring
+    from sync.cli.session import open_engine, report_failures
 
-        result = engine.run()
-        digests = after_run.after_writes(engine, settings)
-        if as_json:
-            print_json({**output.run_document(result, engine.requests), **({"digests": digests} if digests else {})})
-        else:
-            output.print_result(result, engine)
-        for reason in result.refused:
-            print_error(f"refused: {reason}")
-        code = exit_code(REFUSED if result.refused else 0, report_failures(engine))
-        after_run.finish(engine, settings, after_run.log_summary(engine, result, started, code))
+    with open_engine(config, verbose=verbose, as_json=as_json, create=first_run, ahead=True) as (engine, settings):
+        from sync.cli import after_run, output
+
+        with after_run.timed_run(engine) as started:
+            result = engine.run()
+            digests = after_run.after_writes(engine, settings)
+            if as_json:
+                document = output.run_document(result, engine.requests)
+                print_json({**document, "digests": digests} if digests else document)
+            else:
+                output.print_result(result, engine)
+            for reason in result.refused:
+                print_error(f"refused: {reason}")
+            code = exit_code(REFUSED if result.refused else 0, report_failures(engine))
+            after_run.finish(engine, settings, after_run.log_summary(engine, result, started, code))
     exit_with(code)

@@ -1,4 +1,7 @@
-"""Session of one command: an open engine or puller, a progress display, and the report of failures."""
+"""Session of one command: an open engine or puller, a progress display, and the report of failures.
+
+The display is shown first; the modules that take long to import are imported while it is.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config.settings import Settings
-from sync.cli import wiring
 from sync.cli.options import ERROR, PARTLY, load_settings, print_error
 from sync.cli.progress import ProgressDisplay
-from sync.pull.pull import Puller
 from sync.telemetry import log
 
 if TYPE_CHECKING:
+    from config.settings import Settings
     from sync.engine.engine import Engine
+    from sync.pull.pull import Puller
 
 __all__ = ["command_session", "open_engine", "open_puller", "report_failures"]
 
@@ -45,13 +47,15 @@ def open_puller(
 
     Imports nothing of the forecast. ``create`` allows a new database, ``offline`` needs no secrets.
     """
-    settings = load_settings(config)
-    with (
-        wiring.tracing_spans(settings),
-        command_session(verbose=verbose, as_json=as_json) as (run_id, display),
-        wiring.build_puller(settings, os.environ, create=create, progress=display, offline=offline) as puller,
-    ):
-        yield puller, settings, run_id
+    with command_session(verbose=verbose, as_json=as_json) as (run_id, display):
+        settings = load_settings(config)
+        from sync.cli import wiring
+
+        with (
+            wiring.tracing_spans(settings),
+            wiring.build_puller(settings, os.environ, create=create, progress=display, offline=offline) as puller,
+        ):
+            yield puller, settings, run_id
 
 
 @contextmanager
@@ -66,7 +70,7 @@ def open_engine(
     with session as (puller, settings, run_id):
         if ahead and not settings.traces.endpoint:  # a span that starts before the span of its run would have no parent
             puller.start_early()
-        from sync.cli import engine_factory  # late: its import takes longer than a tracker needs to answer
+        from sync.cli import engine_factory
 
         yield engine_factory.build_engine(settings, puller, run_id=run_id), settings
 

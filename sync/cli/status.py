@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import RenderableType
-from rich.text import Text
 
-from sync.assess.portfolio_findings import find_in_portfolio
-from sync.cli import output
-from sync.cli.indented import Indented
-from sync.cli.lines import line_text
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
-from sync.cli.session import open_engine
-from sync.cli.terminal import Terminal
-from sync.engine.metrics import read_states
-from sync.model.portfolio_finding import PortfolioFinding
-from sync.report.phrases import plural
-from sync.report.portfolio_findings import portfolio_finding_line, portfolio_finding_rows
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from sync.model.portfolio_finding import PortfolioFinding
 
 __all__ = ["status"]
 
@@ -39,7 +32,15 @@ def status(
     verbose: Verbose = False,
 ) -> None:
     """Show the milestones from the store, without asking a tracker."""
+    from sync.cli.session import open_engine
+
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
+        from sync.assess.portfolio_findings import find_in_portfolio
+        from sync.cli import output
+        from sync.cli.terminal import Terminal
+        from sync.engine.metrics import read_states
+        from sync.report.portfolio_findings import portfolio_finding_rows
+
         at = parse_as_of(as_of)
         if calibration:
             scores = engine.snapshot(at).scores
@@ -68,6 +69,13 @@ def status(
 
 def finding_lines(findings: Sequence[PortfolioFinding]) -> Iterator[RenderableType]:
     """Yield a heading and one line for each of the first findings about the portfolio; nothing without findings."""
+    from rich.text import Text
+
+    from sync.cli.indented import Indented
+    from sync.cli.lines import line_text
+    from sync.report.phrases import plural
+    from sync.report.portfolio_findings import portfolio_finding_line
+
     if not findings:
         return
     yield Text("\nBeyond single milestones", style="bold")

@@ -1,4 +1,4 @@
-"""Errors of the configuration that only the data of the trackers shows. Every command reports them."""
+"""The errors that every command reports by their text alone, and those that only the data of the trackers shows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 from sync.model.characters import one_line
 
-__all__ = ["AmbiguousIdError", "DependencyCycleError"]
+__all__ = ["AmbiguousIdError", "DependencyCycleError", "PlainError"]
 
 
-class DependencyCycleError(ValueError):
+class PlainError(Exception):
+    """An error whose text is all that a person needs: a command prints it without a traceback, and ends with code 1."""
+
+
+class DependencyCycleError(PlainError, ValueError):
     """Milestones wait for each other in a cycle; ``ids`` are theirs, with the first one again at the end."""
 
     def __init__(self, ids: Sequence[str]) -> None:
@@ -17,7 +21,7 @@ class DependencyCycleError(ValueError):
         self.ids = tuple(ids)
 
 
-class AmbiguousIdError(ValueError):
+class AmbiguousIdError(PlainError, ValueError):
     """A text that means several milestones. ``matches`` are their ids with their addresses."""
 
     def __init__(self, text: str, matches: Sequence[tuple[str, str]]) -> None:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
+from sync.model.errors import PlainError
 from sync.store.tables import HEAD, METADATA
 from sync.telemetry.redaction import error_words
 
@@ -73,7 +74,7 @@ _VERSION = Table(
 """The same table as Alembic creates."""
 
 
-class StoreError(Exception):
+class StoreError(PlainError):
     """The database could not be used."""
 
     def __init__(self, where: str, detail: str = "") -> None:

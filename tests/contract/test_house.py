@@ -137,7 +137,7 @@ def test_foreign_text_reaches_a_terminal_through_the_console_only() -> None:
 FILES = {
     "sync/store/private_file.py": "for its owner alone",
     "sync/site/build.py": "pages; the folder is for its owner alone",
-    "sync/cli/init.py": "the configuration, which holds no secret",
+    "sync/cli/dialogue.py": "the configuration, which holds no secret",
     "sync/digest/channels.py": "pictures in a temporary folder; messages by `write_private`",
     "sync/cli/streams.py": "the null device",
 }

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.sandbox import cli
 from connectors.sandbox.demo_world import demo_world
+from connectors.sandbox.serving import PORTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,12 +16,12 @@ ROOT = Path(__file__).parents[2]
 def test_the_example_is_advised_on_its_own_ports_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
     text = Path("config/example.toml").read_text(encoding="utf-8")
-    assert all(f":{port}" in text for port in cli.PORTS.values())
-    assert cli._example(cli.PORTS) == Path("config/example.toml")
-    assert cli._example({kind: port + 100 for kind, port in cli.PORTS.items()}) is None
+    assert all(f":{port}" in text for port in PORTS.values())
+    assert cli._example(PORTS) == Path("config/example.toml")
+    assert cli._example({kind: port + 100 for kind, port in PORTS.items()}) is None
     assert cli._example({}) is None, "ports that the system chose"
     monkeypatch.chdir(tmp_path)
-    assert cli._example(cli.PORTS) is None, "no such file here"
+    assert cli._example(PORTS) is None, "no such file here"
 
 
 @pytest.mark.parametrize("config", [None, Path("mine.toml")])

@@ -17,11 +17,11 @@ from rich.text import Text
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.whatif import Answer, Scenario
+from sync.cli.comparison import comparison
 from sync.cli.explanation import short_explanation
 from sync.cli.output import milestone_table, plan_lines
 from sync.cli.streams import OutputStream
 from sync.cli.terminal import Terminal
-from sync.cli.whatif import comparison
 from sync.model.health import Dates, Health, Status
 from sync.model.membership import Counts
 from sync.model.tracker_data import Project
