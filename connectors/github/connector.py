@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from connectors.github.apply import Writer
-from connectors.github.boards.containers import BoardLists
 from connectors.github.boards.state import board_limitations
 from connectors.github.cursor import decode_cursors
-from connectors.github.issue_fields import IssueFields
-from connectors.github.observe import Observer
-from connectors.github.preflight import examine, losses
-from connectors.github.pull import Reader
-from connectors.github.session import Session
-from connectors.github.sub_issues.lists import ParentLists
-from connectors.github.survey import containers_in_use
+from connectors.github.losses import losses
 from connectors.github.webhook import parse_event
-from connectors.shared.deletion_sweep import SweepSchedule
-from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.counting import ChangeWord, TrackerChanges
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
@@ -29,6 +21,9 @@ from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination, Limitation, Obstacle, Right
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
+
+if TYPE_CHECKING:
+    from connectors.github.parts import Parts
 
 __all__ = ["GitHubConnector", "connect"]
 
@@ -51,59 +46,53 @@ class GitHubConnector:
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.base_url = setup.name, setup.url.rstrip("/")
-        self._clock = setup.clock
-        self._session = Session(setup)
-        self._rules = RuleMilestones(setup.options, any_case=True)
-        self._has_milestones = "milestones" in (setup.options.get("containers") or ["milestones"])
-        self._reader = Reader(self._session, SweepSchedule(setup), self._scope)
-        self._boards = BoardLists(self._session, setup.options, setup.clock)
-        self._parents = ParentLists(self._session, setup.options)
-        self._observer = Observer(self._session, setup.options.get("status_labels") or ["milestone-status"])
-        self._writer = Writer(self._session)
+        self._setup = setup
+
+    @cached_property
+    def _parts(self) -> Parts:
+        """Imports the SDK; what is known without asking GitHub needs it not."""
+        from connectors.github.parts import Parts
+
+        return Parts(self._setup)
+
+    @property
+    def _has_asked(self) -> bool:
+        return "_parts" in vars(self)
 
     @property
     def requests(self) -> int:
         """Number of requests sent so far."""
-        return self._session.caller.count
+        return self._parts.session.caller.count if self._has_asked else 0
 
     @property
     def clock_ahead(self) -> timedelta | None:
         """The lead of the tracker's clock over ours. See `sync.tracker.protocol.TimedTracker`."""
-        return self._session.caller.clock_ahead
+        return self._parts.session.caller.clock_ahead if self._has_asked else None
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history. A project is ``owner/name`` or ``owner/*``."""
-        pages: Iterator[Page] = self._reader.pull(projects, cursors)
-        if not self._has_milestones:
+        parts = self._parts
+        pages: Iterator[Page] = parts.reader.pull(projects, cursors)
+        if not parts.has_milestones:
             pages = map(_without_milestones, pages)
-        pages = self._boards.add_to(self._rules.add_label_milestones(pages), projects, cursors)
-        return self._parents.add_to(pages, cursors)
-
-    def _scope(self, repository: str) -> str:
-        """The scope of a repository's cursor: its rules and other options that decide what is read of an issue.
-
-        When it changes, the repository is read again.
-        """
-        fields = self._session.issue_fields
-        parts = [
-            self._rules.fingerprint(repository),
-            "" if self._has_milestones else "without milestones",
-            f"with {fields.date}, {fields.effort}" if fields != IssueFields() else "",
-        ]
-        return " ".join(filter(None, parts))
+        pages = parts.boards.add_to(parts.rules.add_label_milestones(pages), projects, cursors)
+        return parts.parents.add_to(pages, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones with all our comments."""
-        return self._observer.observe(targets)
+        return self._parts.observer.observe(targets)
 
     def apply(self, action: Action) -> Receipt:
         """Make one change. Raises `sync.tracker.errors.UncertainError` when the answer to a creation was lost."""
-        return self._writer.apply(action)
+        return self._parts.writer.apply(action)
 
     def examine(self, projects: Sequence[str]) -> Examination:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
-        names, failed = self._reader.resolve(projects)
-        report, boards = examine(self._session, names, failed, self._clock), list(self._boards.findings())
+        from connectors.github.preflight import examine
+
+        names, failed = self._parts.reader.resolve(projects)
+        report = examine(self._parts.session, names, failed, self._setup.clock)
+        boards = list(self._parts.boards.findings())
         return structs.replace(
             report,
             rights=(*report.rights, *(line for line in boards if isinstance(line, Right))),
@@ -118,7 +107,9 @@ class GitHubConnector:
 
     def containers_in_use(self, projects: Sequence[str]) -> Sequence[ContainerUse]:
         """Count the issues in each kind of container. See `sync.tracker.container_use.SurveyingTracker`."""
-        return containers_in_use(self._session, self._reader.resolve(projects)[0])
+        from connectors.github.survey import containers_in_use
+
+        return containers_in_use(self._parts.session, self._parts.reader.resolve(projects)[0])
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
@@ -126,7 +117,8 @@ class GitHubConnector:
 
     def close(self) -> None:
         """Close all connections."""
-        self._session.close()
+        if self._has_asked:
+            self._parts.session.close()
 
 
 def _without_milestones(page: Page) -> Page:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.github.session import READS_PER_MINUTE
 from connectors.shared.deletion_sweep import DAYS
 from sync.model.settings import ConnectorOptions, SettingError, setting
 
-__all__ = ["Options"]
+__all__ = ["READS_PER_MINUTE", "Options"]
+
+READS_PER_MINUTE = 800
+"""GitHub allows 900 REST points a minute, one for each read."""
 
 _BOARD = re.compile(r"[^/\s]+/[1-9][0-9]*")
 _ISSUE = re.compile(r"[^/\s]+/[^/\s#]+#[1-9][0-9]*")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from msgspec import Struct, field
 
+from connectors.github.losses import losses
 from connectors.github.probe import ask_for_fields
 from connectors.github.session import PROJECT_ERRORS, Session, repository_path
 from connectors.shared.responses import Response, clock_ahead, decode, host_of, parse_time, rate_limit
@@ -32,25 +33,13 @@ from sync.tracker.preflight import (
     unread_roles,
 )
 
-__all__ = ["examine", "losses"]
+__all__ = ["examine"]
 
 MAX_REPOSITORIES = 100
 """Number of repositories that are examined, with five requests each."""
 
 _EVENTS = ("issues", "issue_comment", "label")
 """Events that our writes cause, as webhooks and workflows name them."""
-
-_DEPENDENCIES = "this server has no dependencies between issues: milesync does not see what is blocked"
-_LIMITATIONS: Mapping[str, tuple[str, str]] = {
-    "issueType": ("this server has no issue types", "3.18"),
-    "parent": ("this server has no sub-issues: milesync does not see the parent of an issue", "3.18"),
-    "blockedBy": (_DEPENDENCIES, "3.19"),
-    "blocking": (_DEPENDENCIES, "3.19"),
-    "enableDuplicate": ("this server knows no duplicates: an issue that is closed as one counts as done", "3.18"),
-    "issueFieldValues": ("this server has no issue fields: issues have no target date and no effort", "3.23"),
-    "stateReason": ("this server gives no reason for a closing: an issue closed as not planned counts as done", "3.6"),
-}
-"""The loss without each optional field, and the version of Enterprise Server that has the field."""
 
 VERSIONS = ServerLine(name="GitHub Enterprise Server", supported="3.19", oldest="3.14")
 """The losses of older versions are not listed here: the server names the fields that it lacks."""
@@ -184,13 +173,6 @@ def _limitations(session: Session, projects: Sequence[str]) -> Iterator[Limitati
     yield from limitations(VERSIONS, version)
     if any(ask_for_fields(session, name, name) for name in projects[:1]):
         yield from losses(session.schema.lacking)
-
-
-def losses(lacking: Collection[str]) -> Iterator[Limitation]:
-    """Yield the losses on a server that lacks these optional fields."""
-    for words, since in dict.fromkeys(_LIMITATIONS[name] for name in _LIMITATIONS if name in lacking):
-        remedy = f"GitHub Enterprise Server {since} and later have this, if it is switched on"
-        yield Limitation(words=words, remedy=remedy)
 
 
 def _budgets(session: Session) -> tuple[RequestBudget, ...]:

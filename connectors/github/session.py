@@ -24,6 +24,7 @@ from jwt import PyJWTError
 
 from connectors.github.api_types import Failure, Pages, Reply
 from connectors.github.issue_fields import IssueFields
+from connectors.github.options import READS_PER_MINUTE
 from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fields, unknown_field
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.pagination import PageGuard
@@ -42,9 +43,6 @@ PROJECT_ERRORS = (GoneError, MalformedError, RefusedError, BusyError)
 
 WRITE_GAP = 1.0
 """Seconds between two writes, as GitHub asks."""
-
-READS_PER_MINUTE = 800
-"""GitHub allows 900 REST points a minute, one for each read."""
 
 Document = str | Callable[[frozenset[str]], str]
 """A GraphQL document, or a function that makes it of the optional fields which the server lacks."""

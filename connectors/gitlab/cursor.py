@@ -11,10 +11,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from connectors.gitlab import api_types
-from connectors.gitlab.group_containers import ContainerMemory
 from connectors.shared.responses import parse
 
-__all__ = ["OVERLAP", "Cursor", "ListCursor", "MergeRequestCursor"]
+__all__ = ["OVERLAP", "ContainerMemory", "Cursor", "ListCursor", "MergeRequestCursor"]
 
 Row = api_types.Issue | api_types.MergeRequest
 
@@ -100,6 +99,18 @@ class MergeRequestCursor(ListCursor, frozen=True, omit_defaults=True, rename=_ST
                 runs += (number - last, 1)
             last = number
         return structs.replace(self, runs=tuple(runs))
+
+
+class ContainerMemory(Struct, frozen=True, omit_defaults=True, rename={"refused_at": "refused"}):
+    """One kind at the last pull of a project: the ids of the containers that have their home there.
+
+    ``refused_at``: when the server refused the kind (UTC); None if it was read. ``parents``: the epic above each nested
+    epic that the project can use.
+    """
+
+    ids: tuple[str, ...] = ()
+    refused_at: datetime | None = None
+    parents: dict[str, str] = {}
 
 
 class Cursor(ListCursor, frozen=True, omit_defaults=True, rename=_STORED_NAMES):

@@ -10,31 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from connectors.gitlab.containers.epics import Epics
 from connectors.gitlab.containers.kind import LicensedContainers, group_path
+from connectors.gitlab.cursor import ContainerMemory
 from connectors.gitlab.session import Session
 from connectors.shared.containers import ContainerRows
 from sync.model.tracker_data import Milestone, Project, UnreadKind, UnreadRow
 from sync.tracker.errors import TrackerError
 
-__all__ = ["MAX_AGE", "ContainerMemory", "GroupContainers"]
+__all__ = ["MAX_AGE", "GroupContainers"]
 
 MAX_AGE = timedelta(days=7)
 """Time after which a kind that a server refused is asked for again."""
-
-
-class ContainerMemory(Struct, frozen=True, omit_defaults=True, rename={"refused_at": "refused"}):
-    """One kind at the last pull of a project: the ids of the containers that have their home there.
-
-    ``refused_at``: when the server refused the kind (UTC); None if it was read. ``parents``: the epic above each nested
-    epic that the project can use.
-    """
-
-    ids: tuple[str, ...] = ()
-    refused_at: datetime | None = None
-    parents: dict[str, str] = {}
 
 
 Memories = Mapping[str, ContainerMemory]

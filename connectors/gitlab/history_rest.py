@@ -45,7 +45,6 @@ from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedErr
 from sync.tracker.marker import find_marker
 
 __all__ = [
-    "HISTORY",
     "Histories",
     "HistoryRequest",
     "IssueHistory",
@@ -54,12 +53,6 @@ __all__ = [
     "without_history",
 ]
 
-HISTORY = ("full", "members", "none")
-"""Values of the option ``history``.
-
-``full``: read every issue that may have been in a milestone. ``members``: on the first pull, read only issues that are
-in one now (issues that left before stay unknown). ``none``: read no history and no blockers.
-"""
 
 SMALLEST_BATCH = 10
 """A query for fewer issues than this is not split when GitLab finds it too heavy."""

@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.gitlab.session import NOTES_PER_MINUTE, REQUESTS_PER_MINUTE
 from connectors.shared.deletion_sweep import DAYS
 from sync.model.settings import ConnectorOptions, setting
 
-__all__ = ["Options"]
+__all__ = ["HISTORY", "NOTES_PER_MINUTE", "REQUESTS_PER_MINUTE", "Options"]
+
+HISTORY = ("full", "members", "none")
+"""Values of the option ``history``.
+
+``full``: read every issue that may have been in a milestone. ``members``: on the first pull, read only issues that are
+in one now (issues that left before stay unknown). ``none``: read no history and no blockers.
+"""
+
+NOTES_PER_MINUTE = 55
+"""GitLab.com allows 60 new notes a minute from one user."""
+
+REQUESTS_PER_MINUTE = 1800
+"""GitLab.com allows 2,000 requests a minute from one user."""
 
 
 @dataclass(frozen=True, kw_only=True)

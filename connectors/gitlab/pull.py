@@ -23,7 +23,6 @@ from connectors.gitlab.containers.milestones import Milestones
 from connectors.gitlab.cursor import OVERLAP, Cursor, ListCursor, MergeRequestCursor
 from connectors.gitlab.group_containers import GroupContainers
 from connectors.gitlab.history_rest import (
-    HISTORY,
     Histories,
     HistoryRequest,
     IssueHistory,
@@ -39,6 +38,7 @@ from connectors.gitlab.normalize import (
     project_of,
     unread_issue,
 )
+from connectors.gitlab.options import HISTORY
 from connectors.gitlab.project_probe import ProbedProject, probe_keys, probe_projects
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.containers import Containers

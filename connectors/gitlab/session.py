@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from itertools import count
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
 import gitlab
 import requests
@@ -20,6 +20,8 @@ from gitlab.exceptions import GitlabError, RedirectError
 from msgspec import Raw
 
 from connectors.gitlab import api_types
+from connectors.gitlab.address import base_url_of
+from connectors.gitlab.options import NOTES_PER_MINUTE, REQUESTS_PER_MINUTE
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.recorded_names import RecordedNames
@@ -34,7 +36,6 @@ __all__ = [
     "PROJECT_ERRORS",
     "Session",
     "TooHeavyError",
-    "base_url_of",
     "has_next",
     "page_count",
     "row_count",
@@ -50,19 +51,7 @@ PER_PAGE = 100
 PROJECT_ERRORS = (GoneError, MalformedError, RefusedError, BusyError)
 """Errors that concern one project. All other errors end the work of the connection."""
 
-NOTES_PER_MINUTE = 55
-"""GitLab.com allows 60 new notes a minute from one user."""
-
-REQUESTS_PER_MINUTE = 1800
-"""GitLab.com allows 2,000 requests a minute from one user."""
-
 MINUTE = timedelta(minutes=1)
-
-
-def base_url_of(url: str) -> str:
-    """The base URL that identifies a GitLab: no ``/api/v4``, no slash at the end, host in lower case."""
-    parts = urlsplit(url.rstrip("/").removesuffix("/api/v4").rstrip("/"))
-    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, "", ""))
 
 
 def page_count(answer: Response) -> int | None:

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from connectors.jira.apply import Writer
-from connectors.jira.containers import kinds_of
-from connectors.jira.observe import Observer
-from connectors.jira.preflight import examine
-from connectors.jira.pull import Reader
-from connectors.jira.session import Session
-from connectors.jira.survey import containers_in_use
+from connectors.jira.address import normalise_url
 from connectors.jira.webhook import parse_event
-from connectors.shared.deletion_sweep import SweepSchedule
-from connectors.shared.rule_milestones import RuleMilestones
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
 from sync.tracker.container_use import ContainerUse
@@ -23,6 +16,9 @@ from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
+
+if TYPE_CHECKING:
+    from connectors.jira.parts import Parts
 
 __all__ = ["JiraConnector", "connect"]
 
@@ -37,19 +33,23 @@ class JiraConnector:
     """One Jira through one set of credentials. Implements `sync.tracker.protocol.Connector`."""
 
     def __init__(self, setup: Setup) -> None:
-        self.name, self._clock = setup.name, setup.clock
-        self._session = Session(setup)
-        kinds_of(self._session)  # raises ValueError for an unknown word
-        self.base_url = self._session.base_url
-        self._rules = RuleMilestones(setup.options)
-        self._reader = Reader(self._session, SweepSchedule(setup), self._rules)
-        self._observer = Observer(self._session, setup.clock)
-        self._writer = Writer(self._session)
+        self.name, self.base_url, self._setup = setup.name, normalise_url(setup.url), setup
+
+    @cached_property
+    def _parts(self) -> Parts:
+        """Imports the SDK; what is known without asking Jira needs it not."""
+        from connectors.jira.parts import Parts
+
+        return Parts(self._setup)
+
+    @property
+    def _has_asked(self) -> bool:
+        return "_parts" in vars(self)
 
     @cached_property
     def capabilities(self) -> Capabilities:
         """The capabilities: ADF on Cloud, wiki markup on Data Center. Finding out which may take one request."""
-        markup = Markup.ADF if self._session.is_cloud else Markup.WIKI
+        markup = Markup.ADF if self._parts.session.is_cloud else Markup.WIKI
         return Capabilities(
             markup=markup,
             body_limit=BODY_LIMIT,
@@ -62,42 +62,46 @@ class JiraConnector:
     @property
     def requests(self) -> int:
         """Number of requests sent so far."""
-        return self._session.caller.count
+        return self._parts.session.caller.count if self._has_asked else 0
 
     def tracker_id(self) -> str | None:
         """Return the id of a Jira Cloud site; None if it is not known yet.
 
         Data Center has none that a restored copy would not share.
         """
-        return self._session.tracker_id()
+        return self._parts.session.tracker_id()
 
     @property
     def clock_ahead(self) -> timedelta | None:
         """The lead of the tracker's clock over ours. See `sync.tracker.protocol.TimedTracker`."""
-        return self._session.caller.clock_ahead
+        return self._parts.session.caller.clock_ahead if self._has_asked else None
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history.
 
         A project is a key, a pattern such as ``PAY*``, or JQL: see `connectors.jira.projects.resolve`.
         """
-        return self._reader.pull(projects, cursors)
+        return self._parts.reader.pull(projects, cursors)
 
     def observe(self, targets: Sequence[Target]) -> Observed:
         """Read the status issues of these milestones with all our comments."""
-        return self._observer.observe(targets)
+        return self._parts.observer.observe(targets)
 
     def apply(self, action: Action) -> Receipt:
         """Make one change. Raises `sync.tracker.errors.UncertainError` when the answer to a creation was lost."""
-        return self._writer.apply(action)
+        return self._parts.writer.apply(action)
 
     def examine(self, projects: Sequence[str]) -> Examination:
         """Find out, by reading only, what would fail. See `sync.tracker.preflight.Examiner`."""
-        return examine(self._session, projects, self._clock)
+        from connectors.jira.preflight import examine
+
+        return examine(self._parts.session, projects, self._setup.clock)
 
     def containers_in_use(self, projects: Sequence[str]) -> Sequence[ContainerUse]:
         """Count the issues in each kind of container. See `sync.tracker.container_use.SurveyingTracker`."""
-        return containers_in_use(self._session, projects)
+        from connectors.jira.survey import containers_in_use
+
+        return containers_in_use(self._parts.session, projects)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
@@ -105,7 +109,8 @@ class JiraConnector:
 
     def close(self) -> None:
         """Close all connections."""
-        self._session.close()
+        if self._has_asked:
+            self._parts.session.close()
 
 
 def connect(setup: Setup) -> Connector:

@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import jira
@@ -19,6 +19,7 @@ import msgspec
 import requests
 
 from connectors.jira import api_types
+from connectors.jira.address import normalise_url
 from connectors.jira.cursor import Discovery
 from connectors.shared.http import Caller, pin_environment
 from connectors.shared.recorded_names import RecordedNames
@@ -35,7 +36,7 @@ from sync.tracker.errors import (
 )
 from sync.tracker.protocol import Setup
 
-__all__ = ["OPTIONAL_ERRORS", "PROJECT_ERRORS", "CustomFields", "Session", "for_project", "normalise_url"]
+__all__ = ["OPTIONAL_ERRORS", "PROJECT_ERRORS", "CustomFields", "Session", "for_project"]
 
 T = TypeVar("T")
 
@@ -80,12 +81,6 @@ _PARENT_LINK_KIND = "com.atlassian.jpo:jpo-custom-field-parent"
 _START_KIND = "com.atlassian.jpo:jpo-custom-field-baseline-start"
 _START_NAME = "start date"
 _BLOCKED_LINK = "is blocked by"
-
-
-def normalise_url(url: str) -> str:
-    """The base URL that identifies a Jira: scheme and host in lower case, no trailing slash, query or fragment."""
-    parts = urlsplit(url.strip())
-    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
 
 
 def for_project(error: TrackerError, project: str) -> TrackerError:

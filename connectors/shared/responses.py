@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from io import BytesIO
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-import requests
-import urllib3
 
 from sync.tracker.errors import (
     ArchivedError,
@@ -30,6 +28,9 @@ from sync.tracker.errors import (
     UncertainError,
 )
 from sync.tracker.preflight import RequestBudget
+
+if TYPE_CHECKING:
+    import requests
 
 __all__ = [
     "LARGEST_BODY",
@@ -91,6 +92,9 @@ def read_body(answer: requests.Response, clock: Callable[[], datetime]) -> bytes
     by ``clock``, and the errors of requests when reading fails. Several bodies are read at the same time, so a small
     answer must not become a large body.
     """
+    import requests  # late: cursors are decoded without it
+    import urllib3
+
     if answer._content_consumed:  # type: ignore[attr-defined]  # noqa: SLF001
         return answer.content
     content, deadline = BytesIO(), clock() + MAX_BODY_TIME

@@ -135,7 +135,7 @@ class TestReading:
     def test_a_body_that_takes_too_long_is_given_up(self, side: Side) -> None:
         side.filled("acme/app", 2)
         connector, clock, begun = side.connect(), side.clock, side.clock.now
-        connector._session._setup.clock = lambda: clock.forward(minutes=3)
+        connector._parts.session._setup.clock = lambda: clock.forward(minutes=3)
         with pytest.raises(UnreachableError, match="the request timed out"):
             list(connector.pull(["acme/app"], {}))
         assert clock.now > begun

@@ -299,4 +299,4 @@ def test_a_fault_slows_a_whole_connection_down() -> None:
         connector = side.connect(concurrency=8)
         side.tracker.faults.append(Fault("status", "/issues", times=1))  # two could fall into one moment
         list(connector.pull(["acme/new"], {}))
-        assert connector._session.caller._limiter.allowed == 4
+        assert connector._parts.session.caller._limiter.allowed == 4

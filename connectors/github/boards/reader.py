@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from connectors.github.api_types import Pages
 from connectors.github.boards.api_types import Board, BoardField, BoardItem, BoardItems, Owner
+from connectors.github.boards.state import BoardSignature
 from connectors.github.session import Document, Session, TooHeavyError
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.responses import decode_row
@@ -35,7 +36,6 @@ from sync.tracker.errors import GoneError, RefusedError
 __all__ = [
     "BOARD_ENTRY",
     "BoardReader",
-    "BoardSignature",
     "BoardWalk",
     "WalkedColumn",
     "head_document",
@@ -52,19 +52,6 @@ PAGE = 100
 
 _HIDDEN_PARTS = frozenset(("content", "repository"))
 """Parts of an item that a token may not see: GitHub answers null and an error."""
-
-
-class BoardSignature(Struct, frozen=True, omit_defaults=True):
-    """Numbers that differ when a board changed: its time of update, its items, and the newest updates of items.
-
-    ``newest`` is the newest update of an item (UTC), ``recent`` the number of items updated since the beginning of that
-    day; None without any item.
-    """
-
-    updated_at: datetime
-    total: int
-    newest: datetime | None = None
-    recent: int = 0
 
 
 class WalkedColumn(Struct, frozen=True):

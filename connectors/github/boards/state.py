@@ -14,12 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from connectors.github.boards.kind import ColumnState
-from connectors.github.boards.reader import BoardSignature
 from connectors.github.schema import SchemaMemory
 from connectors.shared.responses import parse
 from sync.tracker.preflight import Limitation
 
-__all__ = ["CURSOR_PREFIX", "BoardOptions", "BoardState", "board_limitations", "board_states"]
+__all__ = ["CURSOR_PREFIX", "BoardOptions", "BoardSignature", "BoardState", "board_limitations", "board_states"]
 
 CURSOR_PREFIX = "board-"
 """Prefix of the key of a board's cursor, which no repository's id has."""
@@ -45,6 +44,19 @@ class BoardOptions(Struct, frozen=True):
         columns = {kind: name for kind, name in columns.items() if kind in (options.get("containers") or ())}
         names = tuple(dict.fromkeys(options.get("boards") or ())) if columns else ()
         return cls(names, options.get("board_homes") or {}, columns)
+
+
+class BoardSignature(Struct, frozen=True, omit_defaults=True):
+    """Numbers that differ when a board changed: its time of update, its items, and the newest updates of items.
+
+    ``newest`` is the newest update of an item (UTC), ``recent`` the number of items updated since the beginning of that
+    day; None without any item.
+    """
+
+    updated_at: datetime
+    total: int
+    newest: datetime | None = None
+    recent: int = 0
 
 
 class BoardState(Struct, frozen=True, kw_only=True, omit_defaults=True):
