@@ -47,27 +47,29 @@ class GitHubConnector:
     def __init__(self, setup: Setup) -> None:
         self.name, self.base_url = setup.name, setup.url.rstrip("/")
         self._setup = setup
+        if not setup.offline:
+            _ = self._parts
 
     @cached_property
     def _parts(self) -> Parts:
-        """Imports the SDK; what is known without asking GitHub needs it not."""
+        """The parts that ask GitHub. They import the SDK."""
         from connectors.github.parts import Parts
 
         return Parts(self._setup)
 
     @property
-    def _has_asked(self) -> bool:
+    def _can_ask(self) -> bool:
         return "_parts" in vars(self)
 
     @property
     def requests(self) -> int:
         """Number of requests sent so far."""
-        return self._parts.session.caller.count if self._has_asked else 0
+        return self._parts.session.caller.count if self._can_ask else 0
 
     @property
     def clock_ahead(self) -> timedelta | None:
         """The lead of the tracker's clock over ours. See `sync.tracker.protocol.TimedTracker`."""
-        return self._parts.session.caller.clock_ahead if self._has_asked else None
+        return self._parts.session.caller.clock_ahead if self._can_ask else None
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history. A project is ``owner/name`` or ``owner/*``."""
@@ -117,7 +119,7 @@ class GitHubConnector:
 
     def close(self) -> None:
         """Close all connections."""
-        if self._has_asked:
+        if self._can_ask:
             self._parts.session.close()
 
 

@@ -1,4 +1,4 @@
-"""The parts of the connector that ask GitHub, over one session. Imported with the SDK when GitHub is asked first."""
+"""The parts of the connector that ask GitHub, over one session. They import the SDK."""
 
 from __future__ import annotations
 

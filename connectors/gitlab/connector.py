@@ -51,16 +51,18 @@ class GitLabConnector:
             health=True,
             issue_state=True,
         )
+        if not setup.offline:
+            _ = self._parts  # refuses unknown options
 
     @cached_property
     def _parts(self) -> Parts:
-        """Imports the SDK; what is known without asking GitLab needs it not."""
+        """The parts that ask GitLab. They import the SDK."""
         from connectors.gitlab.parts import Parts
 
         return Parts(self._setup)
 
     @property
-    def _has_asked(self) -> bool:
+    def _can_ask(self) -> bool:
         return "_parts" in vars(self)
 
     def __repr__(self) -> str:
@@ -69,12 +71,12 @@ class GitLabConnector:
     @property
     def requests(self) -> int:
         """Number of requests sent so far."""
-        return self._parts.session.caller.count if self._has_asked else 0
+        return self._parts.session.caller.count if self._can_ask else 0
 
     @property
     def clock_ahead(self) -> timedelta | None:
         """The lead of the tracker's clock over ours. See `sync.tracker.protocol.TimedTracker`."""
-        return self._parts.session.caller.clock_ahead if self._has_asked else None
+        return self._parts.session.caller.clock_ahead if self._can_ask else None
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history.
@@ -131,7 +133,7 @@ class GitLabConnector:
 
     def close(self) -> None:
         """Close all connections."""
-        if self._has_asked:
+        if self._can_ask:
             self._parts.session.close()
 
 

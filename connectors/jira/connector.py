@@ -34,16 +34,18 @@ class JiraConnector:
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.base_url, self._setup = setup.name, normalise_url(setup.url), setup
+        if not setup.offline:
+            _ = self._parts  # refuses unknown options
 
     @cached_property
     def _parts(self) -> Parts:
-        """Imports the SDK; what is known without asking Jira needs it not."""
+        """The parts that ask Jira. They import the SDK."""
         from connectors.jira.parts import Parts
 
         return Parts(self._setup)
 
     @property
-    def _has_asked(self) -> bool:
+    def _can_ask(self) -> bool:
         return "_parts" in vars(self)
 
     @cached_property
@@ -62,7 +64,7 @@ class JiraConnector:
     @property
     def requests(self) -> int:
         """Number of requests sent so far."""
-        return self._parts.session.caller.count if self._has_asked else 0
+        return self._parts.session.caller.count if self._can_ask else 0
 
     def tracker_id(self) -> str | None:
         """Return the id of a Jira Cloud site; None if it is not known yet.
@@ -74,7 +76,7 @@ class JiraConnector:
     @property
     def clock_ahead(self) -> timedelta | None:
         """The lead of the tracker's clock over ours. See `sync.tracker.protocol.TimedTracker`."""
-        return self._parts.session.caller.clock_ahead if self._has_asked else None
+        return self._parts.session.caller.clock_ahead if self._can_ask else None
 
     def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
         """Yield milestones and issues with their history.
@@ -109,7 +111,7 @@ class JiraConnector:
 
     def close(self) -> None:
         """Close all connections."""
-        if self._has_asked:
+        if self._can_ask:
             self._parts.session.close()
 
 

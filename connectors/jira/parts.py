@@ -1,4 +1,4 @@
-"""The parts of the connector that ask Jira, over one session. Imported with the SDK when Jira is asked first."""
+"""The parts of the connector that ask Jira, over one session. They import the SDK."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def build_connections(
             name: {key: secret.get_secret_value() for key, secret in own.items()} for name, own in credentials.items()
         }
     return [
-        _connection(settings, name, connection, plain.get(name, {}), sleep)
+        _connection(settings, name, connection, plain.get(name, {}), sleep, offline=offline)
         for name, connection in settings.connections.items()
     ]
 
@@ -86,6 +86,8 @@ def _connection(
     connection: ConnectionSettings,
     secret: Mapping[str, str],
     sleep: Callable[[float], None],
+    *,
+    offline: bool,
 ) -> Connection:
     setup = Setup(
         name=name,
@@ -96,6 +98,7 @@ def _connection(
         options=_options(settings, name, connection),
         concurrency=connection.concurrency,
         timeout=connection.timeout,
+        offline=offline,
     )
     return Connection(
         name=name,

@@ -64,7 +64,8 @@ class Setup(Struct, kw_only=True):
     ``secrets`` (``token`` and others) must never appear in a repr, a log or an error. ``clock`` returns the time in
     UTC, ``sleep`` waits (seconds); tests pass their own. ``options`` holds the settings of this type of connector only
     (``email`` for Jira Cloud, ``dialect``). ``concurrency`` is the number of parallel requests, ``timeout`` the maximum
-    time of a request in seconds.
+    time of a request in seconds. ``offline``: the tracker will not be asked, so the connector need not import what
+    sends requests.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Setup(Struct, kw_only=True):
     options: Mapping[str, Any] = field(default_factory=dict)
     concurrency: int = 6
     timeout: int = 20
+    offline: bool = False
 
     def __repr__(self) -> str:
         return f"Setup(name={self.name!r}, url={self.url!r})"
