@@ -69,7 +69,7 @@ KINDS = (MarkerKind.STATUS_ISSUE, MarkerKind.SUMMARY)
 def own_account(connector: Any) -> None:
     """Read what is read once a day."""
     assert isinstance(connector, JiraConnector)
-    connector._session.own_account  # noqa: B018
+    connector._parts.session.own_account  # noqa: B018
 
 
 def without_look(issues: dict[str, StatusIssue]) -> dict[str, StatusIssue]:
