@@ -21,7 +21,6 @@ __all__ = [
     "Changelog",
     "ChangelogPage",
     "Comment",
-    "CommentIds",
     "CommentList",
     "CommentPage",
     "CommentTimes",
@@ -463,13 +462,6 @@ class Grants(Struct):
     globalPermissions: list[str]
 
 
-class CommentIds(Struct):
-    """Comments as a field of an issue; Cloud returns 20 at most, of ``total``."""
-
-    comments: list[IdRef]
-    total: Number
-
-
 class StatusIssueFields(Struct, kw_only=True):
     """Fields of a status issue."""
 
@@ -481,7 +473,7 @@ class StatusIssueFields(Struct, kw_only=True):
     security: IdRef | None = None
     attachment: list[Attachment] | None = None
     updated: Time | None = None
-    comment: CommentIds | None = None
+    comment: CommentPage | None = None
 
 
 class Transition(Struct):
@@ -551,7 +543,7 @@ class IssueTimes(Struct):
 
 
 class CommentPage(Struct):
-    """Page of comments."""
+    """Page of comments. As a field of an issue it has no properties, and on Cloud 20 comments at most of ``total``."""
 
     comments: list[Comment]
     total: Number

@@ -190,9 +190,12 @@ class Writer:
         Without a marker we would not recognise the comment, and the next run would post another.
         """
         created = decode_created(answer, api_types.Created, self._session.name, project)
-        if created.properties is not None and marker_in(created.properties) != marker:
+        if created.properties is None:
+            return
+        if marker_in(created.properties) != marker:
             path = path_of("comment/{}/properties/{}", comment, PROPERTY)
             self._session.write("PUT", path, {"marker": marker}, project=project)
+        self._session.written_markers[comment] = marker
 
     def _write_quietly(
         self, verb: Verb, path: str, body: dict[str, Any], project: str, query: dict[str, str] | None = None

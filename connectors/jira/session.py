@@ -125,6 +125,8 @@ class Session:
         self._idle: list[jira.JIRA] = []
         self.drivers: dict[str, dict[str, api_types.User]] = {}
         """The drivers of versions, by project id and version id, as far as they are known; read once a day."""
+        self.written_markers: dict[str, str] = {}
+        """The markers of the comments that this process wrote and whose answer confirmed them, by comment id."""
         self.version_lists: dict[str, str] = {}
         """The fingerprint of each project's own list of versions, by project id, as far as it was read."""
         self.lists_versions = True

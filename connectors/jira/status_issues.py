@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from msgspec import structs
 
 from connectors.jira import api_types
 from connectors.jira.search import chunks
@@ -17,7 +19,9 @@ __all__ = ["PROPERTY", "StatusIssueReader", "Thread", "has_whole_changelog", "pr
 PROPERTY = "milesync"
 """Entity property that carries a marker, on comments and on status issues."""
 
-_FIELDS = ("status", "labels", "resolution", "resolutiondate", "creator", "security", "attachment", "updated")
+_FIELDS = (
+    "status", "labels", "resolution", "resolutiondate", "creator", "security", "attachment", "updated", "comment",
+)  # fmt: skip
 _EXPAND = ("transitions", "changelog")
 
 _COMMENTS, _BULK, _BULK_COMMENTS = 100, 100, 1000
@@ -56,7 +60,9 @@ class StatusIssueReader:
 
     def threads(self, rows: Sequence[api_types.StatusIssue]) -> dict[str, Thread | TrackerError]:
         """Read the threads of issues, by issue id. An error concerns this issue alone."""
-        found: dict[str, Thread | TrackerError] = dict(self._bulk_threads(rows))
+        found: dict[str, Thread | TrackerError] = dict(self._written_threads(rows))
+        if self._session.is_cloud and len(rows) - len(found) > 1:
+            found |= self._bulk_threads([row for row in rows if row.id not in found])
         rest = [row for row in rows if row.id not in found]
         threads = self._session.caller.map_all(self._thread, rest)
         return found | dict(zip([row.id for row in rest], threads, strict=True))
@@ -88,11 +94,21 @@ class StatusIssueReader:
         except PROJECT_ERRORS as error:
             return error
 
+    def _written_threads(self, rows: Sequence[api_types.StatusIssue]) -> Iterator[tuple[str, Thread]]:
+        """Yield the threads, by issue id, that hold only comments of this process, which knows their markers."""
+        markers, us = self._session.written_markers, self._session.own_account.id
+        for row in rows:
+            thread = _all_comments(row)
+            if thread is None or not all(comment.id in markers for comment in thread):
+                continue
+            if all(comment.author is not None and comment.author.id == us for comment in thread):
+                yield row.id, [_with_marker(comment, markers[comment.id]) for comment in thread]
+
     # --- many at once -----------------------------------------------------------------------------------------------
 
     def _bulk_issues(self, keys: Sequence[str]) -> list[api_types.StatusIssue]:
-        """Read issues with the ids of their comments. Cloud leaves out what is missing or invisible."""
-        body: dict[str, Any] = {"issueIdsOrKeys": keys, "fields": [*_FIELDS, "comment"]}
+        """Read issues at once. Cloud leaves out what is missing or invisible."""
+        body: dict[str, Any] = {"issueIdsOrKeys": keys, "fields": _FIELDS}
         body |= {"properties": [PROPERTY], "expand": _EXPAND}
         rows: list[api_types.StatusIssue] = []
         try:
@@ -107,12 +123,9 @@ class StatusIssueReader:
         return rows
 
     def _bulk_threads(self, rows: Sequence[api_types.StatusIssue]) -> dict[str, Thread]:
-        """Read the threads whose comments are all named by their issues."""
-        ids = {
-            row.id: [comment.id for comment in named.comments]
-            for row in rows
-            if (named := row.fields.comment) is not None and len(named.comments) >= named.total
-        }
+        """Read the properties of the comments that came with their issues, where all did."""
+        named = {row.id: _all_comments(row) for row in rows}
+        ids = {issue: [comment.id for comment in thread] for issue, thread in named.items() if thread is not None}
         wanted = [int(id_) for own in ids.values() for id_ in own if id_.isdecimal()]
         pages = self._session.caller.map_all(self._bulk_comments, chunks(wanted, _BULK_COMMENTS))
         comments = {comment.id: comment for page in pages for comment in page if comment.properties is not None}
@@ -124,6 +137,16 @@ class StatusIssueReader:
             return self._session.read(api_types.CommentList, "comment/list", query, body={"ids": ids}).values
         except PROJECT_ERRORS:
             return ()
+
+
+def _all_comments(row: api_types.StatusIssue) -> Thread | None:
+    """The comments that came with an issue, without properties; None if it has more."""
+    page = row.fields.comment
+    return None if page is None or len(page.comments) < page.total else page.comments
+
+
+def _with_marker(comment: api_types.Comment, marker: str) -> api_types.Comment:
+    return structs.replace(comment, properties=[api_types.Property(PROPERTY, {"marker": marker})])
 
 
 def has_whole_changelog(row: api_types.StatusIssue) -> bool:

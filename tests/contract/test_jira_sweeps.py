@@ -230,7 +230,8 @@ def test_what_people_change_is_seen_at_the_next_sweep(center: Stand, happens: Sw
     center.clock.on(days=1)
     happens(many)
     again, requests = many.look(first)
-    assert requests == 1 + 2 + 1, "the search, one issue and its thread, and the permission"
+    reads = 2 if many.issue(3).comments else 1
+    assert requests == 1 + reads + 1, "the search, one issue and its thread if it has any, and the permission"
     assert again["m3"] != first["m3"]
     assert without_look(again) == without_look(many.alone())
 
@@ -323,6 +324,30 @@ def test_permissions_in_many_projects(center: Stand, admins: int, expected: int)
     assert requests == 1 + expected
     assert [uid for uid, issue in again.items() if issue.is_open_to_commands] == [f"m{n}" for n in range(admins)]
     assert again == seen
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+def test_what_was_just_written_is_one_request_for_each_issue(kind: str) -> None:
+    """The process knows the markers of its own comments; those of others are asked for."""
+    with stand(kind) as served:
+        many = Many(served, 5)
+        own_account(many.connector)
+        before = many.connector.requests
+        found = many.connector.observe(many.targets).issues
+        assert many.connector.requests - before == (2 if kind == "jira-cloud" else 5 + 1)
+        assert found == many.look()[0]
+        served.tracker.comment(many.issue(2), many.person(), "hello")
+        before = many.connector.requests
+        found = many.connector.observe(many.targets).issues
+        assert many.connector.requests - before == (3 if kind == "jira-cloud" else 5 + 1 + 1)
+        assert found == many.look()[0]
+
+
+def test_a_comment_whose_properties_were_not_confirmed_is_read(center: Stand) -> None:
+    center.tracker.ignores_properties = True
+    many = Many(center, 2)
+    assert all(issue.comments for issue in many.look()[0].values()), "the marker was set separately"
+    assert dict(many.connector.observe(many.targets).issues) == many.look()[0]
 
 
 # --- both -----------------------------------------------------------------------------------------------------------
