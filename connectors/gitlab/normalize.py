@@ -109,11 +109,11 @@ def milestone_of(row: api_types.Milestone, project: str) -> Milestone:
     )
 
 
-def visibility_of(row: api_types.Issue, project: Visibility) -> Visibility:
-    """Convert an issue's visibility. Without the field ``confidential`` it is UNKNOWN, which counts as private."""
-    if row.confidential is None:
+def visibility_of(confidential: bool | None, project: Visibility) -> Visibility:
+    """Return an issue's visibility. Without the field ``confidential`` it is UNKNOWN, which counts as private."""
+    if confidential is None:
         return Visibility.UNKNOWN
-    return Visibility.CONFIDENTIAL if row.confidential else project
+    return Visibility.CONFIDENTIAL if confidential else project
 
 
 def issue_of(row: api_types.Issue, project: Project, source: str, milestones: tuple[str, ...]) -> Issue:
@@ -148,7 +148,7 @@ def issue_of(row: api_types.Issue, project: Project, source: str, milestones: tu
         points=row.weight,
         parent=f"{source}{row.epic.url}" if row.epic else "",
         due=row.due_date,
-        visibility=visibility_of(row, project.visibility),
+        visibility=visibility_of(row.confidential, project.visibility),
     )
 
 

@@ -118,6 +118,10 @@ class Session:
         """Whether GraphQL can list many projects with their newest updates."""
         self.probe_size = 50
         """Projects that GraphQL can answer in one request."""
+        self.has_threads = self.graphql
+        """Whether GraphQL can list status issues with their comments."""
+        self.thread_size = 20
+        """Status issues that GraphQL can answer in one request."""
         self.counts_blockers = True
         """Whether GraphQL counts the blockers of an issue: older instances do not."""
         self.lacking_names = set[str]()

@@ -143,6 +143,10 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
         Part(Kind.GRAPHQL, "WorkItemWidgetNotes", "15.6", "MR 102811 of November 2022; the version is inferred"),
         Part(Kind.GRAPHQL, "Note.systemNoteMetadata", "15.8", "MR 106216 of December 2022; the version is inferred"),
         Part(Kind.GRAPHQL, "WorkItemWidgetLinkedItems", "16.3", "MR 126980 of August 2023; the version is inferred"),
+        Part(
+            Kind.GRAPHQL, "Note.internal", "15.5", "unverified: the successor of `confidential`, which 15.5 deprecates"
+        ),
+        Part(Kind.GRAPHQL, "Issue.notes.filter", "17.5", "the schema of 17.5 has it; since when is unverified"),
         Part(Kind.GRAPHQL, "Query.projects.fullPaths", "16.6", "MR 133596 of October 2023"),
         Part(Kind.GRAPHQL, "Project.issuesAccessLevel", "16.7", "MR 138497 of November 2023; the version is inferred"),
         Part(

@@ -13,6 +13,7 @@ from typing import Any
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, build_schema, execute_sync, parse, validate
 
 from connectors.sandbox.gitlab import group_graphql, merge_request_graphql, project_graphql
+from connectors.sandbox.gitlab.complexity import LIMIT, complexity_of
 from connectors.sandbox.gitlab.formats import Json
 from connectors.sandbox.gitlab.views import View
 from connectors.sandbox.versions import prune, ruby_words
@@ -69,6 +70,9 @@ def answer(view: View, asked: Mapping[str, Any]) -> Json:
     if problems:
         return {"errors": [{"message": ruby_words(problem.message)} for problem in problems]}
     variables = dict(asked.get("variables") or {})
+    score = complexity_of(schema, document, variables)
+    if score > LIMIT:
+        return {"errors": [{"message": f"Query has complexity of {score}, which exceeds max complexity of {LIMIT}"}]}
     result = execute_sync(schema, document, context_value=view, variable_values=variables)
     body: Json = {"data": result.data}
     if result.errors:
@@ -80,7 +84,7 @@ def answer(view: View, asked: Mapping[str, Any]) -> Json:
 def _schema(*, premium: bool, version: str) -> GraphQLSchema:
     """Return the schema of a version; without a licence it lacks the licensed fields."""
     free = _SCHEMA.replace(_LICENSED, "").replace(_LICENSED_MUTATION, " }")
-    text = _SCHEMA + group_graphql.LICENSED + _STATUSES if premium else free
+    text = _SCHEMA + group_graphql.LICENSED + project_graphql.LICENSED + _STATUSES if premium else free
     schema = build_schema(text + group_graphql.SCHEMA + merge_request_graphql.SCHEMA + project_graphql.SCHEMA)
     resolvers: dict[tuple[str, str], Any] = {
         ("Query", "project"): _project,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from graphql import GraphQLError
 
 from connectors.sandbox.gitlab.formats import Json
 from connectors.sandbox.gitlab.views import View
-from connectors.sandbox.world_data import Issue, MergeRequest, Project
+from connectors.sandbox.world_data import Issue, Project
 
-__all__ = ["RESOLVERS", "SCHEMA", "page", "seconds"]
+__all__ = ["LICENSED", "RESOLVERS", "SCHEMA", "page", "seconds"]
 
 SCHEMA = """
 extend type Query { projects(ids: [ID!], fullPaths: [String!], first: Int, after: String): ProjectConnection }
@@ -20,18 +21,35 @@ extend type Project {
   fullPath: ID! name: String! webUrl: String visibility: String
   issuesAccessLevel: ProjectFeatureAccess mergeRequestsAccessLevel: ProjectFeatureAccess
   milestones(includeAncestors: Boolean, sort: MilestoneSort, first: Int, after: String): MilestoneConnection
-  issues(iids: [String!], sort: IssueSort = CREATED_DESC, first: Int, after: String): IssueConnection
+  issues(
+    iids: [String!], labelName: [String], sort: IssueSort = CREATED_DESC, first: Int, after: String
+  ): IssueConnection
 }
 type ProjectFeatureAccess { integerValue: Int stringValue: ProjectFeatureAccessLevel }
 enum ProjectFeatureAccessLevel { DISABLED PRIVATE ENABLED }
 enum MilestoneSort { UPDATED_DESC DUE_DATE_ASC }
 type MilestoneConnection { nodes: [Milestone] pageInfo: PageInfo! }
 type Milestone { id: ID! iid: ID! title: String! webPath: String! createdAt: String! updatedAt: String! }
-enum IssueSort { UPDATED_DESC CREATED_DESC }
+enum IssueSort { UPDATED_DESC CREATED_ASC CREATED_DESC }
 type IssueConnection { nodes: [Issue] pageInfo: PageInfo! count: Int! }
-type Issue { id: ID! iid: String! updatedAt: String! }
+enum IssueState { opened closed locked all }
+type Issue {
+  id: ID! iid: String! updatedAt: String! title: String! description: String state: IssueState! webUrl: String!
+  confidential: Boolean! author: UserCore! reference(full: Boolean): String! labels(first: Int): LabelConnection
+  notes(filter: NotesFilterType = ALL_NOTES, first: Int, after: String): NoteConnection!
+}
+type LabelConnection { nodes: [Label] pageInfo: PageInfo! }
+type Label { id: ID! title: String! }
+extend type Project { labels(includeAncestorGroups: Boolean, first: Int, after: String): LabelConnection }
+extend type Query { currentUser: CurrentUser }
+type CurrentUser { id: ID! username: String! name: String! }
+extend type NoteConnection { pageInfo: PageInfo! }
+extend type Note { id: ID! internal: Boolean updatedAt: String! }
 """
 """Fields of every edition. There is no state of a milestone among them, as nothing reads it."""
+
+LICENSED = "extend type Issue { healthStatus: HealthStatus }"
+"""Field that the free edition lacks."""
 
 MOST, MOST_PATHS = 100, 50
 """Rows in a page, whatever is asked for, and paths that may be asked for at once."""
@@ -122,34 +140,90 @@ def _issues(
     info: Any,
     sort: str,
     iids: Sequence[str] | None = None,
+    labelName: Sequence[str] | None = None,  # noqa: N803 - GitLab's name
     first: int | None = None,
     after: str | None = None,
 ) -> Json | None:
-    """Return the issues; nothing where they are turned off."""
+    """Return the issues with these numbers and all of these labels; nothing where issues are turned off."""
     if project.issues_off:
         return None
-    chosen = [issue for issue in project.issues.values() if not issue.pull]
+    chosen = [issue for issue in project.issues.values() if not issue.pull and {*(labelName or ())} <= {*issue.labels}]
     if iids is not None:
         chosen = [issue for issue in chosen if str(issue.number) in iids]
-    chosen.sort(key=_order(sort), reverse=True)
-    return page(chosen, first, after, lambda issue: shown_issue(info.context, issue, project))
+    chosen.sort(key=lambda issue: (issue.updated if sort == "UPDATED_DESC" else issue.created, issue.id))
+    view: View = info.context
+    return page(chosen if sort == "CREATED_ASC" else chosen[::-1], first, after, partial(_issue, view, project))
 
 
-def _order(sort: str) -> Callable[[Issue], Any]:
-    if sort == "UPDATED_DESC":
-        return lambda issue: (issue.updated, issue.id)
-    return lambda issue: issue.id
-
-
-def shown_issue(view: View, issue: Issue | MergeRequest, project: Project) -> Json:
-    """Return the fields of an issue."""
+def _issue(view: View, project: Project, issue: Issue) -> Json:
     row = view.issue(issue, project, view.blocking(project))
+    words = str(row.get("health_status") or "").split("_")
     return {
         "id": f"gid://gitlab/Issue/{issue.id}",
         "iid": str(issue.number),
         "updatedAt": seconds(row["updated_at"]),
+        "title": issue.title,
+        "description": row["description"],
+        "state": row["state"],
+        "webUrl": row["web_url"],
+        "confidential": row["confidential"],
+        "author": _user(row["author"]),
+        "reference": row["references"]["full"],
+        "healthStatus": words[0] + "".join(map(str.capitalize, words[1:])) or None,
         "of": (project, issue),
     }
+
+
+def _user(row: Json) -> Json:
+    return {"id": f"gid://gitlab/User/{row['id']}", "name": row["name"], "username": row["username"]}
+
+
+def _issue_labels(shown: Json, _: Any, first: int | None = None) -> Json:
+    return page(sorted(shown["of"][1].labels), first, None, lambda name: {"id": name, "title": name})
+
+
+def _project_labels(
+    project: Project,
+    _: Any,
+    includeAncestorGroups: bool = False,  # noqa: N803 - GitLab's name
+    first: int | None = None,
+    after: str | None = None,
+) -> Json:
+    del includeAncestorGroups  # the sandbox has no labels of groups
+    return page(sorted(project.labels), first, after, lambda name: {"id": name, "title": name})
+
+
+def _issue_notes(
+    shown: Json,
+    info: Any,
+    filter: str,  # noqa: A002 - GitLab's name
+    first: int | None = None,
+    after: str | None = None,
+) -> Json:
+    """Return the notes of a thread, oldest first."""
+    project, issue = shown["of"]
+    view: View = info.context
+    notes = [view.note(comment, issue, project) for comment in issue.comments] if filter != "ONLY_ACTIVITY" else []
+    notes += view.system_notes(issue, project) if filter != "ONLY_COMMENTS" else ()
+    notes.sort(key=lambda note: (note["created_at"], note["id"]))
+    return page(notes, first, after, _note)
+
+
+def _note(row: Json) -> Json:
+    return {
+        "id": f"gid://gitlab/Note/{row['id']}",
+        "body": row["body"],
+        "system": row["system"],
+        "internal": row["confidential"],
+        "createdAt": seconds(row["created_at"]),
+        "updatedAt": seconds(row["updated_at"]),
+        "author": _user(row["author"]),
+    }
+
+
+def _current_user(_: Any, info: Any) -> Json:
+    view: View = info.context
+    return _user(view.user(view.tracker.bot))
 
 
 RESOLVERS: Mapping[tuple[str, str], Any] = {
@@ -163,5 +237,10 @@ RESOLVERS: Mapping[tuple[str, str], Any] = {
     ("Project", "mergeRequestsAccessLevel"): _access_level("merge_requests_access_level"),
     ("Project", "milestones"): _milestones,
     ("Project", "issues"): _issues,
+    ("Project", "labels"): _project_labels,
+    ("Issue", "reference"): lambda shown, _, full=False: shown["reference" if full else "iid"],
+    ("Issue", "labels"): _issue_labels,
+    ("Issue", "notes"): _issue_notes,
+    ("Query", "currentUser"): _current_user,
 }
 """Resolvers by type and field."""

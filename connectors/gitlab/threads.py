@@ -1,0 +1,380 @@
+"""Read status issues with their comments, and the projects around them, many in one request (GraphQL).
+
+What GraphQL does not show, or not whole, is left out of the answers, so that `connectors.gitlab.observe` reads it by
+REST: an issue with more comments or labels than a page holds, a project that was renamed, everything on a server that
+refuses the query. Times have whole seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from connectors.gitlab import api_types
+from connectors.gitlab.group_lists import unknown_names
+from connectors.gitlab.normalize import project_of
+from connectors.gitlab.session import Session, TooHeavyError
+from connectors.shared.responses import Time, decode
+from sync.model.tracker_data import Visibility
+from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
+
+__all__ = ["Candidate", "Place", "Places", "Thread", "read_places", "read_threads"]
+
+PROJECTS = 50
+"""Projects in one request."""
+
+ISSUES, SMALLEST_BATCH = 20, 2
+"""Status issues in one request, and the number below which a request that is too heavy is not made smaller."""
+
+PATHS = 5
+"""Projects whose issues are in one request: each adds about 44 to the complexity, of which 250 are allowed."""
+
+_Number = Annotated[str, Meta(pattern=r"^gid://gitlab/\w+/[0-9]{1,18}$")]
+
+_LEVELS = {
+    "issuesAccessLevel": "issuesAccessLevel { stringValue }",
+    "mergeRequestsAccessLevel": "mergeRequestsAccessLevel { stringValue }",
+}
+"""Fields of a project that older servers lack. Without them its visibility is left out."""
+
+_ISSUE = {"filter": "filter: ONLY_COMMENTS, ", "healthStatus": "healthStatus"}
+"""An argument that older servers lack, and a field that the free edition lacks."""
+
+_PLACES = """query Places($ids: [ID!], $first: Int!, $labels: [String], $search: Boolean!) {
+  currentUser { id }
+  projects(ids: $ids, first: $first) { nodes {
+    id visibility <issuesAccessLevel> <mergeRequestsAccessLevel>
+    labels(first: 100, includeAncestorGroups: true) { pageInfo { hasNextPage } nodes { title } }
+    issues(labelName: $labels, first: 100, sort: CREATED_ASC) @include(if: $search) {
+      pageInfo { hasNextPage } nodes { iid description author { id username } }
+    }
+  } }
+}"""
+
+_THREAD = """fragment Thread on Issue {
+  iid reference(full: true) webUrl state confidential description <healthStatus>
+  author { id username }
+  labels(first: 50) { pageInfo { hasNextPage } nodes { title } }
+  notes(<filter>first: 50) {
+    pageInfo { hasNextPage }
+    nodes { id body system internal createdAt updatedAt author { id username name } }
+  }
+}"""
+
+
+# --- answers -------------------------------------------------------------------------------------------------------
+
+
+class _PageInfo(Struct, rename="camel"):
+    has_next_page: bool
+
+
+class _User(Struct):
+    id: _Number
+    username: str = ""
+    name: str = ""
+
+    @property
+    def user(self) -> api_types.User:
+        return api_types.User(_number(self.id), self.name, self.username)
+
+
+class _Label(Struct):
+    title: str
+
+
+class _Labels(Struct, rename="camel"):
+    page_info: _PageInfo
+    nodes: list[_Label]
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The names; None if there are more."""
+        return None if self.page_info.has_next_page else frozenset(label.title for label in self.nodes)
+
+
+class Candidate(Struct):
+    """Issue with a status label, which may be a status issue. ``iid`` is its number."""
+
+    iid: str
+    description: str | None = None
+    author: _User | None = None
+
+
+class _Candidates(Struct, rename="camel"):
+    page_info: _PageInfo
+    nodes: list[Candidate]
+
+
+class _Level(Struct, rename="camel"):
+    string_value: str | None = None
+
+
+class _Place(Struct, rename="camel"):
+    id: _Number
+    visibility: str = ""
+    labels: _Labels | None = None
+    issues: _Candidates | None = None
+    issues_access_level: _Level | None = None
+    merge_requests_access_level: _Level | None = None
+
+
+class _Projects(Struct):
+    nodes: list[_Place]
+
+
+class _PlacesData(Struct, rename="camel"):
+    current_user: _User | None = None
+    projects: _Projects | None = None
+
+
+class _PlacesAnswer(Struct):
+    data: _PlacesData | None = None
+    errors: list[Any] = field(default_factory=list)
+
+
+class _Note(Struct, rename="camel"):
+    id: Annotated[str, Meta(pattern="/[0-9]{1,18}$")]
+    body: str
+    system: bool
+    internal: bool
+    created_at: Time
+    updated_at: Time
+    author: _User | None = None
+
+    @property
+    def note(self) -> api_types.Note:
+        return api_types.Note(
+            id=_number(self.id),
+            body=self.body,
+            system=self.system,
+            internal=self.internal,
+            author=self.author.user if self.author else None,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+        )
+
+
+class _Notes(Struct, rename="camel"):
+    page_info: _PageInfo
+    nodes: list[_Note]
+
+
+class _Issue(Struct, rename="camel"):
+    iid: Annotated[str, Meta(pattern="^[0-9]{1,18}$")]
+    reference: str
+    web_url: str
+    state: str
+    confidential: bool
+    labels: _Labels
+    notes: _Notes
+    description: str | None = None
+    author: _User | None = None
+    health_status: str | UnsetType | None = UNSET
+
+
+class _Issues(Struct):
+    nodes: list[_Issue]
+
+
+class _Project(Struct):
+    id: _Number
+    issues: _Issues | None = None
+
+
+class _ThreadsAnswer(Struct):
+    data: dict[str, _Project | None] | None = None
+    errors: list[Any] = field(default_factory=list)
+
+
+class Place(Struct, frozen=True):
+    """Project of status issues.
+
+    ``labels`` are the names of its labels, None if they are too many. ``candidates`` are its issues with a status
+    label, oldest first; None if they were not asked for or are too many. ``visibility`` is None if it is not known.
+    """
+
+    labels: frozenset[str] | None = None
+    candidates: list[Candidate] | None = None
+    visibility: Visibility | None = None
+
+
+class Places(Struct, frozen=True):
+    """Projects by id, and the number of our own account; None if it is not known."""
+
+    by_id: Mapping[str, Place] = {}
+    account: int | None = None
+
+
+class Thread(Struct, frozen=True):
+    """Status issue with its comments, oldest first, and the number of its project."""
+
+    project: int
+    row: _Issue
+
+    @property
+    def notes(self) -> list[api_types.Note]:
+        """The comments, and on older servers system notes, in their order."""
+        return sorted((each.note for each in self.row.notes.nodes), key=lambda note: (note.created_at, note.id))
+
+
+def _number(id_: str) -> int:
+    return int(id_.rpartition("/")[2])
+
+
+# --- projects ------------------------------------------------------------------------------------------------------
+
+
+def read_places(session: Session, projects: Sequence[str], labels: Sequence[str]) -> Places:
+    """Read projects (ids) with their labels and visibility, and their issues with one of the status ``labels``.
+
+    Candidates are searched where there is one such label: with several, GitLab finds the issues that have all of them.
+    """
+    parts = [projects[n : n + PROJECTS] for n in range(0, len(projects), PROJECTS)]
+    answers = session.caller.map_all(lambda part: _places(session, part, labels if len(labels) == 1 else ()), parts)
+    account: int | None = None
+    places: dict[str, Place] = {}
+    for data in answers:
+        account = _number(data.current_user.id) if data.current_user else account
+        for row in data.projects.nodes if data.projects else ():
+            places[str(_number(row.id))] = _place_of(row)
+    return Places(places, account)
+
+
+def _place_of(row: _Place) -> Place:
+    candidates = row.issues.nodes if row.issues and not row.issues.page_info.has_next_page else None
+    return Place(row.labels.names if row.labels else None, candidates, _visibility(row))
+
+
+def _visibility(row: _Place) -> Visibility | None:
+    if row.issues_access_level is None or row.merge_requests_access_level is None:
+        return None
+    return project_of(
+        api_types.Project(
+            id=_number(row.id),
+            name="",
+            path_with_namespace="",
+            web_url="",
+            visibility=row.visibility,
+            issues_access_level=(row.issues_access_level.string_value or "").lower(),
+            merge_requests_access_level=(row.merge_requests_access_level.string_value or "").lower(),
+        )
+    ).visibility
+
+
+def _places(session: Session, projects: Sequence[str], labels: Sequence[str]) -> _PlacesData:
+    """Read projects in one request; nothing where GitLab refuses it."""
+    ids = [f"gid://gitlab/Project/{project}" for project in projects]
+    variables = {"ids": ids, "first": len(ids), "labels": labels, "search": bool(labels)}
+    while session.has_threads:
+        lacking = frozenset(session.lacking_names)
+        try:
+            response = session.query(_without(_PLACES, _LEVELS, lacking), variables)
+            answer = decode(response, _PlacesAnswer, session.name, "")
+        except (AuthError, GoneError, MalformedError, RefusedError, TooHeavyError):
+            break
+        if answer.data is not None and answer.data.projects is not None:
+            return answer.data
+        if not _note_lacking(session, answer.errors, _LEVELS, lacking):
+            break
+    session.has_threads = False
+    return _PlacesData()
+
+
+def _without(document: str, optional: Mapping[str, str], lacking: frozenset[str]) -> str:
+    """Fill in the optional parts that the server has."""
+    for name, text in optional.items():
+        document = document.replace(f"<{name}>", "" if name in lacking else text)
+    return document
+
+
+def _note_lacking(session: Session, errors: list[Any], optional: Mapping[str, str], lacking: frozenset[str]) -> bool:
+    """Note which optional parts the server lacks by these errors; return whether there are new ones."""
+    new = unknown_names(errors) & optional.keys()
+    session.lacking_names |= new
+    return not new <= lacking
+
+
+# --- issues --------------------------------------------------------------------------------------------------------
+
+
+def read_threads(session: Session, wanted: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], Thread]:
+    """Read issues with their comments, by the path of the project and the number. Left out is what cannot be read."""
+    found: dict[tuple[str, int], Thread] = {}
+    for threads in session.caller.map_all(lambda part: _threads(session, part), _parts(wanted, session.thread_size)):
+        found |= threads
+    return found
+
+
+def _parts(wanted: Mapping[str, Sequence[int]], size: int) -> Iterator[dict[str, list[int]]]:
+    """Divide issues into parts of ``size`` issues and `PATHS` projects at most."""
+    part: dict[str, list[int]] = {}
+    count = 0
+    for path, numbers in wanted.items():
+        for number in numbers:
+            if count == size or (len(part) == PATHS and path not in part):
+                yield part
+                part, count = {}, 0
+            part.setdefault(path, []).append(number)
+            count += 1
+    if part:
+        yield part
+
+
+def _threads(session: Session, part: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], Thread]:
+    """Read issues in one request, or in smaller ones if it is too heavy; nothing where GitLab refuses it."""
+    variables: dict[str, Any] = {}
+    for i, (path, numbers) in enumerate(part.items()):
+        variables |= {f"p{i}": path, f"n{i}": [str(number) for number in numbers]}
+    while session.has_threads:
+        lacking = frozenset(session.lacking_names)
+        try:
+            document = _without(_document(len(part)), _ISSUE, lacking)
+            answer = decode(session.query(document, variables), _ThreadsAnswer, session.name, "")
+        except TooHeavyError:
+            return _halved(session, part)
+        except (AuthError, GoneError, MalformedError, RefusedError):
+            break
+        if answer.data is not None:
+            return _whole_threads(part, answer.data)
+        if "complexity" in str(answer.errors):
+            return _halved(session, part)
+        if not _note_lacking(session, answer.errors, _ISSUE, lacking):
+            break
+    session.has_threads = False
+    return {}
+
+
+def _document(projects: int) -> str:
+    variables = ", ".join(f"$p{i}: ID!, $n{i}: [String!]" for i in range(projects))
+    fields = "\n".join(
+        f"  p{i}: project(fullPath: $p{i}) {{ id issues(iids: $n{i}, first: {ISSUES}) {{ nodes {{ ...Thread }} }} }}"
+        for i in range(projects)
+    )
+    return f"query Threads({variables}) {{\n{fields}\n}}\n{_THREAD}"
+
+
+def _halved(session: Session, part: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], Thread]:
+    count = sum(map(len, part.values()))
+    session.thread_size = min(session.thread_size, max(1, count // 2))
+    if count // 2 < SMALLEST_BATCH:
+        return {}
+    threads: dict[tuple[str, int], Thread] = {}
+    for half in _parts(part, count // 2):
+        threads |= _threads(session, half)
+    return threads
+
+
+def _whole_threads(
+    part: Mapping[str, Sequence[int]], data: Mapping[str, _Project | None]
+) -> dict[tuple[str, int], Thread]:
+    """Return the issues that are shown with all labels and all comments."""
+    return {
+        (path, int(row.iid)): Thread(_number(project.id), row)
+        for i, path in enumerate(part)
+        if (project := data.get(f"p{i}")) is not None and project.issues is not None
+        for row in project.issues.nodes
+        if not row.labels.page_info.has_next_page and not row.notes.page_info.has_next_page
+    }
