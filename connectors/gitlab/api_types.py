@@ -21,6 +21,7 @@ __all__ = [
     "MilestoneEvent",
     "Note",
     "Project",
+    "ProjectEvent",
     "Reviewer",
     "StateEvent",
     "User",
@@ -113,6 +114,7 @@ class Issue(Struct):
     references: References
     description: str | None = None
     closed_at: Time | None = None
+    closed_by: User | None = None
     labels: list[str] = []
     milestone: _Ref | None = None
     assignees: list[User] = []
@@ -236,6 +238,12 @@ class LabelEvent(Struct):
     action: str
     label: Label | None = None
     user: User | None = None
+
+
+class ProjectEvent(Struct):
+    """Event of a project; ``target_iid`` is the number of its issue."""
+
+    target_iid: Number | None = None
 
 
 class StateEvent(Struct):

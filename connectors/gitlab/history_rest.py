@@ -1,8 +1,9 @@
 """Read issue histories, and the open issues that block each issue.
 
 Many issues at once by GraphQL (`connectors.gitlab.history_graphql`) where GitLab allows it. Otherwise issue by issue by
-REST: one request for each issue that may ever have been in a milestone (updated after the first milestone was created),
-and a second request for issues that were in one. ``burndown_events`` would be one request per milestone, but its events
+REST: one request for each issue that may ever have been in a milestone (updated after the first milestone was created,
+and after its own creation). The closing of an issue is in its row, and one list has the issues of the project that were
+ever reopened: only these take a second request. ``burndown_events`` would be one request per milestone, but its events
 name no issue, so they give no memberships.
 
 Blocking links are read issue by issue, for open issues that have blockers according to GraphQL. Without GraphQL, or
@@ -11,8 +12,9 @@ without that number, they are read for every open issue. Without a licence for b
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter
 
@@ -56,6 +58,12 @@ __all__ = [
 
 SMALLEST_BATCH = 10
 """A query for fewer issues than this is not split when GitLab finds it too heavy."""
+
+FEW = 10
+"""Issues below which the list of reopened issues is not worth a request."""
+
+EVENTS_KEPT = timedelta(days=2 * 365)
+"""Time for which a project certainly has the events of its issues."""
 
 _REFUSALS = (AuthError, GoneError, MalformedError, RefusedError)
 """Errors after which histories are not read by GraphQL again."""
@@ -124,6 +132,9 @@ class Histories:
         """Reason for each issue, by number, whose links to other issues cannot be read."""
         self.canceled: set[int] = set()
         """Numbers of the issues whose status is of the category Canceled."""
+        self._reopened: frozenset[int] | None = None
+        self._has_listed_reopened = False
+        self._lock = threading.Lock()
         self._labels = LabelHistory(session, project)
 
     def fetch(self, requests: Sequence[HistoryRequest]) -> list[IssueHistory]:
@@ -140,7 +151,8 @@ class Histories:
             for request in requests
         ]
         rest = [request for request, history in zip(requests, histories, strict=True) if history is None]
-        by_rest = iter(self._session.caller.map_all(self._fetch_by_rest, rest))
+        reopened = self._reopened_issues(rest[0].issue.project) if len(rest) >= FEW else None
+        by_rest = iter(self._session.caller.map_all(lambda request: self._fetch_by_rest(request, reopened), rest))
         blockers = self._blockers(requests, counts)
         complete = [
             self._with_links(history or next(by_rest), request.number, blockers)
@@ -277,9 +289,35 @@ class Histories:
             self._session.has_activity = False
         return read_activities(items, self._project), blocker_counts(items)
 
-    def _fetch_by_rest(self, request: HistoryRequest) -> IssueHistory:
+    def _fetch_by_rest(self, request: HistoryRequest, reopened: frozenset[int] | None) -> IssueHistory:
+        """Fetch a history. ``reopened`` are the numbers of the issues that were ever reopened; None: not known."""
+        row = request.row
+        is_untouched = row.updated_at == row.created_at and row.state == "opened"
+        if is_untouched and not any(True for kind in self._kinds for _ in kind.now(row)):
+            return IssueHistory(request.issue.id)
         path = path_of("/projects/{}/issues/{}", request.issue.project, request.number)
-        return fetch_history(self._session, path, self._project, request.issue, self._kinds)
+        states = None
+        if reopened is not None and request.number not in reopened:
+            states = _states_of(row) if row.created_at > self._session.clock() - EVENTS_KEPT else None
+        return fetch_history(self._session, path, self._project, request.issue, self._kinds, states)
+
+    def _reopened_issues(self, project: str) -> frozenset[int] | None:
+        """Fetch the numbers of the issues of the project (id) that were ever reopened, once; None if it is refused.
+
+        GitLab keeps these events for three years, so the list is complete for issues younger than `EVENTS_KEPT`.
+        """
+        with self._lock:
+            if not self._has_listed_reopened:
+                self._has_listed_reopened = True
+                path, parameters = path_of("/projects/{}/events", project), {"target_type": "issue"}
+                try:
+                    events = self._session.rows(
+                        api_types.ProjectEvent, path, self._project, action="reopened", **parameters
+                    )
+                except _REFUSALS:
+                    return None
+                self._reopened = frozenset(event.target_iid for event in events if event.target_iid is not None)
+            return self._reopened
 
     def _history_of(self, request: HistoryRequest, activity: Activity) -> IssueHistory | None:
         """The history of an activity; None if it does not end where the issue is now.
@@ -295,14 +333,23 @@ class Histories:
 
 
 def fetch_history(
-    session: Session, path: str, project: str, issue: Issue, kinds: Sequence[GitLabContainers]
+    session: Session,
+    path: str,
+    project: str,
+    issue: Issue,
+    kinds: Sequence[GitLabContainers],
+    states: Sequence[api_types.StateEvent] | None = None,
 ) -> IssueHistory:
-    """Fetch the moves and other events of an issue or merge request, whose path this is, by REST."""
+    """Fetch the moves and other events of an issue or merge request, whose path this is, by REST.
+
+    ``states`` are its closings and reopenings, if they are known.
+    """
     try:
         moves = tuple(move for kind in kinds for move in kind.fetch_moves(path, project))
         if not moves and not issue.milestones:
             return IssueHistory(issue.id)
-        states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
+        if states is None:
+            states = session.rows(api_types.StateEvent, f"{path}/resource_state_events", project)
         labels = tuple(LabelHistory(session, project).fetch(issue, path))
     except GoneError:
         try:
@@ -313,6 +360,13 @@ def fetch_history(
     except MalformedError as error:
         return IssueHistory(issue.id, fault=f"its events: {error.detail}")
     return IssueHistory(issue.id, (*state_events(issue, states), *labels), moves)
+
+
+def _states_of(row: api_types.Issue) -> list[api_types.StateEvent] | None:
+    """The closing of an issue that was never reopened, by its row; None if the row does not say when it was closed."""
+    if row.state == "opened":
+        return []
+    return None if row.closed_at is None else [api_types.StateEvent(row.closed_at, "closed", row.closed_by)]
 
 
 def without_history(issue: Issue, reason: str) -> UnreadRow:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from importlib.metadata import version
+from typing import Any
 
 from msgspec import Struct, field
 
 from connectors.gitlab.containers.kind import LicensedContainers
 from connectors.gitlab.milestone_findings import find_unread_merge_requests, find_unread_projects
-from connectors.gitlab.session import PROJECT_ERRORS, Session
+from connectors.gitlab.session import PROJECT_ERRORS, Session, TooHeavyError
 from connectors.shared.paths import path_of
 from connectors.shared.responses import clock_ahead, decode, host_of, rate_limit
 from connectors.shared.server_versions import Loss, ServerLine, is_older, limitations
 from sync.model.tracker_data import Project
 from sync.tracker.errors import ArchivedError, AuthError, GoneError, RefusedError, TrackerError
-from sync.tracker.preflight import Examination, Need, Obstacle, Right, Trigger, Unread, unread_roles
+from sync.tracker.preflight import Examination, Limitation, Need, Obstacle, Right, Trigger, Unread, unread_roles
 
 __all__ = ["examine"]
 
@@ -40,8 +41,10 @@ VERSIONS = ServerLine(
     losses=(
         Loss("15.3", "it is not known for whom a merge request waits"),
         Loss(TOKENS_SINCE, "a token's scopes and expiry are not known"),
-        Loss("15.8", "histories take one or two requests for each issue instead of one for 50 issues"),
+        Loss("15.5", "the comments of each status issue take a request of their own"),
+        Loss("15.8", "histories take a request for each issue that was ever changed instead of one for 50 issues"),
         Loss("16.3", "blocking links take one request for each open issue"),
+        Loss("16.7", "each project of a list takes a request when nothing changed; those of a group do not"),
         Loss("17.4", "epics have no owners, and what is below a nested epic counts as if it had always been there"),
         Loss(
             "17.5",
@@ -143,7 +146,11 @@ def examine(
     if merge_requests:
         switched_off = {str(access.project.id) for access in projects_access if not access.project.has_merge_requests}
         unread += find_unread_merge_requests(session, [each for each in known if each.id not in switched_off])
-    losses = [*limitations(VERSIONS, server), *(find_unread_projects(session, known) if milestones else ())]
+    losses = [
+        *limitations(VERSIONS, server),
+        *_graphql_losses(session),
+        *(find_unread_projects(session, known) if milestones else ()),
+    ]
     budget = rate_limit(answer, "REST, per minute")
     return Examination(
         account=account.username,
@@ -170,6 +177,25 @@ def _version(session: Session) -> str:
     with suppress(AuthError, *PROJECT_ERRORS):
         return decode(session.get("/version"), _Version, session.name).version
     return ""
+
+
+def _graphql_losses(session: Session) -> Iterator[Limitation]:
+    """Yield the cost of a connection that may not use GraphQL, such as one with a job token."""
+    if session.graphql:
+        try:
+            answer = session.query("query { currentUser { id } }", {})
+            data = decode(answer, dict[str, Any], session.name).get("data")
+            if isinstance(data, dict) and data.get("currentUser"):
+                return
+        except (GoneError, RefusedError):
+            pass
+        except (AuthError, TooHeavyError, *PROJECT_ERRORS):
+            return  # not for good
+    yield Limitation(
+        words="GraphQL is refused, so the first pull takes a request for each issue that was ever changed, a project "
+        "without changes takes three or four, and the comments of each status issue take one",
+        remedy="use an access token with the scope read_api, not a job token",
+    )
 
 
 # --- projects ------------------------------------------------------------------------------------------------------

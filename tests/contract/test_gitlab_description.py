@@ -20,7 +20,7 @@ import requests
 from graphql import build_schema, parse, validate
 from jsonschema import Draft202012Validator, FormatChecker
 
-from connectors.gitlab import closing_links, reviews
+from connectors.gitlab import closing_links, project_probe, reviews, threads
 from connectors.gitlab.apply import SET_HEALTH
 from connectors.gitlab.history_graphql import LINKS, QUERY, QUERY_WITH_LINKS
 from connectors.sandbox.world_data import Project
@@ -36,7 +36,7 @@ from sync.tracker.actions import (
     UpdateComment,
 )
 from sync.tracker.observed import Target
-from tests.contract.gitlab_side import Mirror, Side, served
+from tests.contract.gitlab_side import Mirror, Side, failing, served
 
 FILE = Path(__file__).parents[3] / "shared" / "spec" / "gitlab-cjuenger.trim.json"
 SCHEMA = FILE.with_name("gitlab_schema.graphql.gz")
@@ -209,6 +209,10 @@ def exercise(side: Side, project: Project) -> None:
         seen = connector.observe([Target(**to, issue=issue)])
         assert seen.failed == {}
         assert [asked.may_write for asked in seen.issues["m"].asked] == [True]
+    side.tracker.faults.append(failing("/api/graphql", 403))
+    by_rest = side.connect(status_labels=["milestone-status"]).observe([Target(**to, issue=key)])
+    assert by_rest.issues == seen.issues
+    side.tracker.faults.clear()
     connector.apply(DeleteComment(**to, issue=key, comment=comment))
     connector.apply(RemoveLabel(**to, issue=key, labels=("health::on-track",)))
     connector.apply(CloseIssue(**to, issue=key))
@@ -241,7 +245,13 @@ def test_the_query_is_in_the_schema() -> None:
     missing = "extend type Project { workItems(iids: [String!], first: Int, after: String): WorkItemConnection }"
     with gzip.open(SCHEMA, "rt", encoding="utf-8") as file:
         schema = build_schema(f"{file.read()}\n{missing}", assume_valid_sdl=True)
-    for query in (QUERY, QUERY_WITH_LINKS, LINKS, SET_HEALTH, closing_links.QUERY, reviews.QUERY):
+    probes = [project_probe._document(argument, ()) for argument in ("ids", "fullPaths")]
+    observations = [
+        threads._without(threads._PLACES, threads._LEVELS, frozenset()),
+        threads._without(threads._document(threads.PATHS), threads._ISSUE, frozenset()),
+    ]
+    own = (QUERY, QUERY_WITH_LINKS, LINKS, SET_HEALTH, closing_links.QUERY, reviews.QUERY)
+    for query in (*own, *probes, *observations):
         assert validate(schema, parse(query)) == []
     assert validate(schema, parse(QUERY.replace("createdAt", "created"))) != []
 

@@ -290,8 +290,32 @@ class TestHistory:
         assert requests_of(connector, Mirror(), "acme/app") == 4 + 1
         tracker.faults.append(failing("/api/graphql", 404))
         by_rest = side.connect()
-        assert requests_of(by_rest, Mirror(), "acme/app") == 4 + 1 + 10 * 2 + 1
-        assert requests_of(by_rest, Mirror(), "acme/app") == 4 + 10 * 2 + 1, "what was refused is not asked again"
+        assert requests_of(by_rest, Mirror(), "acme/app") == 4 + 1 + 1 + 10 + 1, "what was reopened, and one for each"
+        assert requests_of(by_rest, Mirror(), "acme/app") == 4 + 1 + 10 + 1, "what was refused is not asked again"
+
+    @pytest.mark.parametrize("events", [200, 403])
+    def test_without_graphql_an_issue_takes_one_request(self, side: Side, events: int) -> None:
+        tracker, clock = side.tracker, side.clock
+        tracker.premium = False
+        project, ada = side.filled("acme/app", 150), tracker.user("ada")
+        first, second = (tracker.milestone(project, name, at=project.created) for name in ("1.0", "2.0"))
+        for number, issue in project.issues.items():
+            if number > 20:
+                tracker.move(project, issue, [first.id], ada, clock.forward(minutes=1))
+            if number > 60:
+                tracker.close(issue, tracker.user("ben"), clock.forward(minutes=1))
+            if number > 140:
+                tracker.reopen(issue, ada, clock.forward(minutes=1))
+                tracker.move(project, issue, [second.id], ada, clock.forward(minutes=1))
+        whole = Mirror().pull(side.connect(), "acme/app")
+        tracker.faults.append(failing("/api/graphql", 403))
+        if events == 403:
+            tracker.faults.append(failing("/events?", 403))
+        got = Mirror()
+        used = requests_of(side.connect(concurrency=1), got, "acme/app")
+        each = 130 + 10 if events == 200 else 2 * 130
+        assert used == 3 + 2 + each + 1 + 1, "twenty were never touched"
+        assert (got.issues, got.histories) == (whole.issues, whole.histories)
 
     def test_status_issues_of_ours_are_not_asked_about(self, side: Side) -> None:
         tracker, project, _ = team(side)

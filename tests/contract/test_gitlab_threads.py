@@ -120,7 +120,7 @@ class TestRequests:
 
 
 class TestSame:
-    """What is observed by GraphQL is what REST shows."""
+    """Compare what is observed by GraphQL with what REST shows."""
 
     @pytest.mark.parametrize("version", ["", "17.4", "16.5", "15.4", "15.0"])
     @pytest.mark.parametrize("known", [True, False])

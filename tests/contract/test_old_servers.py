@@ -9,6 +9,7 @@ import pytest
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world_data import Fault
 from sync.cli.wiring import connect
 from sync.tracker.actions import SetNativeHealth
 from sync.tracker.errors import AuthError
@@ -105,8 +106,16 @@ def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Trac
                 "the maker of GitLab 15.0.0 has ended its support; milesync works with it",
                 "on GitLab 15.0.0 it is not known for whom a merge request waits",
                 "on GitLab 15.0.0 a token's scopes and expiry are not known",
-                "on GitLab 15.0.0 histories take one or two requests for each issue instead of one for 50 issues",
+                "on GitLab 15.0.0 the comments of each status issue take a request of their own",
+                (
+                    "on GitLab 15.0.0 histories take a request for each issue that was ever changed instead of one for "
+                    "50 issues"
+                ),
                 "on GitLab 15.0.0 blocking links take one request for each open issue",
+                (
+                    "on GitLab 15.0.0 each project of a list takes a request when nothing changed; those of a group do "
+                    "not"
+                ),
                 (
                     "on GitLab 15.0.0 epics have no owners, and what is below a nested epic counts as if it had always "
                     "been there"
@@ -130,6 +139,18 @@ def test_doctor_names_what_a_gitlab_of_a_version_lacks(lab: Tracker, version: st
     told = words_of(connected(lab), "acme/api")
     assert told[: len(words)] == words
     assert bool(told) is bool(words)
+
+
+@pytest.mark.parametrize("refusal", ["a job token", "403", "fine-grained"])
+def test_doctor_says_what_a_gitlab_without_graphql_costs(lab: Tracker, refusal: str) -> None:
+    lab.project("acme/api")
+    body = '{"data": {"currentUser": null}, "errors": [{"message": "does not support fine-grained access tokens"}]}'
+    if refusal != "a job token":
+        status = 403 if refusal == "403" else 200
+        lab.faults.append(Fault("status", "/api/graphql", times=99, status=status, body=body))
+    connector = connected(lab, job_token="sandbox") if refusal == "a job token" else connected(lab)
+    [words] = words_of(connector, "acme/api")
+    assert words.startswith("GraphQL is refused, so the first pull takes a request for each issue")
 
 
 @pytest.mark.parametrize(

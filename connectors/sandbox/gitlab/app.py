@@ -82,6 +82,7 @@ def application(tracker: Tracker) -> ASGIApp:
         ("GET", f"{issue}/resource_state_events", desk.state_events),
         ("GET", f"{issue}/resource_label_events", desk.label_events),
         ("GET", f"{issue}/resource_iteration_events", desk.iteration_events),
+        ("GET", "/api/v4/projects/{id}/events", desk.project_events),
         ("GET", "/api/v4/projects/{id}/iterations", desk.project_iterations),
         ("GET", "/api/v4/groups/{id}/iterations", desk.group_iterations),
         ("GET", "/api/v4/groups/{id}/epics", desk.group_epics),
@@ -406,6 +407,10 @@ class _Desk:
     def state_events(self, request: Request) -> Response:
         _, issue = self._issue(request)
         return paged(request, self.view.state_events(issue), lambda event: event)
+
+    def project_events(self, request: Request) -> Response:
+        project, action = self._project(request), request.query_params.get("action", "")
+        return paged(request, self.view.project_events(project, action), lambda event: event)
 
     def label_events(self, request: Request) -> Response:
         project, issue = self._issue(request)

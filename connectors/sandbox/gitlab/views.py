@@ -132,7 +132,7 @@ class View:
             "created_at": stamp(issue.created),
             "updated_at": stamp(issue.updated),
             "closed_at": stamp(issue.closed),
-            "closed_by": None,
+            "closed_by": self._closed_by(issue),
             "labels": sorted(issue.labels),
             "milestone": self.milestone(milestone, project) if milestone else None,
             "assignees": people,
@@ -166,6 +166,11 @@ class View:
         if self.tracker.premium and not self.tracker.licence_ended:
             shown |= self._licensed(issue, project, blocking)
         return shown
+
+    def _closed_by(self, issue: Issue) -> Json | None:
+        """Return who closed an issue that is closed now."""
+        closings = [change for change in issue.changes if change.field == "state" and change.new == "closed"]
+        return self.user(max(closings, key=lambda change: change.at).actor) if issue.closed and closings else None
 
     def _references(self, issue: Issue, project: Project) -> Json:
         base = f"{self.tracker.url}/api/v4/projects/{project.id}"
@@ -286,6 +291,29 @@ class View:
             }
             for change in sorted(issue.changes, key=lambda c: c.at)
             if change.field == "state"
+        ]
+
+    def project_events(self, project: Project, action: str) -> list[Json]:
+        """The closings and reopenings of all issues of a project, the newest first, as its list of events has them."""
+        changes = [
+            (change, issue)
+            for issue in project.issues.values()
+            for change in issue.changes
+            if change.field == "state" and action in ("", "reopened" if change.new == "open" else change.new)
+        ]
+        return [
+            {
+                "id": change.id,
+                "project_id": project.id,
+                "action_name": "reopened" if change.new == "open" else change.new,
+                "target_id": issue.id,
+                "target_iid": issue.number,
+                "target_type": "Issue",
+                "target_title": issue.title,
+                "created_at": stamp(change.at),
+                "author": self.user(change.actor),
+            }
+            for change, issue in sorted(changes, key=lambda pair: (pair[0].at, pair[0].id), reverse=True)
         ]
 
     def label_events(self, issue: Issue, project: Project) -> list[Json]:
