@@ -109,7 +109,7 @@ def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Trac
                 "on GitLab 15.0.0 the comments of each status issue take a request of their own",
                 (
                     "on GitLab 15.0.0 histories take a request for each issue that was ever changed instead of one for "
-                    "50 issues"
+                    "100 issues"
                 ),
                 "on GitLab 15.0.0 blocking links take one request for each open issue",
                 (
