@@ -192,7 +192,7 @@ class Reader:
         }
         if quiet:
             yield Page(complete=frozenset(quiet))
-        latest |= {id_: structs.replace(latest.get(id_, Cursor()), state=state) for id_, state in states.items()}
+        latest |= {id_: structs.replace(latest.get(id_, Cursor()), state=states.get(id_, "")) for id_ in known}
         for group in groups:
             changed = [project for project in group.projects if project.id not in quiet]
             yield from self._pull_group(structs.replace(group, projects=changed), latest, early, order, containers)

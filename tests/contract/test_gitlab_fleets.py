@@ -297,6 +297,19 @@ class TestInterrupted:
         got.pull(side.connect(history="none"), *keys)
         assert str(extra.id) not in got.milestones
 
+    def test_a_pull_of_one_project_alone_forgets_its_state(self, side: Side) -> None:
+        """A milestone that it stores may be deleted before the next probe, which then shows the former state again."""
+        projects = fleet(side, 4)
+        keys = keys_of(projects, "list")
+        got = Mirror().pull(side.connect(), *keys)
+        side.clock.forward(hours=1)
+        extra = side.tracker.milestone(projects[1], "2.0")
+        side.clock.forward(hours=1)
+        assert str(extra.id) in got.pull(side.connect(), projects[1].key).milestones
+        del projects[1].milestones[extra.id]
+        side.clock.forward(hours=1)
+        assert str(extra.id) not in got.pull(side.connect(), *keys).milestones
+
     def test_rows_that_cannot_be_read_are_asked_for_again(self, side: Side) -> None:
         projects = fleet(side, 4)
         keys = keys_of(projects, "list")
