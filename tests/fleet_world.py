@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from connectors.sandbox.server import Sandbox
@@ -23,6 +24,27 @@ from sync.tracker.protocol import Setup
 from tests.contract.team_rounds import MONDAY, Clock
 
 UNLIMITED = 10**9
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The requests that are wanted: ``quiet`` for a number of projects, ``sweep`` for projects and status issues."""
+
+    quiet: Callable[[int], int]
+    sweep: Callable[[int, int], int]
+
+
+WANTED: Mapping[str, Wanted] = {
+    "github": Wanted(
+        quiet=lambda projects: 2 * projects if projects <= 3 else ceil(projects / 50),
+        sweep=lambda projects, issues: WANTED["github"].quiet(projects) + ceil(issues / 10) + ceil(projects / 50),
+    ),
+    "gitlab": Wanted(
+        quiet=lambda projects: projects // 50 + 4,
+        sweep=lambda projects, issues: WANTED["gitlab"].quiet(projects) + ceil(issues / 10) + 2,
+    ),
+}
+"""By tracker. A dialect without a row is measured, too."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """Probe many repositories in one request, and list what exists in one repository.
 
 A batch probe costs two points. It shows the newest update and the number of issues, pull requests and milestones of
-each repository.
-Its result counts as "unchanged" only after conditional requests, which see more, have confirmed the same result once.
+each repository, to the second. A second change within the same second does not show, and replicas lag. So a result
+counts only if its newest update was at least `SETTLING_TIME` ago by GitHub's clock: everything that is read after it
+holds that update, and every later change has a later time.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -17,11 +19,15 @@ import msgspec
 from connectors.github import api_types
 from connectors.github.queries import IN_MILESTONES, MORE_IN_MILESTONE, visibility
 from connectors.github.session import PROJECT_ERRORS, Session, TooHeavyError
+from connectors.shared.responses import Number, Time
 
 __all__ = ["BATCH", "current_name", "existing_issues", "probe_many", "pull_requests_in_milestones"]
 
 BATCH = 50
 """Repositories in one request."""
+
+SETTLING_TIME = timedelta(minutes=2)
+"""Age from which the newest update of a repository is final: GitHub's replicas differ by less."""
 
 _STATE = """
     issues(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}) { totalCount nodes { id updatedAt } }
@@ -41,6 +47,38 @@ _ISSUE_IDS = """query There($owner: String!, $name: String!, $after: String) {
 }"""
 
 
+class _Update(api_types.Wire, frozen=True):
+    """Issue, pull request or milestone with the time of its last update."""
+
+    id: str
+    updated_at: Time
+
+
+class _Latest(api_types.Wire, frozen=True):
+    """Number of issues, pull requests or milestones, and the one that was updated last."""
+
+    total_count: Number
+    nodes: tuple[_Update | None, ...]
+
+
+class _State(api_types.Wire, frozen=True):
+    """Result of a batch probe for one repository. Older servers have ``isPrivate`` instead of ``visibility``."""
+
+    id: str
+    name_with_owner: str
+    issues: _Latest
+    pull_requests: _Latest
+    milestones: _Latest
+    visibility: str = ""
+    is_private: bool = False
+
+    @property
+    def updates(self) -> Iterator[datetime]:
+        """The times (UTC) of the last updates."""
+        lists = (self.issues, self.pull_requests, self.milestones)
+        return (update.updated_at for latest in lists for update in latest.nodes if update is not None)
+
+
 @cache
 def _document(count: int, lacking: frozenset[str]) -> str:
     state = f"{{ id nameWithOwner {visibility(lacking)}{_STATE} }}"
@@ -50,9 +88,10 @@ def _document(count: int, lacking: frozenset[str]) -> str:
 
 
 def probe_many(session: Session, names: Mapping[str, str]) -> dict[str, str]:
-    """Probe repositories. Return a checksum per configured name that differs only when something changed.
+    """Probe repositories. Return a checksum per configured name that differs when something changed.
 
-    ``names`` maps the configured name to the current name. A repository that cannot be read is left out.
+    ``names`` maps the configured name to the current name. A repository that cannot be read, or that changed less than
+    `SETTLING_TIME` ago, is left out.
     """
     configured = list(names)
     batches = [configured[i : i + BATCH] for i in range(0, len(configured), BATCH)]
@@ -66,19 +105,24 @@ def _probe_batch(session: Session, names: Mapping[str, str], batch: Sequence[str
     variables: dict[str, Any] = {}
     for i, name in enumerate(batch):
         variables[f"o{i}"], _, variables[f"n{i}"] = names[name].partition("/")
+    sent_at = session.clock()
     try:
         document = partial(_document, len(batch))
-        reply = session.query(document, variables, dict[str, dict[str, Any] | None], "", divisible=True)
+        type_ = dict[str, _State | None]
+        reply = session.query(document, variables, type_, "", divisible=True)
     except (*PROJECT_ERRORS, TooHeavyError):
         return {}
-    repositories = reply.data or {}
-    return {name: _checksum(state) for i, name in enumerate(batch) if (state := repositories.get(f"r{i}"))}
+    ahead = session.caller.clock_ahead
+    if ahead is None:
+        return {}
+    settled, repositories = sent_at + ahead - SETTLING_TIME, reply.data or {}
+    states = ((name, repositories.get(f"r{i}")) for i, name in enumerate(batch))
+    return {name: _checksum(state) for name, state in states if state and all(at < settled for at in state.updates)}
 
 
-def _checksum(state: Mapping[str, Any]) -> str:
-    """Checksum of a repository's state, independent of the order of its fields."""
-    ordered = msgspec.json.encode(state, order="sorted")
-    return f"{zlib.crc32(ordered):08x}{zlib.adler32(ordered):08x}"
+def _checksum(state: _State) -> str:
+    encoded = msgspec.json.encode(state)
+    return f"{zlib.crc32(encoded):08x}{zlib.adler32(encoded):08x}"
 
 
 def current_name(session: Session, name: str, project: str) -> str:

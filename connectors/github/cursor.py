@@ -43,9 +43,10 @@ class Cursor(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_STOR
     ``optional_fields`` instead: the optional fields that the server had.
 
     ``issues_etag`` and ``milestone_etags`` (address and ETag of each page) are set only after a complete pull.
-    ``batch_state`` is the result of the batch probe under which nothing had changed. ``swept_at`` is the time of the
-    last deletion sweep. ``scope`` is a fingerprint of the options that the issues were read for. ``unread``
-    are the numbers of the issues and pull requests that could not be read: each pull asks for them again.
+    ``batch_state`` is the result of the last batch probe that is complete here: everything of that state was read
+    after it; empty while a pull is under way. ``swept_at`` is the time of the last deletion sweep. ``scope`` is a
+    fingerprint of the options that the issues were read for. ``unread`` are the numbers of the issues and pull
+    requests that could not be read: each pull asks for them again.
     """
 
     configured_name: str

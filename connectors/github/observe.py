@@ -1,5 +1,7 @@
 """Observe status issues: their labels and our comments, ten issues in a request, long threads to the end.
 
+Before, one request for fifty repositories lists their labels, and finds status issues whose numbers are not known.
+
 A comment is ours if the token's own account wrote it (``viewerDidAuthor``, for users and Apps alike) and it carries
 a marker. A person may give commands with the permission write or admin in the repository. Organisation members are
 checked too, since membership alone gives no such right. Commands in a hidden comment are ignored.
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +33,9 @@ __all__ = ["Observer"]
 BATCH = 10
 """Status issues in one request; each may bring a hundred comments."""
 
+REPOSITORIES = 50
+"""Repositories in one request; each may bring a hundred labels and a hundred issues."""
+
 _BELOW_WRITE = ("READ", "TRIAGE")
 _INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
 """Author associations for which the permission to write is checked; all others have none."""
@@ -44,22 +50,20 @@ _THREAD = f"""
   timelineItems(last: 1, itemTypes: [CLOSED_EVENT, REOPENED_EVENT]) {{
     nodes {{ ... on ClosedEvent {{ createdAt {_ACTOR} }} ... on ReopenedEvent {{ createdAt {_ACTOR} }} }}
   }}"""
+_CANDIDATES = """issues(
+    first: 100, after: $after, filterBy: {labels: $labels}, orderBy: {field: CREATED_AT, direction: ASC}
+  ) { pageInfo { hasNextPage endCursor } nodes { number body viewerDidAuthor author { login } } }"""
+_LABEL_PAGE = "labels(first: 100, after: $after) { pageInfo { hasNextPage endCursor } nodes { id name } }"
 _VIEWER = "query Viewer { viewer { id login } }"
 _COMMENTS_LATER = f"""query Comments($issue: ID!, $after: String!) {{
   node(id: $issue) {{ ... on Issue {{ comments(first: 100, after: $after) {{ {_COMMENTS} }} }} }}
 }}"""
-_LABELLED = """query Labelled($owner: String!, $name: String!, $labels: [String!], $after: String) {
-  repository(owner: $owner, name: $name) {
-    issues(
-      first: 100, after: $after, filterBy: {labels: $labels}, orderBy: {field: CREATED_AT, direction: ASC}
-    ) { pageInfo { hasNextPage endCursor } nodes { number body viewerDidAuthor author { login } } }
-  }
-}"""
-_LABELS = """query Labels($owner: String!, $name: String!, $after: String) {
-  repository(owner: $owner, name: $name) {
-    labels(first: 100, after: $after) { pageInfo { hasNextPage endCursor } nodes { id name } }
-  }
-}"""
+_LABELLED = f"""query Labelled($owner: String!, $name: String!, $labels: [String!], $after: String) {{
+  repository(owner: $owner, name: $name) {{ {_CANDIDATES} }}
+}}"""
+_LABELS = f"""query Labels($owner: String!, $name: String!, $after: String) {{
+  repository(owner: $owner, name: $name) {{ {_LABEL_PAGE} }}
+}}"""
 
 
 class _IssueAddress(Struct, frozen=True):
@@ -70,6 +74,13 @@ class _IssueAddress(Struct, frozen=True):
     number: int
 
 
+class _FirstPages(Struct, frozen=True):
+    """First page of a repository's labels, and of the issues that may be status issues; None if not asked for."""
+
+    labels: api_types.Pages[api_types.Label]
+    issues: api_types.Pages[msgspec.Raw] | None = None
+
+
 class _Search(Struct, frozen=True):
     """Result of the search for the status issues of one repository."""
 
@@ -77,6 +88,21 @@ class _Search(Struct, frozen=True):
     addresses: list[_IssueAddress]
     claims: dict[str, Claim]
     failed: dict[str, TrackerError]
+
+
+@cache
+def _search_document(count: int) -> str:
+    """Document for the first pages of repositories ``r0 ...``; with issues where ``$s0 ...`` says so."""
+    variables = ", ".join(f"$o{i}: String!, $n{i}: String!, $s{i}: Boolean!" for i in range(count))
+    fields = "\n".join(
+        f"  r{i}: repository(owner: $o{i}, name: $n{i}) {{ ...Labels ...Candidates @include(if: $s{i}) }}"
+        for i in range(count)
+    )
+    return f"""query Search($labels: [String!], $after: String, {variables}) {{
+{fields}
+}}
+fragment Labels on Repository {{ {_LABEL_PAGE} }}
+fragment Candidates on Repository {{ {_CANDIDATES} }}"""
 
 
 @cache
@@ -109,8 +135,10 @@ class Observer:
         labels: dict[str, frozenset[str]] = {}
         addresses: list[_IssueAddress] = []
         claims: dict[str, Claim] = {}
-        results = self._session.caller.map_all(self._search, by_project.values())
-        for group, result in zip(by_project.values(), results, strict=True):
+        groups = list(by_project.values())
+        firsts = self._first_pages(groups)
+        results = self._session.caller.map_all(lambda pair: self._search(*pair), zip(groups, firsts, strict=True))
+        for group, result in zip(groups, results, strict=True):
             if isinstance(result, TrackerError):
                 failed |= {target.milestone: result for target in group}
             else:
@@ -139,39 +167,97 @@ class Observer:
 
     # --- search ----------------------------------------------------------------------------------------------------
 
-    def _search(self, targets: Sequence[Target]) -> _Search | TrackerError:
-        """Fetch a repository's labels, and find the status issues of its milestones and the claims of others."""
-        repository = targets[0].project_key
-        claims: dict[str, Claim] = {}
-        failed: dict[str, TrackerError] = {}
+    def _first_pages(self, groups: Sequence[Sequence[Target]]) -> list[_FirstPages | TrackerError]:
+        """Fetch the first pages of each group's repository."""
+        batches = [groups[i : i + REPOSITORIES] for i in range(0, len(groups), REPOSITORIES)]
+        return [page for pages in self._session.caller.map_all(self._batch_of_pages, batches) for page in pages]
+
+    def _batch_of_pages(self, groups: Sequence[Sequence[Target]]) -> list[_FirstPages | TrackerError]:
+        repositories = [group[0].project_key for group in groups]
+        variables: dict[str, object] = {"labels": self._status_labels[:1]}
+        for i, (repository, group) in enumerate(zip(repositories, groups, strict=True)):
+            variables[f"o{i}"], _, variables[f"n{i}"] = repository.partition("/")
+            variables[f"s{i}"] = any(not target.issue for target in group)
         try:
-            owner, name = self._session.split_name(repository, repository)
-            variables = {"owner": owner, "name": name}
-            labels = frozenset(
-                label.name for label in self._session.pages(_LABELS, variables, api_types.Label, repository)
+            document = _search_document(len(groups))
+            reply = self._session.query(
+                document, variables, dict[str, msgspec.Raw], repositories[0], divisible=len(groups) > 1
             )
+        except TooHeavyError:
+            half = len(groups) // 2
+            return self._batch_of_pages(groups[:half]) + self._batch_of_pages(groups[half:])
+        except PROJECT_ERRORS as error:
+            return [error] * len(groups)
+        return [self._pages_of(reply, f"r{i}", repository) for i, repository in enumerate(repositories)]
+
+    def _pages_of(
+        self, reply: api_types.Reply[dict[str, msgspec.Raw]], alias: str, repository: str
+    ) -> _FirstPages | TrackerError:
+        """Return the first pages of one repository of an answer."""
+        name = self._session.name
+        try:
+            self._session.split_name(repository, repository)
+            errors = [error for error in reply.errors if not error.path or error.path[0] == alias]
+            self._session.raise_errors(errors, repository)
+            row = (reply.data or {}).get(alias, msgspec.Raw(b"null"))
+            pages = decode_row(row, _FirstPages | None, name, repository)  # type: ignore[arg-type]
+        except PROJECT_ERRORS as error:
+            return error
+        return pages or GoneError(name, repository)
+
+    def _search(self, targets: Sequence[Target], first: _FirstPages | TrackerError) -> _Search | TrackerError:
+        """Return a repository's labels, the status issues of its milestones, and the claims of others.
+
+        ``first`` are the first pages; later ones are fetched.
+        """
+        if isinstance(first, TrackerError):
+            return first
+        repository = targets[0].project_key
+        wanted = {target.milestone: target for target in targets if not target.issue}
+        try:
+            labels = frozenset(label.name for label in self._labels(first.labels, repository))
             addresses = [_IssueAddress(t, *normalize.parse_key(t.issue, repository)) for t in targets if t.issue]
-            wanted = {target.milestone: target for target in targets if not target.issue}
             try:
-                numbers, foreign = self._find_by_marker(repository, variables, wanted) if wanted else ({}, {})
+                numbers, foreign = self._find_by_marker(first.issues, repository, wanted)
             except MalformedError as error:  # a row that cannot be read may be the status issue of any of them
-                return _Search(labels, addresses, claims, dict.fromkeys(wanted, error))
-            addresses += [_IssueAddress(wanted[uid], repository, numbers[uid]) for uid in wanted if uid in numbers]
-            claims = {uid: foreign[uid] for uid in wanted if uid in foreign and uid not in numbers}
+                return _Search(labels, addresses, {}, dict.fromkeys(wanted, error))
         except PROJECT_ERRORS as error:
             return error
         except ValueError:
             return RefusedError(self._session.name, repository, "write an issue as owner/name#12")
-        return _Search(labels, addresses, claims, failed)
+        addresses += [_IssueAddress(wanted[uid], repository, numbers[uid]) for uid in wanted if uid in numbers]
+        claims = {uid: foreign[uid] for uid in wanted if uid in foreign and uid not in numbers}
+        return _Search(labels, addresses, claims, {})
+
+    def _labels(self, first: api_types.Pages[api_types.Label], repository: str) -> Iterator[api_types.Label]:
+        yield from first.nodes
+        if first.page_info.has_next_page:
+            variables = self._later(first, repository)
+            yield from self._session.pages(_LABELS, variables, api_types.Label, repository)
+
+    def _candidates(self, first: api_types.Pages[msgspec.Raw] | None, repository: str) -> Iterator[api_types.Candidate]:
+        """Yield the issues that may be status issues, oldest first. Raises `MalformedError` for an unreadable one."""
+        if first is None:
+            return
+        for row in first.nodes:
+            yield decode_row(row, api_types.Candidate, self._session.name, repository)
+        if first.page_info.has_next_page:
+            variables = {**self._later(first, repository), "labels": self._status_labels[:1]}
+            yield from self._session.pages(_LABELLED, variables, api_types.Candidate, repository)
+
+    def _later(self, first: api_types.Pages[Any], repository: str) -> dict[str, Any]:
+        """Return the variables for the page after the first one."""
+        owner, name = self._session.split_name(repository, repository)
+        after = self._session.next_cursor(first, self._session.caller.guard(repository), repository)
+        return {"owner": owner, "name": name, "after": after}
 
     def _find_by_marker(
-        self, repository: str, variables: Mapping[str, str], wanted: Mapping[str, Target]
+        self, first: api_types.Pages[msgspec.Raw] | None, repository: str, wanted: Mapping[str, Target]
     ) -> tuple[dict[str, int], dict[str, Claim]]:
         """Find the oldest issue with each milestone's marker, by milestone uid: our issues, and claims of others."""
-        variables = {**variables, "labels": self._status_labels[:1]}  # type: ignore[dict-item]
         numbers: dict[str, int] = {}
         claims: dict[str, Claim] = {}
-        for issue in self._session.pages(_LABELLED, variables, api_types.Candidate, repository):
+        for issue in self._candidates(first, repository):
             marker = find_marker(issue.body)
             target = status_issue_of(marker, wanted)
             claimed = target or claimed_target(marker, wanted)

@@ -161,12 +161,12 @@ class Reader:
         }
         names, failed = self.resolve(projects)
         known = {name: known[name] for name in names if name in known}
-        complete = {name: cursor.name for name, (_, cursor) in known.items() if not cursor.next_number}
-        states = probe_many(self._session, complete) if len(complete) > FEW_REPOSITORIES else {}
+        current = {name: known[name][1].name if name in known else name for name in names}
+        states = probe_many(self._session, current) if len(current) > FEW_REPOSITORIES else {}
         confirmed = [
             name
-            for name, state in states.items()
-            if known[name][1].batch_state == state and known[name][1].milestone_etags and known[name][1].is_all_read
+            for name, (_, cursor) in known.items()
+            if cursor.batch_state and cursor.batch_state == states.get(name) and cursor.is_all_read
         ]
         results = self._probe(known, [name for name in names if name not in confirmed])
         gained = self._gained(known, [name for name in known if not isinstance(results.get(name), TrackerError)])
@@ -182,8 +182,9 @@ class Reader:
                 failed=failed,
             )
         for name, result in changed.items():
+            reader = _RepositoryReader(self._session, self._sweeps, self._scope, name, result, states.get(name, ""))
             try:
-                yield from _RepositoryReader(self._session, self._sweeps, self._scope, name, result).pages()
+                yield from reader.pages()
             except PROJECT_ERRORS as error:
                 yield Page(failed={name: error})
 
@@ -215,13 +216,19 @@ class Reader:
 
 
 class _RepositoryReader:
-    """Reader of one changed repository. ``name`` is its configured name."""
+    """Reader of one changed repository. ``name`` is its configured name, ``state`` the result of the batch probe."""
 
     def __init__(
-        self, session: Session, sweeps: SweepSchedule, scope: Callable[[str], str], name: str, result: ProbeResult
+        self,
+        session: Session,
+        sweeps: SweepSchedule,
+        scope: Callable[[str], str],
+        name: str,
+        result: ProbeResult,
+        state: str,
     ) -> None:
         self._session, self._sweeps, self._scope = session, sweeps, scope
-        self._name, self._probe = name, result
+        self._name, self._probe, self._state = name, result, state
         self._batch = BatchSize(CHUNK)
 
     def pages(self) -> Iterator[Page]:
@@ -363,7 +370,7 @@ class _RepositoryReader:
         """
         since, after, has_nameless = cursor.since, "", False
         guard = self._session.caller.guard(self._name, max_pages=MAX_PAGES_STORED)
-        latest = msgspec.structs.replace(cursor, unread=(), milestone_etags=())
+        latest = msgspec.structs.replace(cursor, unread=(), milestone_etags=(), batch_state="")
         while True:
             repository = self._changed_page(queries.changed, api_types.Changed, cursor, after)
             if repository.id != project_id or (repository.name_with_owner != cursor.name and cursor.since is not None):
@@ -556,7 +563,7 @@ class _RepositoryReader:
         The cursor loses their ETags until the pull is complete: the list may change back to what it was before.
         """
         if self._probe.milestones is not None:
-            forgotten = msgspec.structs.replace(cursor, milestone_etags=()).encode()
+            forgotten = msgspec.structs.replace(cursor, milestone_etags=(), batch_state="").encode()
             yield Page(
                 milestones=tuple(normalize.milestone(milestone, project_id) for milestone in self._probe.milestones),
                 all_milestones=frozenset([project_id]),
@@ -565,9 +572,9 @@ class _RepositoryReader:
             )
 
     def _last_page(self, project_id: str, cursor: Cursor, issues_etag: str | None = None) -> Page:
-        """The page that completes the repository: only its cursor holds the ETags.
+        """The page that completes the repository: only its cursor holds the ETags and the state of the batch probe.
 
-        ``issues_etag`` replaces the probe's ETag; None keeps that.
+        ``issues_etag`` replaces the probe's ETag, and then the next pull asks for changes; None keeps that.
         """
         complete = msgspec.structs.replace(
             cursor,
@@ -575,7 +582,7 @@ class _RepositoryReader:
             read_count=0,
             issues_etag=self._probe.issues_etag if issues_etag is None else issues_etag,
             milestone_etags=self._probe.milestone_etags,
-            batch_state="",
+            batch_state=self._state if issues_etag is None else "",
         ).with_schema(self._session.schema.memory)
         return Page(complete=frozenset([project_id]), cursors={project_id: complete.encode()})
 

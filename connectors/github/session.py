@@ -190,6 +190,7 @@ class Session:
                 *(() if self.issue_fields.date else ("itemFields",)),
             )
         )
+        self.clock = setup.clock
         self._setup = setup
         self._credentials = _Credentials(setup)
         self._idle: deque[_Client] = deque()

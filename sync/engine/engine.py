@@ -160,7 +160,7 @@ class Engine:
 
     def _write_back(self) -> Result:
         assessed = self.assess()
-        plan = self.plan(assessed)
+        plan = self.plan(assessed, to_write=True)
         result = Result(assessed=assessed, plan=plan, failures=self.failures)
         self.apply_into(result)
         self.store.finish_run(self.run_id, result.summary())
@@ -213,16 +213,16 @@ class Engine:
     # --- plan ------------------------------------------------------------------------------------------------------
 
     @span("plan")
-    def plan(self, assessed: Sequence[AssessedMilestone], *, fresh: bool = False) -> Plan:
+    def plan(self, assessed: Sequence[AssessedMilestone], *, fresh: bool = False, to_write: bool = False) -> Plan:
         """Return the writes that bring the trackers to the desired state.
 
-        A status issue is observed where the pull shows a change, once a day, and where the plan would write to it.
-        ``fresh`` observes all of them.
+        A status issue is observed where the pull shows a change, once a day, and where the plan would write to it;
+        ``to_write``: only where the policy allows it. ``fresh`` observes all of them.
         """
         self.progress("plan", "")
         if self.instance_refusal():
             return Plan()
-        plan = self.planner.plan(assessed, fresh=fresh)
+        plan = self.planner.plan(assessed, fresh=fresh, to_write=to_write)
         self._record_obstacles(plan, assessed)
         return plan
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from sync.assess.milestone import AssessedMilestone
+from sync.model.policy import Policy
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress
 from sync.store.database import StoreError
@@ -70,12 +71,17 @@ class Observer:
         return self._ready
 
     def remembered(self, assessed: Sequence[AssessedMilestone]) -> dict[str, StatusIssue | None]:
-        """Return the stored observations that are still valid, by milestone (uid); None: it had no status issue."""
+        """Return the stored observations that are still valid, by milestone (uid); None: it had no status issue.
+
+        That there is none stays valid while nothing is written there (policy ``plan``).
+        """
         now, by_uid = self.clock(), {milestone.uid: milestone for milestone in assessed}
         obstacles = self.store.obstacles()
         recent: dict[str, tuple[StatusIssue | None, datetime]] = {}
         for uid, (issue, at) in self.store.last_observations().items():
-            if uid not in by_uid or abs(now - at) >= SWEEP:
+            if uid not in by_uid:
+                continue
+            if abs(now - at) >= SWEEP and (issue is not None or _may_write(by_uid[uid])):
                 continue
             if issue is not None and _has_unusable_part(issue):
                 continue  # a person may repair an unusable board or attachment at any time
@@ -179,6 +185,10 @@ def merge_observations(first: Observed, second: Observed) -> Observed:
         claims={**first.claims, **second.claims},
         closed_to_commands=first.closed_to_commands | second.closed_to_commands,
     )
+
+
+def _may_write(milestone: AssessedMilestone) -> bool:
+    return milestone.connection.policy_of(milestone.project.key) is not Policy.PLAN
 
 
 def _has_unusable_part(issue: StatusIssue) -> bool:

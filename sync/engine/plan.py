@@ -36,12 +36,12 @@ class Planner:
     finished_labels: list[tuple[str, list[ItemLabel]]] = field(default_factory=list)
     """Item labels whose reason has ended, by tracker URL; their rows may be deleted from the store."""
 
-    def plan(self, assessed: Sequence[AssessedMilestone], *, fresh: bool) -> Plan:
+    def plan(self, assessed: Sequence[AssessedMilestone], *, fresh: bool, to_write: bool = False) -> Plan:
         """Return the writes that bring the trackers to the desired state.
 
-        A status issue is observed where the pull shows a change, once a day, and where the plan would write to it.
-        ``fresh`` observes all of them. Of the summaries to rewrite for a new day, or after a change of the forecast's
-        method, the plan holds as many as the limits allow.
+        A status issue is observed where the pull shows a change, once a day, and where the plan would write to it;
+        ``to_write``: only where the policy allows it. ``fresh`` observes all of them. Of the summaries to rewrite for a
+        new day, or after a change of the forecast's method, the plan holds as many as the limits allow.
         """
         managed = [
             milestone
@@ -55,7 +55,8 @@ class Planner:
         missing = [m for m in managed if m.uid not in stored and m.uid not in early]
         seen = merge_observations(self.observer.early, self.observer.observe(missing))
         plan, later = self._spread(self._reconcile(managed, stored, seen), assessed)
-        writes = [action for action in plan.actions if kind_of(action).is_observable]
+        planned = [action for _, action in allowed_writes(plan, assessed)] if to_write else plan.actions
+        writes = [action for action in planned if kind_of(action).is_observable]
         touched = {action.milestone for action in writes} - seen.issues.keys() - seen.failed.keys()
         outdated = [milestone for milestone in managed if milestone.uid in touched and milestone.uid in stored]
         if outdated:

@@ -17,36 +17,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from math import ceil
+from collections.abc import Iterator
 
 import structlog
 
 from sync.model.policy import Policy
 from tests.contract.team_rounds import DIALECTS
-from tests.fleet_world import Cost, fleet
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The requests that are wanted: ``quiet`` for a number of projects, ``sweep`` for projects and status issues."""
-
-    quiet: Callable[[int], int]
-    sweep: Callable[[int, int], int]
-
-
-WANTED: Mapping[str, Wanted] = {
-    "github": Wanted(
-        quiet=lambda projects: 2 * projects if projects <= 3 else ceil(projects / 50),
-        sweep=lambda projects, issues: WANTED["github"].quiet(projects) + ceil(issues / 10) + ceil(projects / 50),
-    ),
-    "gitlab": Wanted(
-        quiet=lambda projects: projects // 50 + 4,
-        sweep=lambda projects, issues: WANTED["gitlab"].quiet(projects) + ceil(issues / 10) + 2,
-    ),
-}
-"""By tracker. A dialect without a row is measured, too."""
+from tests.fleet_world import WANTED, Cost, fleet
 
 
 def rows(kind: str, projects: int, milestones: int) -> Iterator[tuple[str, Cost, int | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -511,7 +511,16 @@ def test_a_redirect_to_another_host_is_not_followed(there: Small, clock: Clock) 
 # --- many repositories, and what is still there ---------------------------------------------------------------------
 
 
-def test_many_quiet_repositories_take_one_request(there: Small, clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "pulls",
+    [
+        [(3, 1 + 8 * 4), (0, 1), (60, 1)],
+        [(0, 1 + 8 * 4), (0, 1 + 8 * 2), (3, 1 + 8 * 2), (0, 1), (60, 1)],
+    ],
+    ids=["changed before", "changed just now"],
+)
+def test_many_quiet_repositories_take_one_request(there: Small, clock: Clock, pulls: Sequence[tuple[int, int]]) -> None:
+    """``pulls``: minutes before each pull, and its requests."""
     hub, ada = there.tracker, there.tracker.user("ada")
     places = [hub.project(f"acme/r{n}") for n in range(8)]
     for place in places:
@@ -519,8 +528,9 @@ def test_many_quiet_repositories_take_one_request(there: Small, clock: Clock) ->
         hub.issue(place, "one", ada)
     names = [place.key for place in places]
     connector = connected(hub, clock)
-    cursors = pulled(connector, names).cursors
-    for expected in (1 + 2 * 8, 1, 1):
+    cursors: dict[str, str] = {}
+    for minutes, expected in pulls:
+        clock.pass_(minutes=minutes)
         before = connector.requests
         got = pulled(connector, names, cursors)
         cursors |= got.cursors
@@ -549,6 +559,53 @@ def test_a_change_in_the_second_of_the_last_reading_is_seen_by_all_the_same(ther
     hub.close(places[2].issues[1], ada, clock.now)
     got = pulled(connector, names, cursors)
     assert [issue.state for issue in got.issues.values()] == [State.CLOSED]
+
+
+@pytest.mark.parametrize("pulls", [1, 2])
+def test_a_second_change_of_a_second_is_seen_after_it_was_read(there: Small, clock: Clock, pulls: int) -> None:
+    """Also when it comes right after the confirmation by the other requests."""
+    hub, ada = there.tracker, there.tracker.user("ada")
+    places = [hub.project(f"acme/r{n}") for n in range(5)]
+    for place in places:
+        hub.issue(place, "one", ada)
+    names = [place.key for place in places]
+    connector = connected(hub, clock)
+    cursors: dict[str, str] = {}
+    for _ in range(pulls):
+        cursors |= pulled(connector, names, cursors).cursors
+    hub.close(places[2].issues[1], ada, clock.now)
+    clock.pass_(hours=1)
+    got = pulled(connector, names, cursors)
+    assert [issue.state for issue in got.issues.values()] == [State.CLOSED]
+
+
+def test_an_interrupted_pull_of_many_repositories_is_continued(there: Small, clock: Clock) -> None:
+    """What the combined query showed before it does not count as read."""
+    hub, ada = there.tracker, there.tracker.user("ada")
+    places = [hub.project(f"acme/r{n}") for n in range(5)]
+    for place in places:
+        for n in range(150):
+            hub.issue(place, f"item {n}", ada)
+    names = [place.key for place in places]
+    clock.pass_(hours=1)
+    connector, cursors = connected(hub, clock), dict[str, str]()
+    for page in connector.pull(names, {}):
+        cursors |= page.cursors
+        if page.issues:
+            break
+    assert len(pulled(connector, names, cursors).issues) == 5 * 150 - 100
+    got = pulled(connector, names)
+    for place in places:
+        hub.close(place.issues[1], ada)
+    clock.pass_(hours=1)
+    cursors = dict(got.cursors)
+    for page in connector.pull(names, cursors):
+        cursors |= page.cursors
+        if page.issues:
+            break
+    got = pulled(connector, names, cursors)
+    assert len(got.complete) == 5
+    assert sum(issue.state is State.CLOSED for issue in got.issues.values()) >= 4
 
 
 def test_a_repository_that_a_glance_cannot_see_is_looked_at(there: Small, clock: Clock) -> None:

@@ -156,7 +156,7 @@ def test_many_status_issues_come_in_few_requests(there: Small, clock: Clock) -> 
         wanted.append(one)
     seen = connector.observe(wanted)
     assert seen.issues.keys() == {target.milestone for target in wanted}
-    assert connector.requests == 1 + 1 + 5
+    assert connector.requests == 1 + 5
 
 
 def test_a_status_issue_that_is_gone_or_closed(there: Small, clock: Clock) -> None:

@@ -46,6 +46,8 @@ class Team:
         self.renamed = False
         if self.hub.kind == "github":
             side.options["containers"] = ["milestones", "parents"]
+            for n in range(rng.choice((0, 2))):  # with four repositories, one request asks for the changes of all
+                self.hub.project(f"acme/quiet{n}")
         if side.several:
             side.options["containers"] = ["versions", "sprints", "epics"]
             for n in range(3):
@@ -209,8 +211,9 @@ class Team:
 
 def pulled(side: SandboxSide, store: Store, rng: Random | None = None, team: Team | None = None) -> None:
     """A pull by a new connector. With ``rng`` people go on meanwhile, and it may be killed after any page."""
+    quiet = [key for key in side.tracker.projects if "quiet" in key]
     with closing(side.connect(concurrency=rng.choice((1, 4)) if rng else 3)) as connector:
-        for page in connector.pull([side.project, side.other], store.cursors(connector.base_url)):
+        for page in connector.pull([side.project, side.other, *quiet], store.cursors(connector.base_url)):
             assert not page.failed
             store.save(connector.base_url, page, side.now())
             if not rng or rng.random() < 0.5:
@@ -291,7 +294,7 @@ def test_incremental_pulls_fill_the_store_as_a_full_one_does(
                     for _ in range(rng.randint(0, 8)):
                         team()
                 side.options["sweep_days"] = 0
-                side.pass_time(1)
+                side.pass_time(rng.choice((1, 300)))
                 for _ in range(2):  # the first may only finish what was broken off
                     pulled(side, store)
                 compare(side, store, renamed=team.renamed)
