@@ -49,11 +49,15 @@ WANTED: Mapping[str, Wanted] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of a run: its requests, those of them that write, and the seconds that passed on the simulated clock."""
+    """Cost of a run: its requests, those of them that write, and the seconds that passed on the simulated clock.
+
+    ``failures`` are the errors of the run.
+    """
 
     requests: int
     writes: int
     seconds: float
+    failures: Sequence[Exception | None] = ()
 
 
 @dataclass
@@ -75,24 +79,26 @@ class Fleet:
         """The projects in the order of their creation."""
         return list(self.tracker.projects.values())
 
-    def run(self, policy: Policy = Policy.PLAN) -> Cost:
-        """Run once. Raises AssertionError when something fails."""
-        return self._cost(policy, Engine.run)
+    def run(self, policy: Policy = Policy.PLAN, *, fails: type[Exception] | None = None) -> Cost:
+        """Run once. Raises AssertionError when something fails, unless by the error ``fails``."""
+        return self._cost(policy, Engine.run, fails)
 
     def look(self, policy: Policy) -> Cost:
         """Pull, assess and plan as a run does, and write nothing."""
         return self._cost(policy, _planned)
 
-    def _cost(self, policy: Policy, work: Callable[[Engine], Result]) -> Cost:
+    def _cost(self, policy: Policy, work: Callable[[Engine], Result], fails: type[Exception] | None = None) -> Cost:
         self.runs += 1
         began, before, writes = self.clock.now, len(self.tracker.log), len(self.tracker.writes)
         engine = self._engine(policy)
         result = work(engine)
         engine.connections[0].connector.close()
-        assert not result.failures, result.failures[:3]
+        failures = [failure.cause for failure in result.failures]
+        assert all(fails and isinstance(error, fails) for error in failures), failures[:3]
         assert not result.refused, result.refused
         seconds = (self.clock.now - began).total_seconds()
-        return Cost(len(self.tracker.log) - before, len(self.tracker.writes) - writes, seconds)
+        requests = len(self.tracker.log) - before
+        return Cost(requests, len(self.tracker.writes) - writes, seconds, failures)
 
     def _engine(self, policy: Policy) -> Engine:
         kind = self.tracker.kind

@@ -463,10 +463,11 @@ class MilestoneDescription(Struct, frozen=True):
 
 
 class Created(Struct, frozen=True):
-    """Answer to a creation; only an issue has a ``number``."""
+    """Answer to a creation; only an issue has a ``number`` and ``labels``."""
 
     node_id: str
     number: Number = 0
+    labels: tuple[Named | str, ...] = ()
 
 
 # --- boards ------------------------------------------------------------------------------------------------------

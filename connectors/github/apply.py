@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 
+from msgspec import Struct
+
 from connectors.github import api_types, normalize
+from connectors.github.node_ids import NodeIds
 from connectors.github.project_boards import Boards
 from connectors.github.session import Session, repository_path
 from connectors.shared.descriptions import changed_description
@@ -67,11 +70,19 @@ def _ids_document(labels: int, *, issue: bool) -> str:
 }}"""
 
 
-class Writer:
-    """Writer of one connection: applies one action at a time."""
+class _LabelIds(Struct, frozen=True):
+    """Node ids of an issue, and of the labels to add to it and to remove from it."""
 
-    def __init__(self, session: Session) -> None:
-        self._session, self._boards = session, Boards(session)
+    issue: str
+    add: list[str]
+    remove: list[str]
+
+
+class Writer:
+    """Writer of one connection: applies one action at a time. ``node_ids`` are those of the last observation."""
+
+    def __init__(self, session: Session, node_ids: NodeIds) -> None:
+        self._session, self._boards, self._node_ids = session, Boards(session), node_ids
 
     def apply(self, action: Action) -> Receipt:
         """Make one change. Raises a `TrackerError`. See `Connector.apply`."""
@@ -103,10 +114,14 @@ class Writer:
                 raise RefusedError(self._session.name, action.project_key, detail)
 
     def _create_status_issue(self, action: CreateStatusIssue) -> Receipt:
+        """Create a status issue with its labels. Without the right to set labels, GitHub drops them in silence."""
         path, text = repository_path(action.project_key, "/issues"), with_marker(action.body, action.marker)
         body = {"title": action.title, "body": text, "labels": list(action.labels)}
         issue = self._session.post(path, action.project_key, body, api_types.Created)
-        return Receipt(id=issue.node_id, issue=normalize.key_of(issue.number))
+        present = {(label if isinstance(label, str) else label.name).lower() for label in issue.labels}
+        dropped = tuple(label for label in action.labels if label.lower() not in present)
+        self._node_ids.add_issue(action.project_key, issue.number, issue.node_id)
+        return Receipt(id=issue.node_id, issue=normalize.key_of(issue.number), dropped=dropped)
 
     def _create_comment(self, action: CreateComment) -> Receipt:
         repository, number = self._parse_key(action.issue, action.project_key)
@@ -157,28 +172,61 @@ class Writer:
             if "l0" not in ids:
                 raise
             return Receipt(id=ids["l0"])
+        self._node_ids.add_label(project, action.label, label.node_id)
         return Receipt(id=label.node_id)
 
     def _change_labels(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
         """Add and remove labels in one document, by node id. All other labels stay.
 
-        A label to remove that does not exist is already removed.
+        A label to remove that does not exist is already removed. Node ids of the last observation may be obsolete.
         """
-        project = action.project_key
-        repository, number = self._parse_key(issue, project)
+        repository, number = self._parse_key(issue, action.project_key)
+        ids = self._observed_ids(action, repository, number, add, remove)
+        if ids is not None:
+            try:
+                self._send_labels(action.project_key, ids)
+            except GoneError:
+                self._node_ids.forget(repository)
+                ids = None
+        if ids is None:
+            ids = self._fetched_ids(action.project_key, repository, number, add, remove)
+            self._send_labels(action.project_key, ids)
+        return Receipt(id=ids.add[0] if ids.add else "", issue=issue)
+
+    def _send_labels(self, project: str, ids: _LabelIds) -> None:
+        """Send the change of an issue's labels, if there is one."""
+        variables: dict[str, object] = {"issue": ids.issue}
+        variables |= ({"add": ids.add} if ids.add else {}) | ({"remove": ids.remove} if ids.remove else {})
+        document = _MOVE if ids.add and ids.remove else _ADD if ids.add else _REMOVE
+        if ids.add or ids.remove:
+            self._session.mutate(document, variables, project)
+
+    def _observed_ids(
+        self, action: Action, repository: str, number: int, add: Sequence[str], remove: Sequence[str]
+    ) -> _LabelIds | None:
+        """Return the node ids that the last observation has shown; None unless it has shown all that are needed."""
+        issue = action.item if isinstance(action, LabelItem) else self._node_ids.issue(repository, number)
+        labels = self._node_ids.labels(repository)
+        if not issue or labels is None or any(name.lower() not in labels for name in add):
+            return None
+        added, removed = ([labels[n.lower()] for n in names if n.lower() in labels] for names in (add, remove))
+        return _LabelIds(issue, added, removed)
+
+    def _fetched_ids(
+        self, project: str, repository: str, number: int, add: Sequence[str], remove: Sequence[str]
+    ) -> _LabelIds:
+        """Fetch the node ids of an issue and labels. Raises `GoneError` without the issue, `RefusedError` without a
+        label to add.
+        """
         ids = self._ids(repository, project, [*add, *remove], number)
         if "issue" not in ids:
-            raise GoneError(self._session.name, project, f"issue {issue}")
+            raise GoneError(self._session.name, project, f"issue {repository}#{number}")
         missing = [label for i, label in enumerate(add) if f"l{i}" not in ids]
         if missing:
             raise RefusedError(self._session.name, project, f"{repository} has no label {missing[0]}")
-        new = [ids[f"l{i}"] for i in range(len(add))]
-        old = [ids[f"l{i}"] for i in range(len(add), len(add) + len(remove)) if f"l{i}" in ids]
-        document = _MOVE if new and old else _ADD if new else _REMOVE
-        if new or old:
-            variables = {"issue": ids["issue"]} | ({"add": new} if new else {}) | ({"remove": old} if old else {})
-            self._session.mutate(document, variables, project)
-        return Receipt(id=new[0] if new else "", issue=issue)
+        added = [ids[f"l{i}"] for i in range(len(add))]
+        removed = [ids[f"l{i}"] for i in range(len(add), len(add) + len(remove)) if f"l{i}" in ids]
+        return _LabelIds(ids["issue"], added, removed)
 
     def _update_description(self, action: UpdateDescription) -> Receipt:
         """Replace our lines in the milestone's present description, and change nothing else of the milestone."""

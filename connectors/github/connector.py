@@ -31,17 +31,13 @@ BODY_LIMIT = 65_000
 """Largest number of characters in a body, below GitHub's own limit of 65,536."""
 
 
+TEXTS_AN_HOUR = 500
+"""Issues and comments that GitHub lets an account create in an hour: 250 status issues, each with its comment."""
+
+
 class GitHubConnector:
     """One GitHub through one set of credentials. Implements `sync.tracker.protocol.Connector`."""
 
-    capabilities = Capabilities(
-        markup=Markup.GITHUB,
-        body_limit=BODY_LIMIT,
-        labels_any_case=True,
-        description_limit=BODY_LIMIT,
-        boards=True,
-        issue_state=True,
-    )
     changes = TrackerChanges(word=ChangeWord.PULL_REQUEST, on_page=True, have_rows=True, tracker="GitHub")
 
     def __init__(self, setup: Setup) -> None:
@@ -60,6 +56,20 @@ class GitHubConnector:
     @property
     def _can_ask(self) -> bool:
         return "_parts" in vars(self)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The abilities. Enterprise Server has no limit of texts until an administrator sets one."""
+        is_enterprise = self._can_ask and bool(self._parts.session.schema.version)
+        return Capabilities(
+            markup=Markup.GITHUB,
+            body_limit=BODY_LIMIT,
+            labels_any_case=True,
+            description_limit=BODY_LIMIT,
+            boards=True,
+            issue_state=True,
+            texts_an_hour=0 if is_enterprise else TEXTS_AN_HOUR,
+        )
 
     @property
     def requests(self) -> int:

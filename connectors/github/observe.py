@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from connectors.github import api_types, normalize
+from connectors.github.node_ids import NodeIds
 from connectors.github.normalize import is_account
 from connectors.github.project_boards import Boards
 from connectors.github.queries import visibility
@@ -117,10 +118,13 @@ def _threads_document(count: int, lacking: frozenset[str]) -> str:
 
 
 class Observer:
-    """Observer of one connection. ``status_labels`` are the labels of status issues that milesync created."""
+    """Observer of one connection. ``status_labels`` are the labels of status issues that milesync created.
 
-    def __init__(self, session: Session, status_labels: Sequence[str]) -> None:
-        self._session, self._status_labels = session, list(status_labels)
+    It adds the node ids of what it sees to ``node_ids``.
+    """
+
+    def __init__(self, session: Session, status_labels: Sequence[str], node_ids: NodeIds) -> None:
+        self._session, self._status_labels, self._node_ids = session, list(status_labels), node_ids
         self._may_write_cache: dict[tuple[str, str], bool] = {}
         self._account: api_types.Account | None = None
         self._hidden_roles: set[str] = set()
@@ -215,7 +219,9 @@ class Observer:
         repository = targets[0].project_key
         wanted = {target.milestone: target for target in targets if not target.issue}
         try:
-            labels = frozenset(label.name for label in self._labels(first.labels, repository))
+            ids = {label.name: label.id for label in self._labels(first.labels, repository)}
+            self._node_ids.add_labels(repository, ids)
+            labels = frozenset(ids)
             addresses = [_IssueAddress(t, *normalize.parse_key(t.issue, repository)) for t in targets if t.issue]
             try:
                 numbers, foreign = self._find_by_marker(first.issues, repository, wanted)
@@ -314,6 +320,7 @@ class Observer:
 
     def _issue(self, address: _IssueAddress, thread: api_types.Thread) -> StatusIssue:
         key = normalize.key_of(thread.number)
+        self._node_ids.add_issue(address.repository, thread.number, thread.id)
         is_own_repository = address.repository == address.target.project_key
         comments = list(self._comments(address, thread))
         commands = tuple(self._commands(address.repository, comments))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connectors.github.apply import Writer
 from connectors.github.boards.containers import BoardLists
 from connectors.github.issue_fields import IssueFields
+from connectors.github.node_ids import NodeIds
 from connectors.github.observe import Observer
 from connectors.github.pull import Reader
 from connectors.github.session import Session
@@ -26,8 +27,9 @@ class Parts:
         self.reader = Reader(self.session, SweepSchedule(setup), self._scope)
         self.boards = BoardLists(self.session, setup.options, setup.clock)
         self.parents = ParentLists(self.session, setup.options)
-        self.observer = Observer(self.session, setup.options.get("status_labels") or ["milestone-status"])
-        self.writer = Writer(self.session)
+        node_ids = NodeIds()
+        self.observer = Observer(self.session, setup.options.get("status_labels") or ["milestone-status"], node_ids)
+        self.writer = Writer(self.session, node_ids)
 
     def _scope(self, repository: str) -> str:
         """The scope of a repository's cursor: its rules and other options that decide what is read of an issue.

@@ -31,7 +31,15 @@ from connectors.shared.pagination import PageGuard
 from connectors.shared.paths import path_of
 from connectors.shared.recorded_names import RecordedNames
 from connectors.shared.responses import Response, decode, decode_created, decode_row, read_body, refusal, says_limit
-from sync.tracker.errors import AuthError, BusyError, GoneError, MalformedError, RefusedError, UncertainError
+from sync.tracker.errors import (
+    AuthError,
+    BusyError,
+    GoneError,
+    LimitedError,
+    MalformedError,
+    RefusedError,
+    UncertainError,
+)
 from sync.tracker.protocol import Setup
 
 __all__ = ["PROJECT_ERRORS", "Document", "Session", "TooHeavyError"]
@@ -46,6 +54,9 @@ WRITE_GAP = 1.0
 
 Document = str | Callable[[frozenset[str]], str]
 """A GraphQL document, or a function that makes it of the optional fields which the server lacks."""
+
+TOO_QUICKLY = "was submitted too quickly"
+"""Words of GitHub's limit of created texts that it gives no time for: nothing more is written in this run."""
 
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 """Number in a header; GitHub has sent fractions."""
@@ -337,6 +348,8 @@ class Session:
             raise TooHeavyError
         if response.status == HTTPStatus.OK and _has_errors(response.body):
             reply = decode(response, Reply[Any], self.name, project)
+            if any(TOO_QUICKLY in (error.message or "") for error in reply.errors):
+                raise LimitedError(self.name, project, TOO_QUICKLY)
             if any(_is_limit(error) for error in reply.errors):
                 return Response(HTTPStatus.TOO_MANY_REQUESTS, response.headers, response.body)
             has_given_up = any(_is_giving_up(error) for error in reply.errors)
@@ -390,6 +403,8 @@ class Session:
         finally:
             self._idle.append(client)
         self.schema.version = response.headers.get(_VERSION_HEADER, self.schema.version)
+        if response.status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY) and _says_too_quickly(response):
+            raise LimitedError(self.name, project, TOO_QUICKLY)
         return response
 
     def _client(self) -> _Client:
@@ -403,6 +418,11 @@ class Session:
 
 def _content(node: Any) -> Hashable:
     return bytes(node) if isinstance(node, msgspec.Raw) else repr(node)
+
+
+def _says_too_quickly(response: Response) -> bool:
+    body = response.body.encode() if isinstance(response.body, str) else response.body
+    return TOO_QUICKLY.encode() in body
 
 
 def _has_errors(body: bytes | str) -> bool:

@@ -252,6 +252,8 @@ class Project:
     """The bot may not see it: 404."""
     read_only: bool = False
     """The bot may read it and not write: 403."""
+    drops_labels: bool = False
+    """The bot may open issues and comment, and not label: the labels of a new issue are dropped (GitHub)."""
     admin: bool = False
     """The bot may see how it is set up: webhooks, and what others may do."""
     hides_roles: bool = False

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 import structlog
 
 from sync.engine.result import AppliedAction, Result
+from sync.engine.text_limit import HOUR, TextLimit
 from sync.model.characters import one_line
 from sync.pull.progress import Progress
 from sync.store.lease import Lease
 from sync.store.store import Store
 from sync.telemetry.traces import span
-from sync.tracker.actions import Action, CreateStatusIssue, Lookup, OwnContent, Receipt, kind_of
+from sync.tracker.actions import Action, CreateStatusIssue, Lookup, OwnContent, Receipt, is_text, kind_of
 from sync.tracker.connection import Connection
-from sync.tracker.errors import ArchivedError, RefusedError, TrackerError, UncertainError
+from sync.tracker.errors import ArchivedError, LimitedError, RefusedError, TrackerError, UncertainError
 from sync.tracker.observed import Target
 
 __all__ = ["Writer"]
 
 log = structlog.get_logger("milesync")
+
+
+@dataclass
+class _Held:
+    """The writes to one tracker that are held back for the rest of a run.
+
+    ``milestones`` (uid) and ``connections`` (name) get no further writes; ``limited`` connections no further texts.
+    """
+
+    texts: TextLimit
+    milestones: set[str] = field(default_factory=set)
+    connections: set[str] = field(default_factory=set)
+    limited: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,17 +94,14 @@ class Writer:
         return lease
 
     def _apply_all(self, actions: Sequence[tuple[Connection, Action]], lease: Lease, result: Result) -> None:
-        """Apply the writes in their order, until the lease is lost."""
-        failed_milestones: set[str] = set()
-        held_connections: set[str] = set()
+        """Apply the writes in their order, until the lease is lost.
+
+        A rate limit holds back all further writes of its connection, the limit of texts an hour the further texts.
+        """
+        held = _Held(self._text_limit(actions[0][0]))
         new_issues: dict[str, str] = {}
         for connection, planned in actions:
-            if planned.milestone in failed_milestones or connection.name in held_connections:
-                continue
-            obstacle = connection.write_obstacle()
-            if obstacle is not None:
-                held_connections.add(connection.name)
-                self.record_failure(connection, "", obstacle)
+            if self._is_held(connection, planned, held):
                 continue
             action = planned
             if getattr(action, "issue", None) == "":
@@ -99,7 +110,7 @@ class Writer:
             needs_picture = kind_of(action).needs_picture
             picture = self.render_picture(action.milestone) if needs_picture else b""
             if needs_picture and not picture:
-                failed_milestones.add(action.milestone)
+                held.milestones.add(action.milestone)
                 continue
             entry = self.store.begin(self.run_id, action)
             if not lease.check():  # immediately before the request: only the request itself can be late
@@ -108,16 +119,55 @@ class Writer:
                 _refuse(result, reason)
                 return
             with span("write", action=type(action).__name__):
-                receipt = self._send(connection, action, entry, picture)
+                receipt = self._send(connection, action, entry, picture, held)
             if receipt is None:
-                failed_milestones.add(action.milestone)
+                held.milestones.add(action.milestone)
                 continue
+            result.written.append(AppliedAction(action, receipt))
             if isinstance(action, CreateStatusIssue):
                 new_issues[action.milestone] = receipt.issue
-            result.written.append(AppliedAction(action, receipt))
+            if is_text(action):
+                held.texts.count(self.clock())
+            if receipt.dropped:
+                held.milestones.add(action.milestone)
+                self._record_dropped(connection, action, receipt)
 
-    def _send(self, connection: Connection, action: Action, entry: int, picture: bytes) -> Receipt | None:
-        """Send one write and finish its journal entry. Return None when the write did not happen, or may not have."""
+    def _is_held(self, connection: Connection, action: Action, held: _Held) -> bool:
+        """Return whether a write is held back in this run; record the reason once."""
+        if action.milestone in held.milestones or connection.name in held.connections:
+            return True
+        obstacle = connection.write_obstacle()
+        if obstacle is not None:
+            held.connections.add(connection.name)
+            self.record_failure(connection, "", obstacle)
+            return True
+        until = held.texts.wait_until(self.clock()) if is_text(action) else None
+        if until is None:
+            return False
+        held.milestones.add(action.milestone)
+        if connection.name not in held.limited:
+            held.limited.add(connection.name)
+            detail = f"{held.texts.limit} new issues and comments an hour"
+            self.record_failure(connection, "", LimitedError(connection.name, "", detail, until=until))
+        return True
+
+    def _text_limit(self, connection: Connection) -> TextLimit:
+        """Return the limit of texts an hour of a connection's tracker, with those of the last hour."""
+        limit = connection.connector.capabilities.texts_an_hour
+        return TextLimit(limit, self.store.texts_since(connection.source, self.clock() - HOUR) if limit else ())
+
+    def _record_dropped(self, connection: Connection, action: Action, receipt: Receipt) -> None:
+        """Record that a new status issue lacks labels: the next run tries to add them."""
+        detail = f"the labels {', '.join(receipt.dropped)} were left out; this token may not set labels"
+        error = RefusedError(connection.name, action.project_key, detail)
+        self._name_write(error, action)
+        self.record_failure(connection, action.project_key, error)
+
+    def _send(self, connection: Connection, action: Action, entry: int, picture: bytes, held: _Held) -> Receipt | None:
+        """Send one write and finish its journal entry. Return None when the write did not happen, or may not have.
+
+        A rate limit that lasts longer than the connector may wait holds back the connection.
+        """
         request = msgspec.structs.replace(action, content=picture) if kind_of(action).needs_picture else action
         try:
             receipt = connection.connector.apply(request)
@@ -129,6 +179,8 @@ class Writer:
                 self.record_failure(connection, action.project_key, error)
             return found
         except TrackerError as error:
+            if isinstance(error, LimitedError):
+                held.connections.add(connection.name)
             if isinstance(error, ArchivedError):
                 self.store.save_obstacles({action.milestone: str(error)}, self.clock())
             self._name_write(error, action)

@@ -5,7 +5,7 @@
 ===============================  ==========================================================================
 observed                         planned
 ===============================  ==========================================================================
-no status issue                  create the issue, its label and the summary (policy ``create``); else nothing
+no status issue                  create the issue with its labels, and the summary (policy ``create``); else nothing
 a person closed the issue        nothing: that mutes the milestone; ``/milesync mute`` does the same
 an issue that milesync created   close it when the milestone has ended, and reopen it when the milestone runs again
                                  (`sync.plan.issue_state`)
@@ -224,10 +224,10 @@ class _MilestonePlanner:
         if want.stale:
             return [], ""
         marker = Marker(instance=instance, kind=MarkerKind.STATUS_ISSUE, milestone=want.milestone).encode()
-        title, body, labels = want.issue_title, want.issue_body, want.issue_labels
+        title, body = want.issue_title, want.issue_body
+        labels = tuple(dict.fromkeys((want.label, *want.issue_labels)))
         return [
             CreateStatusIssue(**self.address, title=title, body=body, marker=marker, labels=labels),
-            MoveLabel(**self.address, issue="", add=want.label),
             self.post(),
             *plan_reminder(self.state, self.last),
         ], ""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from sync.store import lease
 from sync.store import tables as schema
@@ -16,7 +16,7 @@ from sync.store.lease import Lease
 from sync.store.observations import save_result
 from sync.store.repository import Repository
 from sync.store.upsert import upsert
-from sync.tracker.actions import Action, AnyAction, CreateStatusIssue, Receipt
+from sync.tracker.actions import Action, AnyAction, CreateStatusIssue, Receipt, is_text
 
 __all__ = ["Journal", "Run"]
 
@@ -95,6 +95,18 @@ class Journal(Repository):
             ).one()
             if isinstance(outcome, Receipt):
                 save_result(connection, row.source, _ACTION.decode(row.action), outcome, at)
+
+    def texts_since(self, source: str, at: datetime) -> list[datetime]:
+        """Return when each text was created in a tracker after `at` (UTC), oldest first.
+
+        Writes that failed do not count, those without an answer do.
+        """
+        table = schema.journal
+        sent_at = func.coalesce(table.c.finished_at, table.c.begun_at).label("sent_at")
+        query = select(table.c.action, sent_at).where(
+            table.c.source == self._known(source), sent_at > at, table.c.error.is_(None)
+        )
+        return [row.sent_at for row in self._rows(query.order_by(sent_at)) if is_text(_ACTION.decode(row.action))]
 
     def has_failed_like_this(self, entry: int, milestone: str, error: str) -> bool:
         """Return whether the last write to a milestone before this entry failed with the same error."""

@@ -46,6 +46,7 @@ __all__ = [
     "UpdateComment",
     "UpdateDescription",
     "WriteKind",
+    "is_text",
     "kind_of",
     "own_content_in",
 ]
@@ -76,12 +77,14 @@ class Receipt(Struct, frozen=True, kw_only=True):
     ===================  ===========================================================================================
 
     ``issue`` is the key of the issue; empty for a label of a project and for a description. ``loud``: the tracker had
-    no way to suppress notifications of this write.
+    no way to suppress notifications of this write. ``dropped``: labels that a new status issue should have and that
+    the tracker left out of its answer.
     """
 
     id: str = ""
     issue: str = ""
     loud: bool = False
+    dropped: tuple[str, ...] = ()
 
 
 # --- label and status issue ----------------------------------------------------------------------------------------
@@ -375,6 +378,12 @@ def kind_of(action: Action) -> WriteKind[Any]:
     return WRITE_KINDS[type(action)]
 
 
+def is_text(action: Action) -> bool:
+    """Return whether a write creates a text that people are notified of: trackers may limit these by the hour."""
+    kind = kind_of(action)
+    return kind.limit_group(action) is LimitGroup.CREATES and kind.notifies(action)
+
+
 def own_content_in(issue: StatusIssue, milestone: str, instance: str) -> list[ContentRecord]:
     """Return all own content of a milestone (uid) in its status issue; an empty ``instance`` means any instance."""
     return [record for kind in WRITE_KINDS.values() for record in kind.recognise(issue, milestone, instance)]
@@ -440,6 +449,11 @@ def _find_moved_label(action: MoveLabel, lookup: Lookup) -> Receipt | None:
 def _find_issue_state(action: SetIssueState, lookup: Lookup) -> Receipt | None:
     issue = lookup.issue
     return Receipt(issue=issue.issue) if issue is not None and issue.closed is action.closed else None
+
+
+def _describe_status_issue(action: CreateStatusIssue) -> tuple[Sign, str]:
+    labels = f" with {', '.join(action.labels)}" if action.labels else ""
+    return "+", f"status issue “{action.title}”{labels}"
 
 
 def _describe_item_labels(action: LabelItem) -> tuple[Sign, str]:
@@ -521,7 +535,11 @@ WRITE_KINDS: Mapping[type[Action], WriteKind[Any]] = {
         ),
     ),
     CreateStatusIssue: WriteKind[CreateStatusIssue](
-        describe=lambda create: ("+", f"status issue “{create.title}”"),
+        describe=lambda create: (
+            "+",
+            f"status issue “{create.title}”"
+            + (f" with the labels {', '.join(create.labels)}" if create.labels else ""),
+        ),
         limit_group=_create,
         notifies=_always,
         find=lambda _, lookup: Receipt(issue=lookup.issue.issue) if lookup.issue else None,

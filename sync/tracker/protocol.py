@@ -43,6 +43,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     ``needs_label_creation``: a label must be created before it is used; False in Jira.
     ``labels_any_case``: two labels cannot differ in case alone (GitHub).
     ``issue_state``: status issues can be closed and reopened, and an observation says who did it last.
+    ``texts_an_hour``: maximum number of issues and comments that the tracker lets an account create in an hour; 0 = no
+    such limit.
     """
 
     markup: Markup
@@ -56,6 +58,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     needs_label_creation: bool = True
     labels_any_case: bool = False
     issue_state: bool = False
+    texts_an_hour: int = 0
 
 
 class Setup(Struct, kw_only=True):

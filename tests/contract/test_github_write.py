@@ -247,3 +247,84 @@ def test_html_while_observing_names_the_project(there: Small, clock: Clock) -> N
     (error,) = connector.observe([target(connector, there, there.one)]).failed.values()
     assert isinstance(error, MalformedError)
     assert "acme/app" in str(error)
+
+
+# --- labels of a new issue, node ids, limits of created texts ---------------------------------------------------------
+
+
+def test_a_new_status_issue_gets_its_labels_in_one_request(there: Small, clock: Clock) -> None:
+    connector, to = connected(there.tracker, clock), about(there)
+    made = connector.apply(
+        CreateStatusIssue(**to, title="x", body="x", marker=marker("m", "status_issue"), labels=("Health/done", "b"))
+    )
+    assert (connector.requests, made.dropped) == (1, ())
+    assert sorted(there.place.issues[int(made.issue[1:])].labels) == ["Health/done", "b"]
+
+
+def test_labels_that_a_new_issue_did_not_get_are_named(there: Small, clock: Clock) -> None:
+    there.place.drops_labels = True
+    connector, to = connected(there.tracker, clock), about(there)
+    made = connector.apply(
+        CreateStatusIssue(**to, title="x", body="x", marker=marker("m", "status_issue"), labels=("health/done", "b"))
+    )
+    assert made.dropped == ("health/done", "b")
+    assert int(made.issue[1:]) in there.place.issues
+
+
+def test_a_label_is_moved_in_one_request_after_an_observation(there: Small, clock: Clock) -> None:
+    connector, to = connected(there.tracker, clock), about(there)
+    status_issue(there)
+    for name in ("health/on-track", "health/done"):
+        connector.apply(CreateLabel(**to, label=name, colour="000000", description=""))
+    found = connector.observe([target(connector, there, there.one)]).issues[to["milestone"]]
+    connector.apply(CreateLabel(**to, label="health/new", colour="000000", description=""))
+    for add, remove in (("health/on-track", ()), ("health/done", ("Health/On-Track", "none")), ("health/new", ())):
+        sent = connector.requests
+        connector.apply(MoveLabel(**to, issue=found.issue, add=add, remove=remove))
+        assert connector.requests - sent == 1
+    labels = there.place.issues[int(found.issue[1:])].labels
+    assert sorted(name for name in labels if name.startswith("health")) == ["health/done", "health/new"]
+
+
+def test_a_label_that_was_created_again_since_the_observation_is_found(there: Small, clock: Clock) -> None:
+    connector, to = connected(there.tracker, clock), about(there)
+    status_issue(there)
+    connector.apply(CreateLabel(**to, label="health/done", colour="000000", description=""))
+    found = connector.observe([target(connector, there, there.one)]).issues[to["milestone"]]
+    there.place.labels["health/done"].id = there.tracker.world.next_id()
+    connector.apply(MoveLabel(**to, issue=found.issue, add="health/done"))
+    assert "health/done" in there.place.issues[int(found.issue[1:])].labels
+
+
+@pytest.mark.parametrize("status", [403, 422])
+def test_texts_that_were_submitted_too_quickly_are_not_sent_again(there: Small, clock: Clock, status: int) -> None:
+    """GitHub gives no time, and waiting a minute does not help."""
+    connector, to = connected(there.tracker, clock), about(there)
+    body = '{"message": "Validation Failed", "errors": [{"resource": "Issue", "message": "was submitted too quickly"}]}'
+    there.tracker.faults.append(Fault("status", "POST", status=status, body=body))
+    with pytest.raises(LimitedError):
+        connector.apply(CreateStatusIssue(**to, title="x", body="x", marker=marker("m", "status_issue")))
+    assert connector.requests == 1
+
+
+def test_a_change_that_was_submitted_too_quickly_is_not_sent_again(there: Small, clock: Clock) -> None:
+    connector, to = connected(there.tracker, clock), about(there)
+    body = (
+        '{"data": null, "errors": [{"type": "UNPROCESSABLE", "path": ["a"], "message": "was submitted too quickly"}]}'
+    )
+    there.tracker.faults.append(Fault("status", "/graphql", status=200, body=body))
+    with pytest.raises(LimitedError):
+        connector.apply(UpdateComment(**to, issue="#1", comment="IC_kw1", body="x", marker=marker("m", "summary")))
+    assert connector.requests == 1
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_text_that_a_secondary_limit_refused_is_sent_again(there: Small, clock: Clock, times: int) -> None:
+    slept: list[float] = []
+    connector, to = connected(there.tracker, clock, slept=slept), about(there)
+    body = '{"message": "You have exceeded a secondary rate limit"}'
+    fault = Fault("status", "/comments", status=403, body=body, headers={"retry-after": "5"}, times=times)
+    there.tracker.faults.append(fault)
+    connector.apply(CreateComment(**to, issue="#1", body="x", marker=marker("m", "summary"), summary=True))
+    assert len(there.moved.comments) == 1
+    assert slept == [5] * times

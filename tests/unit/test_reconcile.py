@@ -75,9 +75,9 @@ def tracker() -> MemoryTracker:
     return MemoryTracker(lambda: NOW)
 
 
-def test_the_first_plan_makes_labels_issue_label_and_summary() -> None:
+def test_the_first_plan_makes_labels_an_issue_with_them_and_the_summary() -> None:
     plan = reconcile([want()], Observed(), instance="acme", now=NOW)
-    assert kinds(plan) == [CreateLabel, CreateLabel, CreateStatusIssue, MoveLabel, CreateComment]
+    assert kinds(plan) == [CreateLabel, CreateLabel, CreateStatusIssue, CreateComment]
     assert plan.skipped == ()
 
 

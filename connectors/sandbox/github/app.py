@@ -204,7 +204,8 @@ def _issue(call: Call, issue: Issue, status: int = 200) -> Response:
 def _create_issue(call: Call) -> Response:
     project, tracker = call.project, call.tracker
     title, body = call.text("title", most=256), call.text("body", most=65536, needed=False)
-    labels = [_known_label(call, str(name)) for name in call.body.get("labels") or ()]
+    names = () if project.drops_labels else call.body.get("labels") or ()
+    labels = [_known_label(call, str(name)) for name in names]
     made = tracker.issue(project, title, tracker.bot, body=body, labels=[label.name for label in labels])
     _set_milestone(call, made)
     return _issue(call, made, 201)

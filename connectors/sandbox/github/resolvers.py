@@ -337,6 +337,8 @@ def _writable(info: Info, wanted: str) -> Row:
 
 def _move(info: Info, given: Mapping[str, Any], *, add: bool) -> dict[str, Any]:
     tracker, row = _tracker(info), _writable(info, given["labelableId"])
+    if row.project.drops_labels:
+        raise GraphQLError("Resource not accessible by personal access token", extensions={"type": "FORBIDDEN"})
     names = [_writable(info, wanted).it.name for wanted in given["labelIds"]]
     tracker.label(row.it, names if add else [], [] if add else names, tracker.bot)
     return {"labelable": row, "clientMutationId": given.get("clientMutationId")}
