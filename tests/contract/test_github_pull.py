@@ -580,7 +580,7 @@ def test_a_second_change_of_a_second_is_seen_after_it_was_read(there: Small, clo
 
 
 def test_an_interrupted_pull_of_many_repositories_is_continued(there: Small, clock: Clock) -> None:
-    """What the combined query showed before it does not count as read."""
+    """The result of the combined query before the interruption does not count as read."""
     hub, ada = there.tracker, there.tracker.user("ada")
     places = [hub.project(f"acme/r{n}") for n in range(5)]
     for place in places:

@@ -16,7 +16,7 @@ KINDS = ("github",)
 @pytest.mark.parametrize("projects", [1, 20, 200])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_without_changes_asks_once_for_many_projects(kind: str, projects: int) -> None:
-    """Also the first one after the first pull. The policy ``plan`` adds nothing, whatever would be written."""
+    """Also the first one after the first pull. The policy ``plan`` adds nothing."""
     with fleet(kind, projects) as world:
         world.run()
         for hours in (1, 1, 24):
