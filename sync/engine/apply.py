@@ -237,7 +237,7 @@ class Writer:
         last_writes = {write.action.milestone: write for write in written if kind_of(write.action).is_observable}
         if not last_writes:
             return
-        boards = self.store.places(OwnContent.BOARD)
+        boards = self.store.places(OwnContent.BOARD, last_writes.keys())
         targets = [
             Target(
                 milestone=uid,

@@ -151,8 +151,9 @@ class Observer:
         """Return the target of each milestone."""
         if not milestones:
             return []
-        boards = self.store.places(OwnContent.BOARD)
-        last = {uid: issue for uid, (issue, _) in self.store.last_observations().items()}
+        uids = {milestone.uid for milestone in milestones}
+        boards = self.store.places(OwnContent.BOARD, uids)
+        last = {uid: issue for uid, (issue, _) in self.store.last_observations(uids).items()}
         return [self._target(own, last.get(own.uid), boards.get(own.uid, ())) for own in milestones]
 
     def _target(self, milestone: AssessedMilestone, last: StatusIssue | None, boards: Iterable[str]) -> Target:

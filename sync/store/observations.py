@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select, values
+from sqlalchemy import Connection, Select, Table, delete, select, values
 
 from sync.model.item_label import ItemLabel
 from sync.store import tables as schema
@@ -21,6 +21,15 @@ __all__ = ["Observations", "save_result"]
 
 _STATUS_ISSUE = msgspec.json.Decoder(StatusIssue)
 _JSON = msgspec.json.Encoder()
+
+
+def _of_milestones(query: Select[Any], table: Table, milestones: Collection[str] | None) -> Iterator[Select[Any]]:
+    """Yield the query in parts that select the rows of these milestones (uids); None: of all, in one part."""
+    if milestones is None:
+        yield query
+        return
+    for batch in chunks(sorted(milestones)):
+        yield query.where(table.c.milestone.in_(batch))
 
 
 class Observations(Repository):
@@ -63,12 +72,19 @@ class Observations(Repository):
             upsert(connection, schema.made, [_row(n, milestone, record)])
         self.save_observed({milestone: seen}, at, instance)
 
-    def last_observations(self) -> dict[str, tuple[StatusIssue | None, datetime]]:
-        """Return the last observation of each milestone (uid) and its time (UTC). None: it had no status issue."""
+    def last_observations(
+        self, milestones: Collection[str] | None = None
+    ) -> dict[str, tuple[StatusIssue | None, datetime]]:
+        """Return the last observation of these milestones (uids; None: all) and its time (UTC).
+
+        None instead of a status issue: it had none.
+        """
         table = schema.observed
+        query = select(table.c.milestone, table.c.body, table.c.at)
         return {
             row.milestone: (None if row.body is None else _STATUS_ISSUE.decode(row.body), row.at)
-            for row in self._rows(select(table.c.milestone, table.c.body, table.c.at))
+            for own in _of_milestones(query, table, milestones)
+            for row in self._rows(own)
         }
 
     def last_changes(self, source: str, issues: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
@@ -139,15 +155,17 @@ class Observations(Repository):
         """Return the native health status that we set last, by milestone (uid); empty: we removed it."""
         return {uid: value for uid, values in self.places(OwnContent.HEALTH).items() for value in values}
 
-    def places(self, kind: OwnContent) -> Mapping[str, frozenset[str]]:
-        """Return the places (`ContentRecord.place`) of own content by milestone (uid).
+    def places(self, kind: OwnContent, milestones: Collection[str] | None = None) -> Mapping[str, frozenset[str]]:
+        """Return the places (`ContentRecord.place`) of own content by milestone (uid): of these, or of all.
 
         For boards the names of the boards, for pictures the stems of the file names. Content that a person has deleted
         since is included.
         """
         made, places = schema.made, dict[str, set[str]]()
-        for row in self._rows(select(made.c.milestone, made.c.issue).where(made.c.what == kind)):
-            places.setdefault(row.milestone, set()).add(row.issue)
+        query = select(made.c.milestone, made.c.issue).where(made.c.what == kind)
+        for own in _of_milestones(query, made, milestones):
+            for row in self._rows(own):
+                places.setdefault(row.milestone, set()).add(row.issue)
         return {uid: frozenset(own) for uid, own in places.items()}
 
     # --- labels on items --------------------------------------------------------------------------------------------

@@ -279,6 +279,7 @@ watch = _table(
     Column("connection", Text, nullable=False),
     _source(),
     Column("project", Text, nullable=False),
+    Index("ix_watch_source", "source", "project"),
 )
 """The projects (native ids) that a connection, by its configured name, reads; other projects are not assessed."""
 
@@ -511,6 +512,7 @@ made = _table(
     Column("project", TrackerText, nullable=False),
     Column("issue", TrackerText, nullable=False),
     Column("url", TrackerText, nullable=False),
+    Index("ix_made_source", "source", "what"),
 )
 """Content that milesync wrote to trackers; a row remains after people have deleted the content."""
 

@@ -1,0 +1,73 @@
+"""No cost of a run grows with the square of an installation: each dimension is doubled twice, the others stay small.
+
+Counted is what is equal in every run: SQL statements, steps of SQLite's machine (so a table that is read in a loop, or
+without an index, shows), requests to trackers, drawn completion moments, and calls of functions. From the three sizes
+follow two growths without the part that is constant; the second is at most 2 ** 1.15 times the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.growth_world import Cost, Size, World
+
+EXPONENT = 1.15
+
+SIZES: Mapping[str, Size] = {
+    "milestones": Size(milestones=8),
+    "projects": Size(projects=4, milestones=2),
+    "connections": Size(connections=3, milestones=2),
+    "issues": Size(milestones=2, issues=48),
+    "past": Size(milestones=2, past=12),
+    "joints": Size(milestones=8, joints=3),
+    "dependencies": Size(milestones=24, dependencies=3),
+    "comments": Size(milestones=2, comments=8),
+    "days": Size(milestones=4, days=6),
+}
+
+GROWING = {
+    "milestones": {"database", "requests", "calls"},
+    "projects": {"database", "requests", "calls"},
+    "connections": {"statements", "database", "requests", "calls"},
+    "issues": {"database", "calls"},
+    "past": {"database", "calls"},
+    "joints": {"draws", "calls"},
+    "dependencies": {"draws", "calls"},
+    "comments": {"calls"},
+    "days": {"database", "calls"},
+}
+"""What grows with a dimension in a run that observes everything; a dimension without effect would show nothing."""
+
+SLACK = {"statements": 2, "database": 40, "requests": 0, "draws": 8, "calls": 1500}
+"""Growth that is allowed in any case: chunks of statements, levels of trees, members that joint milestones share."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import and compute first what a process imports and computes only once."""
+    World(Size(joints=1, dependencies=1), tmp_path_factory.mktemp("warm")).measure()
+
+
+@pytest.mark.parametrize("dimension", SIZES)
+def test_nothing_grows_with_the_square(dimension: str, tmp_path: Path) -> None:
+    size = SIZES[dimension]
+    own: list[dict[str, Cost]] = []
+    for times in (1, 2, 4):
+        folder = tmp_path / str(times)
+        folder.mkdir()
+        own.append(
+            World(replace(size, **{dimension: times * getattr(size, dimension)}), folder, counts_calls=True).measure()
+        )
+    faults = []
+    for step in own[0]:
+        for what, slack in SLACK.items():
+            small, middle, large = (getattr(costs[step], what) for costs in own)
+            if large - middle > 2**EXPONENT * max(middle - small, 0) + slack:
+                faults.append(f"{step}: {what} {small}, {middle}, {large}")
+    assert not faults
+    grown = {what for what in SLACK if getattr(own[2]["sweep"], what) > getattr(own[0]["sweep"], what)}
+    assert GROWING[dimension] <= grown
