@@ -36,6 +36,7 @@ mutation: $(VENV)/dev.stamp ## how many of a fixed sample of small faults the te
 
 bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 	$(BIN)/python tests/benchmarks/bench_connectors.py
+	$(BIN)/python -m tests.benchmarks.bench_start
 	$(BIN)/python -m tests.benchmarks.bench_growth
 	$(BIN)/python -m tests.benchmarks.bench_fleet
 

@@ -2,10 +2,15 @@
 
 May import every package of `sync`, and `config`; nothing imports it.
 
+A module of a command declares it, and imports `options` alone: the help of all commands imports every such module. The
+command imports its work when it runs, what takes long after `session` shows the progress. Work with a module of its
+own: `dialogue` (init), `findings` (doctor), `comparison` (whatif), `schedule_table` (timeline), `site` (report),
+`digests`, `jobs` (worker and serve), `receiver` (serve), `handover` (adopt and retire), `after_run`.
+
 The wiring: `options` (options, exit codes and printing that commands share), `streams` and `terminal` (output in any
 encoding), `session` and `progress` (an open engine for one command), `wiring` (settings to connections and store),
-`engine_factory` (settings to engine), `audiences`, `output` (tables and JSON documents), `after_run`, `handover` (the
-rest of adopt and retire), `config_template`, `reference` (the page of all commands).
+`engine_factory` (settings to engine), `audiences`, `output` (tables and JSON documents), `config_template`,
+`reference` (the page of all commands).
 
 Exit codes: 0 done or nothing to do; 1 error, bad usage or bad configuration; 2 `plan` found changes; 3 a part of the
 projects failed; 4 refused (another run is writing, a stale plan, above the limits). The first of 1, 4, 3, 2 wins.

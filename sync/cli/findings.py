@@ -19,7 +19,6 @@ from config.settings import Settings, load
 from config.state_names import written_names
 from sync.cli import wiring
 from sync.cli.indented import Indented
-from sync.digest.channels import address_problem
 from sync.engine.doctor import (
     ConnectionCheck,
     DoctorFinding,
@@ -321,6 +320,8 @@ def _channel_finding(settings: Settings, audience: str, name: str, environ: Mapp
         address = settings.channel(audience, name, environ).get_secret_value()
     except ConfigurationError as error:
         return DoctorFinding(area=area, level=Level.ERROR, words=str(error))
+    from sync.digest.channels import address_problem  # late: it imports the forecast
+
     problem = address_problem(address)
     if problem:
         return DoctorFinding(area=area, level=Level.ERROR, words=problem)

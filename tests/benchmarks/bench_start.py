@@ -26,6 +26,7 @@ from statistics import median
 
 from tests.e2e.small_world import served
 from tests.e2e.subprocesses import ENVIRONMENT, milesync
+from tests.imported_modules import PRINT_IMPORTS, imported_modules
 
 OURS = ("sync", "connectors", "config", "milesync")
 BARE = """\
@@ -94,10 +95,9 @@ def _compare(name: str, words: Sequence[str], pairs: int, target: str) -> None:
 
 def _modules(command: Sequence[str]) -> list[str]:
     """Return the names of the modules that a command imports, in the order in which their imports end."""
-    environ = {**ENVIRONMENT, "PYTHONPROFILEIMPORTTIME": "1"}
+    environ = {**ENVIRONMENT, **PRINT_IMPORTS}
     run = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
-    lines = [line for line in run.stderr.splitlines() if line.startswith("import time:")]
-    return [line.rpartition("|")[2].strip() for line in lines[1:]]
+    return imported_modules(run.stderr)
 
 
 def _cpu(command: Sequence[str]) -> float:

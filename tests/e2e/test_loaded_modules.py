@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.small_world import served
 from tests.e2e.subprocesses import milesync
+from tests.imported_modules import PRINT_IMPORTS, imported_modules
 
 NEEDLESS = (
     "alembic",
@@ -38,12 +39,11 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """The modules of the second of two runs, and of a pull, on GitHub and GitLab with SQLite; as they were loaded."""
     with served(tmp_path_factory.mktemp("run")) as (_, config):
         assert milesync("run", "--first-run", config=config).returncode == 0
-        told = {word: milesync(word, config=config, env={"PYTHONPROFILEIMPORTTIME": "1"}) for word in ("run", "pull")}
+        told = {word: milesync(word, config=config, env=PRINT_IMPORTS) for word in ("run", "pull")}
     found = {}
     for word, again in told.items():
         assert again.returncode == 0, again.stderr
-        lines = (line.rpartition("|") for line in again.stderr.splitlines() if line.startswith("import time:"))
-        found[word] = [name.strip() for _, _, name in lines]
+        found[word] = imported_modules(again.stderr)
     return found
 
 
