@@ -47,14 +47,15 @@ def joined_pages(pages: Iterable[Page], limit: int = BATCH) -> Iterator[Page]:
 
 
 def _can_wait(page: Page) -> bool:
-    """Return whether a page holds nothing but issues, with their histories, due dates and cursors."""
-    return replace(page, issues=(), histories={}, due_dates={}, cursors={}) == _EMPTY
+    """Return whether a page holds nothing but issues, with their projects, histories, due dates and cursors."""
+    return replace(page, projects=(), issues=(), histories={}, due_dates={}, cursors={}) == _EMPTY
 
 
 def _join(pages: list[Page]) -> Page:
     if len(pages) == 1:
         return pages[0]
     return Page(
+        projects=tuple({project.id: project for page in pages for project in page.projects}.values()),
         issues=tuple(issue for page in pages for issue in page.issues),
         histories={issue: events for page in pages for issue, events in page.histories.items()},
         due_dates={milestone: dates for page in pages for milestone, dates in page.due_dates.items()},

@@ -1,4 +1,4 @@
-"""A first pull with histories: how many requests it sends, and how many of them at the same time."""
+"""A first pull with histories: its requests, how many run at the same time, and its transactions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import requests
 from connectors.sandbox.jira import search as sandbox_search
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
+from sync.pull.page_batches import joined_pages
 from tests.contract.sandbox_side import Clock, SandboxSide
 
 ISSUES, CONCURRENCY = 1_000, 8
@@ -78,6 +79,7 @@ def test_a_first_pull_keeps_all_its_requests_in_the_air(
     assert gate.was_passed
     issues = [issue for page in pages for issue in page.issues]
     assert len(issues) == ISSUES
+    assert len(list(joined_pages(pages))) <= 2 + 3, "a transaction for 500 issues, and one for the first and last page"
     closed = {issue.id for issue in issues if issue.closed_at is not None}
     assert closed <= {issue for page in pages for issue, events in page.histories.items() if events}
 

@@ -24,6 +24,7 @@ from sync.model.tracker_data import (
     Issue,
     Milestone,
     MilestoneKind,
+    Project,
     State,
     StatusCategory,
     uid,
@@ -214,6 +215,7 @@ def stored(store: Store, pages: Sequence[Page], at: datetime) -> tuple[Any, ...]
         store.due_dates(source),
         store.titles(source),
         store.cursors(source),
+        store.projects(source),
     )
 
 
@@ -248,7 +250,11 @@ def test_neither_the_order_of_pages_nor_duplicates_matter(store: Store, world: l
 @given(world=worlds, data=st.data())
 def test_joined_pages_store_what_single_pages_store(store: Store, world: list[Life], data: st.DataObject) -> None:
     seen = [life.seen(n) for life in world for n in range(0, END, 20) if n >= life.born]
-    pages = [Page(issues=(issue,), histories={issue.id: tuple(events)} if events else {}) for issue, events in seen]
+    named = (Project(id="p", key=f"p{n}", name="", url="") for n in range(len(seen)))
+    pages = [
+        Page(projects=(project,), issues=(issue,), histories={issue.id: tuple(events)} if events else {})
+        for project, (issue, events) in zip(named, seen, strict=True)
+    ]
     pages += [Page(cursors={"p": "1"}), Page(gone=frozenset(life.seen(END)[0].id for life in world[:1]))]
     order, limit = data.draw(st.permutations(pages)), data.draw(st.integers(1, 4))
     assert stored(store, list(joined_pages(order, limit)), moment(END)) == stored(store, order, moment(END))
