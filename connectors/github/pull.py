@@ -19,6 +19,7 @@ The cursor's time is the newest change that GitHub showed before reading began, 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -34,7 +35,7 @@ from connectors.github.session import PROJECT_ERRORS, Document, Session, TooHeav
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.deletion_sweep import SweepSchedule
 from connectors.shared.pagination import MAX_PAGES_STORED
-from connectors.shared.responses import RowError, decode_row
+from connectors.shared.responses import RowError, decode_row, decode_together
 from connectors.shared.rows import Rows, read_rows
 from sync.model.tracker_data import Event, Project, UnreadKind, UnreadRow
 from sync.tracker.errors import BusyError, GoneError, MalformedError, TrackerError
@@ -352,6 +353,8 @@ class _RepositoryReader:
         rows = {number: repository.get(f"n{i}", _NULL) for i, number in enumerate(numbers) if f"n{i}" not in missing}
         if rows and all(row == _NULL for row in rows.values()):
             raise BusyError(self._session.name, self._name, "GraphQL left issues out")
+        with suppress(RowError):
+            return Rows(decode_together(rows.values(), Item, self._session.name, self._name))  # type: ignore[arg-type]
         return Rows[Item]().join(
             read_rows([row], self._read_item, partial(normalize.unread_issue, number=number))
             for number, row in rows.items()

@@ -18,8 +18,7 @@ from msgspec import Meta, Raw, Struct, field
 
 from connectors.gitlab import api_types
 from connectors.gitlab.moves import ActivityNote
-from connectors.shared.responses import Time, decode_row
-from sync.tracker.errors import MalformedError
+from connectors.shared.responses import RowError, Time, decode_row, decode_together
 
 __all__ = [
     "BATCH",
@@ -198,12 +197,17 @@ class Answer(Struct):
         """Return whether the instance does not know statuses, or not their categories."""
         return self.is_refused and any(word in str(self.errors) for word in ("WidgetStatus", "ItemStatus", "'status'"))
 
-    def items(self) -> Iterator[Item]:
-        """The issues of the answer, without those that cannot be read: REST is asked for them."""
+    def items(self) -> list[Item]:
+        """Return the issues of the answer, without those that cannot be read: REST is asked for them."""
         project = self.data.project if self.data else None
-        for node in project.work_items.nodes if project and project.work_items else ():
-            with suppress(MalformedError):
-                yield decode_row(node, Item, "")
+        nodes = project.work_items.nodes if project and project.work_items else []
+        with suppress(RowError):
+            return decode_together(nodes, Item, "")
+        items = []
+        for node in nodes:
+            with suppress(RowError):
+                items.append(decode_row(node, Item, ""))
+        return items
 
 
 # --- interpretation ------------------------------------------------------------------------------------------------

@@ -277,7 +277,7 @@ class Histories:
         if answer.lacks_statuses and has_statuses:
             self._session.has_statuses = False
             return self._query_batch(requests, query)
-        items = list(answer.items())
+        items = answer.items()
         self.canceled |= set(canceled(items))
         if answer.lacks_links and query != QUERY:
             self._session.counts_blockers = False

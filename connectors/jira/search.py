@@ -17,7 +17,7 @@ from connectors.jira import api_types, jql
 from connectors.jira.normalize import to_utc, unread_issue
 from connectors.jira.session import Session
 from connectors.shared.pagination import MAX_PAGES_STORED
-from connectors.shared.responses import decode_row
+from connectors.shared.responses import RowError, decode_row, decode_together
 from connectors.shared.rows import Rows, fields_of, read_rows, word_at
 from sync.model.tracker_data import UnreadRow
 from sync.tracker.errors import BusyError, MalformedError, RefusedError
@@ -322,7 +322,7 @@ class Search:
     def _ids(self, where: str) -> Iterator[list[str]]:
         """Yield the ids of all matching issues, 5,000 per request."""
         for page in token_pages(self._session, where + ORDER, ["id"], _ID_PAGE):
-            yield [decode_row(raw, _IssueId, self._session.name).id for raw in page.issues]
+            yield [row.id for row in decode_together(page.issues, _IssueId, self._session.name)]
 
     def _bulk(self, first: Batch, ids: Iterator[list[str]]) -> Iterator[Batch]:
         """Yield all issues in groups, the first batch first. Issues and histories of a group are read in parallel."""
@@ -383,29 +383,38 @@ class Search:
             if token:
                 body["nextPageToken"] = token
             page = self._session.read(api_types.ChangelogPage, "changelog/bulkfetch", body=body)
-            for row in page.issueChangeLogs:
-                self._add_history(row, histories)
+            self._add_histories(page.issueChangeLogs, histories)
             token = page.nextPageToken or ""
             if not token:
                 break
             guard.check(len(page.issueChangeLogs), tuple(map(bytes, page.issueChangeLogs)), token)
         return histories
 
-    def _add_history(self, row: Raw, histories: Histories) -> None:
+    def _add_histories(self, rows: Sequence[Raw], histories: Histories) -> None:
         try:
-            entry = decode_row(row, api_types.IssueHistory, self._session.name)
-        except MalformedError as error:
-            issue = word_at(fields_of(row), "issueId")
-            if not issue:
-                raise
-            histories.broken[issue] = error.detail
-        else:
+            entries = decode_together(rows, api_types.IssueHistory, self._session.name)
+        except RowError:
+            entries = list(self._readable_histories(rows, histories))
+        for entry in entries:
             histories.setdefault(entry.issueId, []).extend(entry.changeHistories)
+
+    def _readable_histories(self, rows: Iterable[Raw], histories: Histories) -> Iterator[api_types.IssueHistory]:
+        for row in rows:
+            try:
+                yield decode_row(row, api_types.IssueHistory, self._session.name)
+            except RowError as error:
+                issue = word_at(fields_of(row), "issueId")
+                if not issue:
+                    raise
+                histories.broken[issue] = error.detail
 
     # --- both -----------------------------------------------------------------------------------------------------
 
-    def _rows(self, issues: Iterable[Raw]) -> Rows[api_types.Issue]:
-        return read_rows(issues, lambda row: decode_row(row, self._type, self._session.name), unread_issue)
+    def _rows(self, issues: Sequence[Raw]) -> Rows[api_types.Issue]:
+        try:
+            return Rows(decode_together(issues, self._type, self._session.name))
+        except RowError:
+            return read_rows(issues, lambda row: decode_row(row, self._type, self._session.name), unread_issue)
 
     def _batch(self, page: api_types.SearchPage) -> Batch:
         rows = self._rows(page.issues)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -45,6 +45,7 @@ __all__ = [
     "decode",
     "decode_created",
     "decode_row",
+    "decode_together",
     "decoder",
     "error_of",
     "host_of",
@@ -327,6 +328,17 @@ def decode_row(row: msgspec.Raw, type_: type[T], name: str, project: str = "", i
     except _UNREADABLE as error:
         words = _words_of(error)
         raise RowError(name, project, f"{item}: {words}" if item else words) from None
+
+
+def decode_together(rows: Iterable[msgspec.Raw], type_: type[T], name: str, project: str = "") -> list[T]:
+    """Decode rows that were left undecoded, all at once: a third of the work of one by one.
+
+    Raises `RowError` if any cannot be read; decode each by `decode_row` then.
+    """
+    try:
+        return _decode(b"[" + b",".join(rows) + b"]", list[type_])  # type: ignore[valid-type]
+    except _UNREADABLE as error:
+        raise RowError(name, project, _words_of(error)) from None
 
 
 def parse(text: str, type_: type[T]) -> T | None:
