@@ -80,7 +80,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("known", [True, False])
     def test_of_one_in_each_project(self, side: Side, known: bool) -> None:
-        """The complexity of a query allows five projects."""
+        """The complexity of a query allows six projects."""
         targets = [
             target
             for n in range(60)
@@ -88,7 +88,7 @@ class TestRequests:
         ]
         seen, used = observed(side, targets)
         assert len(seen.issues) == 60
-        assert used == 2 + 60 / 5 + 1, "formerly 1 + 4 * 60"
+        assert used == 2 + 60 / 6 + 1, "formerly 1 + 4 * 60"
 
     def test_without_graphql_each_thread_takes_one(self, side: Side) -> None:
         targets = status_issues(side, side.tracker.project("acme/app"), 20)
