@@ -100,7 +100,8 @@ class Writer:
         )
         issue = decode_created(answer, api_types.Issue, self._session.name, action.project_key)
         self._check_unchanged(action, text, issue.description or "")
-        return Receipt(id=str(issue.id), issue=issue.references.full)
+        dropped = tuple(label for label in action.labels if label not in issue.labels)
+        return Receipt(id=str(issue.id), issue=issue.references.full, dropped=dropped)
 
     def _change_labels(self, action: Action, issue: str, add: Sequence[str], remove: Sequence[str]) -> Receipt:
         body = {"add_labels": self._labels(add), "remove_labels": self._labels(remove)}

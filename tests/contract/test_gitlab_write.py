@@ -114,6 +114,35 @@ class TestRoundTrip:
         assert desk.project.labels["health::on-track"].colour == "0e8a16"
         assert not desk.issue().milestones
 
+    def test_labels_that_may_not_be_set_are_named(self, desk: Desk) -> None:
+        """A guest may create issues, and GitLab leaves their labels out."""
+        labels = ("milestone-status", "health::on-track")
+        create = CreateStatusIssue(
+            **desk.to, title="Health of 2.0", body="Health", marker=desk.marker("status_issue"), labels=labels
+        )
+        assert desk.connector.apply(create).dropped == ()
+        assert desk.issue().labels == list(labels)
+        desk.project.denied.add("labels")
+        assert desk.connector.apply(create).dropped == labels
+
+    def test_a_first_comment_takes_two_requests(self, desk: Desk) -> None:
+        for label in ("milestone-status", "health::on-track"):
+            desk.connector.apply(CreateLabel(**desk.to, label=label, colour="0e8a16", description=""))
+        before = desk.connector.requests
+        key = desk.make()
+        desk.connector.apply(desk.comment(key))
+        assert desk.connector.requests - before == 2
+        before = desk.connector.requests
+        assert desk.observe(key) is not None
+        assert desk.connector.requests - before == 3, "the project, the thread, the licence for health"
+
+    def test_a_comment_that_a_limit_refused_is_sent_again(self, desk: Desk) -> None:
+        key = desk.make()
+        desk.tracker.faults.append(failing("POST", 429, times=1, Retry_After="7"))
+        desk.connector.apply(desk.comment(key))
+        assert desk.side.slept[-1] >= 7
+        assert len(desk.issue().comments) == 1
+
     def test_labels_of_the_project_are_observed(self, desk: Desk) -> None:
         for n in range(130):
             desk.connector.apply(CreateLabel(**desk.to, label=f"l{n}", colour="ffffff", description=""))

@@ -472,7 +472,8 @@ class _Desk:
         issue.confidential = body.get("confidential") is True
         issue.body = run_commands(self.tracker, project, issue, text).text
         issue.labels = []
-        self._add_labels(project, issue, _names(body, "labels"))
+        if "labels" not in project.denied:  # a guest may create issues, and the labels are left out
+            self._add_labels(project, issue, _names(body, "labels"))
         return _json(self._shown(project, issue), 201)
 
     def edit_issue(self, request: Request) -> Response:
