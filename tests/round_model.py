@@ -56,11 +56,11 @@ TRACKERS = (
         writes=(Limit(500, HOUR), Limit(80, MINUTE)),
     ),
     # As GitLab.com is today, and under what it has announced for its free plan.
-    Tracker("GitLab.com", _GITLAB_FIRST, 1, 1, (Limit(2_000, MINUTE),), (Limit(60, MINUTE),)),
+    Tracker("GitLab.com", _GITLAB_FIRST, 1 / 50, 1, (Limit(2_000, MINUTE),), (Limit(60, MINUTE),)),
     Tracker(
         "GitLab.com, Free, announced",
         first=_GITLAB_FIRST,
-        quiet=1,
+        quiet=1 / 50,
         cost=1,
         reads=(Limit(5_000, HOUR), Limit(100, MINUTE)),
         writes=(Limit(60, MINUTE),),
