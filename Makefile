@@ -42,6 +42,7 @@ bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 
 bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, and for a million in ten thousand milestones
 	$(BIN)/python tests/benchmarks/bench_connectors.py --issues 50000 --rows bare pull quiet
+	$(BIN)/python tests/benchmarks/bench_connectors.py --only github --issues 20000 --changes 18000 --rows pull quiet change
 	$(BIN)/python tests/benchmarks/bench_large.py
 	$(BIN)/python -m tests.benchmarks.bench_assess
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 import pytest
 
 from connectors.sandbox.world_data import Fault, Issue, Project
@@ -22,6 +25,22 @@ def test_a_run_without_changes_asks_once_for_many_projects(kind: str, projects: 
         for hours in (1, 1, 24):
             world.clock.on(hours=hours)
             assert world.run().requests == WANTED[kind].quiet(projects)
+
+
+@pytest.mark.parametrize(("containers", "patterns", "requests"), [("parents", (), 1), ("milestones", ("acme/*",), 2)])
+def test_containers_and_patterns_add_nothing_for_each_repository(
+    containers: str, patterns: Sequence[str], requests: int
+) -> None:
+    """Parents of sub-issues are not read again; a pattern is one request for a hundred repositories."""
+    with fleet("github", 8, patterns=patterns, containers=["milestones", containers]) as world:
+        ada = world.tracker.user("ada")
+        for project in world.projects:
+            parent, child = list(project.issues.values())[:2]
+            world.tracker.adopt(child, parent, ada, world.clock.now - timedelta(hours=1))
+        world.run()
+        for _ in range(2):
+            world.clock.on(hours=1)
+            assert world.run().requests == requests
 
 
 @pytest.mark.parametrize(("projects", "milestones"), [(1, 45), (20, 2)])
