@@ -47,7 +47,7 @@ def refresh_report(engine: Engine, settings: Settings) -> None:
 def write_report(
     engine: Engine, out: Path, at: datetime | None, audience: Audience = OPERATOR, *, keep: bool = False
 ) -> dict[str, int]:
-    """Write the report for an audience, as of the time ``at`` (None: now). Return the number of pages, files and bytes.
+    """Write the report for an audience, as of the time ``at`` (None: now). Return the numbers of its `BuildResult`.
 
     ``keep`` saves what the report announces to a named audience, as its next report compares with it. Raises
     `typer.BadParameter` if the extra `site` is missing, `TyperException` if the folder cannot be written.
@@ -67,7 +67,7 @@ def write_report(
         site = build(contents, out, f"{escaped_json(secrets.redact(data))}\n".encode())
     if keep and audience.name:
         _save_announced(engine, contents, audience.name)
-    return {"pages": site.pages, "files": site.files, "bytes": site.bytes}
+    return {"pages": site.pages, "files": site.files, "bytes": site.bytes, "written": site.written}
 
 
 def _save_announced(engine: Engine, contents: Contents, audience: str) -> None:

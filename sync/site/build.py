@@ -1,14 +1,20 @@
 """Write the report's contents as files: pages from templates that escape every value, charts, data, style, script.
 
 A build is complete in a temporary folder before any file changes. Then files that only an earlier build made are
-removed, and each file is replaced as a whole. Other files in the folder stay. Equal contents give equal bytes.
+removed, and each file whose content has changed is replaced as a whole. Other files in the folder stay. Equal contents
+give equal bytes.
+
+Every file is rendered, and compared with that of the last build: pages of milestones and their numbers without the
+times of the run (`_run_times`). So an unchanged page keeps its bytes, and ``times.js`` adds the times of the last run.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
 from shutil import rmtree
@@ -18,7 +24,9 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from msgspec import Struct
 
+from sync.assess.milestone import AssessedMilestone
 from sync.forecast.track_record import has_track_record
 from sync.markup.document import clean
 from sync.model.characters import escaped_json, visible
@@ -41,6 +49,15 @@ MANIFEST = "milesync-report.txt"
 """The file that lists the files of the last build, so that the next build removes no others."""
 
 INDEX = "index.html"
+PAGES = "m/"
+"""Start of the names of the pages of milestones and joint milestones, and of their numbers."""
+
+TIMES = "times.js"
+"""The times of the last run, which its pages show; written after all pages."""
+
+CONTENT = "milesync-report.json"
+"""The file with the `_Content` of each file of the last build. Without it every file is written."""
+
 STAGING_PREFIX = ".milesync-"
 
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
@@ -48,11 +65,19 @@ POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self
 
 @dataclass(frozen=True)
 class BuildResult:
-    """Counts of a build: pages of milestones and joint milestones, files, bytes."""
+    """Counts of a build: pages of milestones and joint milestones, files and their bytes, and files that changed."""
 
     pages: int
     files: int
     bytes: int
+    written: int
+
+
+class _Content(Struct, frozen=True):
+    """Hashes of a file: of its content without the times of the run, and of its bytes."""
+
+    content: str
+    file: str
 
 
 def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
@@ -66,19 +91,56 @@ def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
         rmtree(abandoned, ignore_errors=True)
     # in the folder itself, which may be a volume of its own: a rename is atomic only within one volume
     with TemporaryDirectory(prefix=STAGING_PREFIX, dir=out) as staging:
-        sizes = {name: _stage(Path(staging) / name, body) for name, body in _files(contents, data)}
-        _swap(Path(staging), out, sizes.keys())
-    return BuildResult(len(contents.pages) + len(contents.joint_pages), len(sizes), sum(sizes.values()))
+        known, times, found = _known_files(out), _run_times(contents), dict[str, _Content]()
+        written, size = 0, 0
+        for name, body in _files(contents, data):
+            timeless = times.sub(b"", body) if name.startswith(PAGES) else body
+            found[name] = _Content(_hash(timeless), _hash(body))
+            if name in known and known[name].content == found[name].content:
+                found[name] = known[name]
+                size += (out / name).stat().st_size
+            else:
+                _stage(Path(staging) / name, body)
+                written, size = written + 1, size + len(body)
+        _stage(Path(staging) / CONTENT, msgspec.json.encode(found))
+        _swap(Path(staging), out, found.keys())
+    return BuildResult(len(contents.pages) + len(contents.joint_pages), len(found), size, written)
 
 
-def _stage(path: Path, body: bytes) -> int:
+def _stage(path: Path, body: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
-    return len(body)
+
+
+def _hash(body: bytes) -> str:
+    return blake2b(body, digest_size=16).hexdigest()
+
+
+def _known_files(out: Path) -> dict[str, _Content]:
+    """Return the files of the last build that are as it wrote them."""
+    try:
+        last = msgspec.json.decode((out / CONTENT).read_bytes(), type=dict[str, _Content])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+    return {name: own for name, own in last.items() if _is_intact(out / name, own)}
+
+
+def _is_intact(path: Path, known: _Content) -> bool:
+    try:
+        return _hash(path.read_bytes()) == known.file
+    except (OSError, ValueError):
+        return False
+
+
+def _run_times(contents: Contents) -> re.Pattern[bytes]:
+    """Return a pattern of the times at which the report and its projects were read, as pages and data write them."""
+    moments = {contents.at, *(page.milestone.read_at for page in contents.pages if page.milestone.read_at)}
+    written = {form for moment in moments for form in (_iso(moment), minute(moment), msgspec.to_builtins(moment))}
+    return re.compile(b"|".join(re.escape(text.encode()) for text in sorted(written, key=len, reverse=True)))
 
 
 def _swap(staging: Path, out: Path, names: Collection[str]) -> None:
-    """Replace the last build by a complete new one.
+    """Replace the last build by a complete new one; files that are not in ``staging`` stay as they are.
 
     The manifest always lists every file of ours, so that a build after a killed one knows what to remove.
     """
@@ -88,9 +150,10 @@ def _swap(staging: Path, out: Path, names: Collection[str]) -> None:
     for name in old.difference(names):
         if ".." not in Path(name).parts and not Path(name).is_absolute():
             (out / name).unlink(missing_ok=True)
-    for name in sorted(names, key=lambda name: (name == INDEX, name)):
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (staging / name).replace(out / name)
+    for name in sorted({*names, CONTENT}, key=lambda name: (name == INDEX, name in (TIMES, CONTENT), name)):
+        if (staging / name).exists():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).replace(out / name)
     _write_manifest(staging, manifest, names)
 
 
@@ -107,6 +170,7 @@ def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
     yield "status.json", data
     for name in ("report.css", "report.js"):
         yield name, files("sync.site").joinpath("static", name).read_bytes()
+    yield TIMES, _times_script(contents)
     portfolio = templates.get_template("portfolio.html.j2")
     yield INDEX, _page(portfolio.render(**shared, root="", it=contents))
     chart = _markup(charts.reliability(contents.replay.bins)) if contents.replay.bins else None
@@ -124,6 +188,19 @@ def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
         drawings = _burn_up(joint_page.chart)
         html = joint.render(**shared, root="../", it=joint_page, charts=drawings, span=contents.span)
         yield joint_page.row.page, _page(html)
+
+
+def _times_script(contents: Contents) -> bytes:
+    """Return the script with the time of the report, and the last full sync of each project with a page, by its key."""
+    read = {
+        _project(page.milestone): minute(page.milestone.read_at) for page in contents.pages if page.milestone.read_at
+    }
+    times = {"at": _iso(contents.at), "shown": minute(contents.at), "read": read}
+    return f"globalThis.milesyncTimes = {escaped_json(msgspec.json.encode(times).decode())};\n".encode()
+
+
+def _project(milestone: AssessedMilestone) -> str:
+    return f"{milestone.connection.name}:{milestone.project.key}"
 
 
 def _data(explained: Mapping[str, Any]) -> bytes:
@@ -171,6 +248,7 @@ def _templates() -> Environment:
         "has_track_record": has_track_record,
         "track_record": track_record_sentence,
         "link": link,
+        "project": _project,
         "number_tree": number_tree,
         "iso": _iso,
         "named_day": lambda text: day(date.fromisoformat(text)),

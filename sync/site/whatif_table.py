@@ -124,19 +124,22 @@ def _probabilities(batch: ForecastBatch, questions: Sequence[_Question]) -> list
     cut = np.concatenate([question.cuts for question in questions])
     remaining = np.maximum(rows.open + cut, 0)
     total = remaining + rows.done
-    most = max(len(question.moments) for question in questions)
-    due = np.concatenate(
+    # the same column is as many days after each due date, so that the same rows are later than their plans
+    before = [question.dates.index(question.due) for question in questions]
+    after = [len(question.dates) - n for n, question in zip(before, questions, strict=True)]
+    moments = np.stack(
         [
-            np.tile(np.pad(question.moments, (0, most - len(question.moments)), mode="edge"), (len(question.cuts), 1))
-            for question in questions
+            np.pad(question.moments, (max(before) - early, max(after) - late), mode="edge")
+            for question, early, late in zip(questions, before, after, strict=True)
         ]
     )
-    p = np.stack(
-        [rows.probability(remaining, total, assumed=Assumptions(due=due[:, column])) for column in range(most)], axis=1
-    )
-    ends = np.cumsum([len(question.cuts) for question in questions])
-    tables = np.split(p, ends[:-1])
-    return [table[:, : len(question.moments)] for question, table in zip(questions, tables, strict=True)]
+    due = moments[np.repeat(np.arange(len(questions)), [len(question.cuts) for question in questions])]
+    p = np.stack([rows.probability(remaining, total, assumed=Assumptions(due=column)) for column in due.T], axis=1)
+    tables = np.split(p, np.cumsum([len(question.cuts) for question in questions])[:-1])
+    return [
+        table[:, max(before) - early : max(before) + late]
+        for table, early, late in zip(tables, before, after, strict=True)
+    ]
 
 
 def _consistent(table: Floats, here: tuple[int, int], published: float) -> Floats:

@@ -421,6 +421,20 @@ def test_an_old_page_says_that_it_is_old(browser: Any, report: Report) -> None:
         assert "3 days" in page.locator("#old").inner_text()
 
 
+def test_an_unchanged_page_shows_the_times_of_the_last_run(browser: Any, tmp_path: Path) -> None:
+    with installation(small(), daily=False) as engine:
+        first = Report(contents(engine), tmp_path)
+        page_name = first.page_of(Status.ON_TRACK)
+        kept = (tmp_path / page_name).read_bytes()
+        later = replace(first.made, at=NOW + timedelta(hours=1))
+        site.build(later, tmp_path, document(later))
+    assert (tmp_path / page_name).read_bytes() == kept
+    with visit(browser, tmp_path, page_name) as page:
+        assert page.locator("#made").inner_text() == "22 Nov 2026, 07:30 UTC"
+        assert page.locator("#made").get_attribute("datetime") == "2026-11-22T07:30:00+00:00"
+        assert page.locator("[data-read]").inner_text() == "22 Nov 2026, 06:30 UTC"
+
+
 def test_without_its_script_every_row_is_there(browser: Any, report: Report) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

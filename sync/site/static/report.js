@@ -3,7 +3,16 @@
 (() => {
   const byId = (id) => document.getElementById(id);
 
+  // a page whose content has not changed keeps the times of the run that wrote it
+  const times = globalThis.milesyncTimes;
   const made = byId("made");
+  if (times && made) {
+    made.dateTime = times.at;
+    made.textContent = times.shown;
+    for (const cell of document.querySelectorAll("[data-read]")) {
+      cell.textContent = times.read[cell.dataset.read] ?? cell.textContent;
+    }
+  }
   const old = byId("old");
   if (made && old) {
     const hours = Math.floor((Date.now() - Date.parse(made.dateTime)) / 36e5);

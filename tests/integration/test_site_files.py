@@ -1,0 +1,185 @@
+"""The files of the report: which of them a build writes, and which it leaves as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sync.engine.engine import Engine
+from sync.model.audience import OPERATOR, Audience
+from sync.site.contents import Contents, gather
+from sync.site.milestone_page import MilestonePage
+from tests.sample_site import JOINT, NOW, WAITS, installation, small
+
+build_module = pytest.importorskip("sync.site.build", reason="no Jinja2 here: the extra `site`")
+build, CONTENT, MANIFEST, TIMES = (getattr(build_module, name) for name in ("build", "CONTENT", "MANIFEST", "TIMES"))
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with installation(small(), joints=(JOINT,), dependencies=WAITS) as made:
+        yield made
+
+
+def gathered(engine: Engine, later: timedelta = timedelta(0), audience: Audience = OPERATOR) -> Contents:
+    """The contents of a report that is made ``later``; nothing else has happened since."""
+    return gather(engine.store, engine.connections, NOW + later, engine.rules, audience)
+
+
+@pytest.fixture(scope="module")
+def contents(engine: Engine) -> Contents:
+    return gathered(engine)
+
+
+def state(out: Path) -> dict[str, tuple[int, bytes]]:
+    """The time of change and the bytes of each page and its data."""
+    return {str(path.relative_to(out)): (path.stat().st_mtime_ns, path.read_bytes()) for path in out.glob("m/*")}
+
+
+def test_a_later_report_leaves_each_unchanged_page_as_it_is(engine: Engine, contents: Contents, tmp_path: Path) -> None:
+    first = build(contents, tmp_path, b"{}")
+    before, times = state(tmp_path), (tmp_path / TIMES).read_text()
+    second = build(gathered(engine, HOUR), tmp_path, b"{}")
+    assert first.written == first.files == second.files > 20
+    assert state(tmp_path) == before
+    assert "06:30 UTC" in times
+    assert "07:30 UTC" in (tmp_path / TIMES).read_text()
+    for name in ("index.html", "calibration.html"):
+        assert "As of" in (tmp_path / name).read_text()
+        assert "07:30 UTC" in (tmp_path / name).read_text()
+    assert second.written == 3
+
+
+def test_a_report_of_the_next_day_is_written(engine: Engine, contents: Contents, tmp_path: Path) -> None:
+    build(contents, tmp_path, b"{}")
+    before = state(tmp_path)
+    build(gathered(engine, 24 * HOUR), tmp_path, b"{}")
+    after = state(tmp_path)
+    running = [page.row.page for page in contents.pages if page.milestone.is_running and page.health.due]
+    assert running
+    for name in running:
+        assert before[name][1] != after[name][1], "the days left"
+
+
+def _renamed(page: MilestonePage) -> MilestonePage:
+    return dataclasses.replace(page, row=dataclasses.replace(page.row, title="Another title"))
+
+
+def _other_probability(page: MilestonePage) -> MilestonePage:
+    facts = page.row.facts
+    health = msgspec.structs.replace(facts.health, probability=0.123456)
+    return dataclasses.replace(page, row=dataclasses.replace(page.row, facts=_with(facts, health=health)))
+
+
+def _with(facts: Any, **changes: Any) -> Any:
+    return (
+        dataclasses.replace(facts, **changes)
+        if dataclasses.is_dataclass(facts)
+        else msgspec.structs.replace(facts, **changes)
+    )
+
+
+CHANGES: dict[str, Callable[[MilestonePage], MilestonePage]] = {
+    "title": _renamed,
+    "probability": _other_probability,
+    "numbers": lambda page: dataclasses.replace(page, explained={**page.explained, "another": 1}),
+    "verdict": lambda page: dataclasses.replace(page, verdict="<p>Another verdict</p>"),
+    "chart": lambda page: dataclasses.replace(page, chart=None),
+    "reasons": lambda page: dataclasses.replace(page, reasons=()),
+    "levers": lambda page: dataclasses.replace(page, levers=()),
+    "team words": lambda page: dataclasses.replace(page, team_words="<ul><li>Decide</li></ul>"),
+    "what-if": lambda page: dataclasses.replace(page, what_if=None),
+    "scope": lambda page: dataclasses.replace(page, scope=()),
+    "people": lambda page: dataclasses.replace(page, people=()),
+    "attention": lambda page: dataclasses.replace(page, attention=()),
+    "history": lambda page: dataclasses.replace(page, history=()),
+    "status issue": lambda page: dataclasses.replace(page, status_issue="https://tracker.example/1"),
+    "record": lambda page: dataclasses.replace(page, record="<p>Closed</p>"),
+    "reliability": lambda page: dataclasses.replace(page, reliability=None),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_input_rewrites_its_page_and_no_other(contents: Contents, tmp_path: Path, name: str) -> None:
+    build(contents, tmp_path, b"{}")
+    before = state(tmp_path)
+    page = next(
+        page
+        for page in contents.pages
+        if page.what_if and page.chart and page.levers and page.scope and page.attention and page.reliability
+    )
+    pages = tuple(CHANGES[name](page) if page is own else own for own in contents.pages)
+    build(dataclasses.replace(contents, pages=pages), tmp_path, b"{}")
+    after = state(tmp_path)
+    changed = {file for file in after if after[file] != before[file]}
+    assert page.row.page in changed
+    assert changed <= {page.row.page, page.row.page.replace(".html", ".json")}
+
+
+def test_another_audience_rewrites_every_page(engine: Engine, contents: Contents, tmp_path: Path) -> None:
+    build(contents, tmp_path, b"{}")
+    before = state(tmp_path)
+    narrow = gathered(engine, audience=Audience("public"))
+    build(narrow, tmp_path, b"{}")
+    after = state(tmp_path)
+    pages = {page.row.page for page in (*narrow.pages, *narrow.joint_pages)}
+    assert {file for file in after if file.endswith(".html")} == pages
+    assert not any(after[name][1] == before[name][1] for name in pages)
+    assert b"vault" not in (tmp_path / TIMES).read_bytes()
+    assert b"vault" not in (tmp_path / CONTENT).read_bytes()
+
+
+def test_another_template_rewrites_every_page(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(contents, tmp_path, b"{}")
+    before = state(tmp_path)
+    monkeypatch.setattr(build_module, "POLICY", "default-src 'none'")
+    build(contents, tmp_path, b"{}")
+    after = state(tmp_path)
+    assert not any(after[name] == before[name] for name in after if name.endswith(".html"))
+
+
+def test_the_page_of_a_milestone_that_is_gone_goes(contents: Contents, tmp_path: Path) -> None:
+    build(contents, tmp_path, b"{}")
+    build(dataclasses.replace(contents, pages=contents.pages[1:]), tmp_path, b"{}")
+    gone = contents.pages[0].row.page
+    assert not (tmp_path / gone).exists()
+    assert not (tmp_path / gone.replace(".html", ".json")).exists()
+    assert gone not in (tmp_path / CONTENT).read_text()
+    assert (tmp_path / contents.pages[1].row.page).exists()
+
+
+@pytest.mark.parametrize("damage", ["changed", "deleted", "deleted with its data"])
+def test_a_damaged_page_is_written_again(contents: Contents, tmp_path: Path, damage: str) -> None:
+    build(contents, tmp_path, b"{}")
+    before = state(tmp_path)
+    page = tmp_path / contents.pages[0].row.page
+    page.unlink()
+    if damage == "changed":
+        page.write_bytes(b"<h1>Half a pa")
+    elif damage == "deleted with its data":
+        page.with_suffix(".json").unlink()
+    assert build(contents, tmp_path, b"{}").written == (2 if damage == "deleted with its data" else 1)
+    assert {name: body for name, (_, body) in state(tmp_path).items()} == {n: body for n, (_, body) in before.items()}
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"index.html": 1}', "\udcff"])
+def test_damaged_hashes_write_everything(contents: Contents, tmp_path: Path, text: str | None) -> None:
+    first = build(contents, tmp_path, b"{}")
+    known = tmp_path / CONTENT
+    known.unlink()
+    if text is not None:
+        known.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert build(contents, tmp_path, b"{}").written == first.files
+    assert build(contents, tmp_path, b"{}").written == 0
+    assert set(json.loads(known.read_bytes())) == set((tmp_path / MANIFEST).read_text().split())
