@@ -205,7 +205,12 @@ class _PortfolioBuilder:
         joints = [self._joint(joint, milestones, own) for joint, own in zip(self.rules.joints, paths, strict=True)]
         known = {k: own for k, own in enumerate(paths) if own is not None and self._may_advise(joints[k])}
         plans = {k: own.plan(self.rules.parameters) for k, own in known.items()}
-        late = [k for k in known if joints[k].health.status is not Status.ON_TRACK]
+        wanted = self.snapshot.levers_for
+        late = [
+            k
+            for k in known
+            if joints[k].health.status is not Status.ON_TRACK and (wanted is None or joints[k].written in wanted)
+        ]
         planner = JointPlanner(self.paths, counted, [known[k] for k in late])
         levers = dict(zip(late, joint_levers([plans[k] for k in late], planner.after), strict=True))
         for k, own in known.items():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -57,7 +57,8 @@ class Snapshot:
 
     ``removed``: milestones of projects that were removed from the configuration; none in a replay.
     ``replay``: ignore the statuses of earlier runs. Nothing that is dated after ``at`` (UTC) is used. ``rows``: the
-    rows to assess instead of those in the store, for what-if.
+    rows to assess instead of those in the store, for what-if. ``levers_for``: the containers whose levers are computed;
+    None: all.
     """
 
     def __init__(
@@ -102,11 +103,25 @@ class Snapshot:
         self.scores = track_record(store, outcomes, at, methods, readable)
         if not replay:
             self._runs = self._runs.with_forecasts(store, audience, at, methods)
+        self.levers_for: frozenset[str] | None = None
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
         self._group_of = {uid: k for k, group in enumerate(self._groups) for uid in group.milestones}
         self._advisors: dict[int, Advisor] = {}
         self._healths_alone: dict[str, Health] = {}
         self._finished_by_ledger: dict[int, FinishedMilestones] = {}
+
+    def limit_levers(self, written: Collection[str]) -> Self:
+        """Compute the levers, which are most of the work, of these milestones only; no health so far may be in use.
+
+        Joint milestones have their own ids. Raises `AmbiguousIdError`.
+        """
+        found = [(text, self.ids.find(text)) for text in written]
+        self.levers_for = levers_for = frozenset(text if own is None else own.uid for text, own in found)
+        self._groups = [
+            dataclasses.replace(group, inputs=msgspec.structs.replace(group.inputs, levers_for=levers_for))
+            for group in self._groups
+        ]
+        return self
 
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
         for uid in rows.containers:
@@ -217,7 +232,7 @@ class Snapshot:
         group = self._groups[k]
         if k not in self._advisors:
             history, _ = self._histories.tables(group.tolerance, public=group.public)
-            self._advisors[k] = Advisor(history, group.inputs.issues, group.inputs.members, group.inputs.changes)
+            self._advisors[k] = group.inputs.advisor(history)
         return self._advisors[k]
 
     def finished_by_project(self) -> dict[str, int]:

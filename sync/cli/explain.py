@@ -36,7 +36,9 @@ def explain(
         from sync.cli.terminal import Terminal
         from sync.report.facts import build_facts
 
-        explanation = explain_milestone(engine.snapshot(parse_as_of(as_of)), engine.store, milestone)
+        explanation = explain_milestone(
+            engine.snapshot(parse_as_of(as_of)).limit_levers((milestone,)), engine.store, milestone
+        )
         if explanation is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
         if as_json:

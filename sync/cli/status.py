@@ -49,7 +49,7 @@ def status(
             else:
                 Terminal().print(output.score_lines(scores))
             return
-        assessed = engine.assess(at, keep=False)
+        assessed = engine.assess(at, keep=False, has_levers=False)
         states = read_states(engine)
         obstacles = output.obstacle_rows(engine.store.obstacles(), assessed)
         assert engine.portfolio is not None

@@ -179,13 +179,16 @@ class Engine:
         return Snapshot(self.store, self.connections, at or self.clock(), self.rules, replay=at is not None)
 
     @span("assess")
-    def assess(self, at: datetime | None = None, *, keep: bool = True) -> list[AssessedMilestone]:
+    def assess(
+        self, at: datetime | None = None, *, keep: bool = True, has_levers: bool = True
+    ) -> list[AssessedMilestone]:
         """Return every milestone with its health, now or at ``at`` (UTC).
 
         ``keep`` stores the health, for hysteresis and scoring; a replay (``at``) stores nothing.
+        Without ``has_levers`` no levers are computed.
         """
         self.progress("assess")
-        snapshot = self.snapshot(at)
+        snapshot = self.snapshot(at) if has_levers else self.snapshot(at).limit_levers(())
         self.portfolio = build_portfolio(snapshot)
         if keep and at is None:
             if recover_lost_state(self.observer, self.run_id, self.portfolio.milestones, snapshot.previous):

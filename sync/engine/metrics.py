@@ -138,7 +138,10 @@ def figures_of_run(engine: Engine, result: Result, started: datetime, exit_code:
 
 def round_figures(engine: Engine, result: RoundResult, exit_code: int) -> Figures:
     """Return the figures of an ended round, from the store. Failures are those of steps and of what followed them."""
-    finished, current = engine.clock(), [milestone for milestone in engine.assess(keep=False) if milestone.is_current]
+    finished, current = (
+        engine.clock(),
+        [milestone for milestone in engine.assess(keep=False, has_levers=False) if milestone.is_current],
+    )
     counted = Counter(milestone.health.status for milestone in current)
     failed = Counter(result.failures) + Counter(failure.connection for failure in engine.failures)
     runs = engine.store.last_runs(_BACK + 2 * len(engine.connections))

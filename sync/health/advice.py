@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +25,8 @@ class Advisor:
     """Reasons and levers of batches.
 
     ``issues``: uid -> issue, ``members``: container id -> uids of its open items, ``changes``: container id -> uids of
-    all open changes in it. All may be empty; then reasons and levers name no items.
+    all open changes in it. All may be empty; then reasons and levers name no items. ``levers_for``: ids of the
+    containers whose levers are computed; None: all.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class Advisor:
         issues: Mapping[str, Issue],
         members: Mapping[str, Sequence[str]],
         changes: Mapping[str, Sequence[str]],
+        levers_for: Collection[str] | None = None,
     ) -> None:
         self._history, self._issues, self._members, self._changes = history, issues, members, changes
+        self._levers_for = levers_for
         self._age_by_stream: dict[int, float] = {}
 
     def advise(
@@ -55,7 +58,7 @@ class Advisor:
         if not needs_advice.any():
             return list(healths)
         attentions, changes = self._attentions(batch), self._pace_changes(batch)
-        has_levers = needs_advice & ~np.array([health.basis.calibrating for health in healths])
+        has_levers = needs_advice & np.array([self._has_levers(health) for health in healths])
         batch_reasons = reasons(batch, attentions, self._usual_shares, changes)
         batch_levers = levers(
             batch,
@@ -71,6 +74,10 @@ class Advisor:
             known = health if change is None else replace(health, confidence=lowered(health.confidence))
             advised.append(_with_advice(known, batch_reasons[k], batch_levers[k]) if needs_advice[k] else known)
         return advised
+
+    def _has_levers(self, health: Health) -> bool:
+        is_wanted = self._levers_for is None or health.container in self._levers_for
+        return is_wanted and not health.basis.calibrating
 
     def candidates(self, container: str) -> Sequence[str]:
         """Return the uids of the open items of a container to cut, best first."""

@@ -7,7 +7,7 @@ every number behind one container.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,8 @@ class AssessmentInputs(Struct, frozen=True, kw_only=True):
     ``previous``: container id -> its last health, for hysteresis. ``issues``: uid -> issue, and ``members``: container
     id -> uids of its open items; without them reasons and levers name no items. ``changes``: container id -> uids of
     all open pull and merge requests in it, counted or not. ``scores``: stream -> score of its published forecasts.
-    ``counts``: container id -> the counts to show instead of those of the history.
+    ``counts``: container id -> the counts to show instead of those of the history. ``levers_for``: ids of the
+    containers whose levers are computed; None: all.
     """
 
     previous: Mapping[str, Health] = {}
@@ -64,6 +65,11 @@ class AssessmentInputs(Struct, frozen=True, kw_only=True):
     changes: Mapping[str, Sequence[str]] = {}
     scores: Mapping[str, StreamScore] = {}
     counts: Mapping[str, Counts] = {}
+    levers_for: Collection[str] | None = None
+
+    def advisor(self, history: HistoryTables) -> Advisor:
+        """Return the advisor for a history."""
+        return Advisor(history, self.issues, self.members, self.changes, self.levers_for)
 
 
 _NO_INPUTS = AssessmentInputs()
@@ -79,7 +85,7 @@ def assess(
     """Assess the containers with ids ``targets`` as of ``at`` (UTC). Raises KeyError for an id without history."""
     ended = history.ledger.ended <= days(at)
     places = [history.ledger.index[target] for target in targets]
-    advisor = Advisor(history, inputs.issues, inputs.members, inputs.changes)
+    advisor = inputs.advisor(history)
     running, over = ([i for i in places if ended[i] == is_over] for is_over in (False, True))
     assessed: list[Health] = []
     for batch in daily_batches(history, running, at, calendar):

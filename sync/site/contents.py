@@ -186,7 +186,8 @@ def _changes_since(
     then = store.as_of(at, audience.name)
     is_recomputed = not then
     if is_recomputed:
-        then = _summaries(build_portfolio(Snapshot(store, connections, at, book, replay=True, audience=audience)))
+        replayed = Snapshot(store, connections, at, book, replay=True, audience=audience)
+        then = _summaries(build_portfolio(replayed.limit_levers(())))
     shown = [row for row in rows if not row.health.status.is_over or row.uid in then]
     return ChangesSince(at, word, tuple(changes(shown, then)), is_recomputed)
 

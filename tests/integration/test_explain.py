@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import msgspec
 import pytest
 from rich.console import Console
+from sqlalchemy import event
 
 from sync.assess.explain import Explanation, explain_milestone
 from sync.assess.milestone import AssessmentRules
+from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.cli.explanation import SHOWN, explanation_tree, explanation_view
 from sync.cli.output import milestone_table
 from sync.history.calendar import Calendar
 from sync.model.health import Reason, ReasonKind, Status
+from sync.model.joint import JointMilestone
 from sync.model.plan_clock import PlanClock
 from sync.model.tracker_data import DueDate, Visibility
 from sync.report.phrases import day, percent
-from tests.portfolio_world import NOW, RULES, World, page, running
+from tests.portfolio_world import NOW, RULES, World, combined_page, page, running
 
 APP = running("app")
 
@@ -179,3 +182,45 @@ def test_table_shows_the_first_reason_that_speaks_for_the_status(status: Status,
     console.print(milestone_table([replace(assessed, health=health)]))
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines()[2].strip() == words
+
+
+def test_levers_of_others_are_not_needed_and_change_nothing() -> None:
+    """The milestone waits for one that is late, and is a member of a joint milestone."""
+    public = Visibility.PUBLIC
+    world = World(page("app", still_open=6, visibility=public), page("api", still_open=9, late=True, visibility=public))
+    api, joint = running("api"), JointMilestone(name="Both", members=(APP, running("api")))
+    book = AssessmentRules(RULES, Calendar.plain(), joints=(joint,), dependencies=((api, APP),))
+
+    def reading(levers_for: Collection[str] | None) -> Snapshot:
+        snapshot = Snapshot(world.store, world.connections, NOW, book)
+        return snapshot if levers_for is None else snapshot.limit_levers(levers_for)
+
+    for written in (APP, api, "joint:Both"):
+        full, alone = (explain_milestone(reading(asked), world.store, written) for asked in (None, (written,)))
+        assert full is not None
+        assert alone is not None
+        assert alone.health == full.health
+        assert full.health.levers
+        assert msgspec.json.encode(alone.numbers) == msgspec.json.encode(full.numbers)
+    whole, bare = (build_portfolio(reading(asked)) for asked in (None, ()))
+    healths = {own.uid: own.health for own in whole.milestones} | {own.written: own.health for own in whole.joints}
+    others = {own.uid: own.health for own in bare.milestones} | {own.written: own.health for own in bare.joints}
+    assert others == {uid: msgspec.structs.replace(health, levers=()) for uid, health in healths.items()}
+
+
+def statements(milestones: int) -> int:
+    """Return the number of SQL statements that explain one of so many running milestones, once these are counted."""
+    world = World(combined_page(page("app", still_open=6), *(page(f"p{n}") for n in range(milestones))))
+    explained(world)
+    count = [0]
+
+    def counting(*_: object) -> None:
+        count[0] += 1
+
+    event.listen(world.store._engine, "before_cursor_execute", counting)
+    explained(world)
+    return count[0]
+
+
+def test_more_milestones_need_no_more_statements() -> None:
+    assert 0 < statements(2) == statements(6)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -75,17 +74,9 @@ def _renamed(page: MilestonePage) -> MilestonePage:
 
 
 def _other_probability(page: MilestonePage) -> MilestonePage:
-    facts = page.row.facts
-    health = msgspec.structs.replace(facts.health, probability=0.123456)
-    return dataclasses.replace(page, row=dataclasses.replace(page.row, facts=_with(facts, health=health)))
-
-
-def _with(facts: Any, **changes: Any) -> Any:
-    return (
-        dataclasses.replace(facts, **changes)
-        if dataclasses.is_dataclass(facts)
-        else msgspec.structs.replace(facts, **changes)
-    )
+    health = msgspec.structs.replace(page.health, probability=0.123456)
+    facts = msgspec.structs.replace(page.row.facts, health=health)
+    return dataclasses.replace(page, row=dataclasses.replace(page.row, facts=facts))
 
 
 CHANGES: dict[str, Callable[[MilestonePage], MilestonePage]] = {
@@ -131,7 +122,7 @@ def test_another_audience_rewrites_every_page(engine: Engine, contents: Contents
     narrow = gathered(engine, audience=Audience("public"))
     build(narrow, tmp_path, b"{}")
     after = state(tmp_path)
-    pages = {page.row.page for page in (*narrow.pages, *narrow.joint_pages)}
+    pages = {page.row.page for page in narrow.pages} | {page.row.page for page in narrow.joint_pages}
     assert {file for file in after if file.endswith(".html")} == pages
     assert not any(after[name][1] == before[name][1] for name in pages)
     assert b"vault" not in (tmp_path / TIMES).read_bytes()
