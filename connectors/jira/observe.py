@@ -8,8 +8,7 @@ some readers may see.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -54,8 +53,8 @@ def marker_in(properties: Mapping[str, Any] | Sequence[api_types.Property] | Non
 class Observer:
     """Observer of one connection."""
 
-    def __init__(self, session: Session, now: Callable[[], datetime]) -> None:
-        self._session, self._now = session, now
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._reader = StatusIssueReader(session)
         self._shows_permissions: dict[str, bool] = {}
 
@@ -65,7 +64,7 @@ class Observer:
         Jira creates labels by itself, so none are listed.
         """
         failed: dict[str, TrackerError] = {}
-        same = unchanged(self._session, targets, self._now())
+        same = unchanged(self._session, targets, self._session.clock())
         chosen, claims = self._choose([target for target in targets if target.milestone not in same], failed)
         places = {uid: last.issue for uid, last in same.items()} | {uid: row.key for uid, row in chosen.items()}
         # whether a project is still open to commands matters to issues with commands, which are read again
@@ -232,7 +231,7 @@ class Observer:
             return msgspec.structs.replace(
                 self._status_issue(row, thread),
                 files=files_of(session, row.fields.attachment, obstacle),
-                look=look_at(session, row.fields.updated, thread, target, self._now()),
+                look=look_at(session, row.fields.updated, thread, target, session.clock()),
             )
 
     def _status_issue(self, row: api_types.StatusIssue, thread: Thread) -> StatusIssue:

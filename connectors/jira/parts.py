@@ -21,5 +21,5 @@ class Parts:
         self.session = Session(setup)
         kinds_of(self.session)  # raises ValueError for an unknown word
         self.reader = Reader(self.session, SweepSchedule(setup), RuleMilestones(setup.options))
-        self.observer = Observer(self.session, setup.clock)
+        self.observer = Observer(self.session)
         self.writer = Writer(self.session)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from msgspec import Raw
 
 from connectors.jira import api_types, jql
-from connectors.jira.search import first_keys
+from connectors.jira.search import chunks, first_keys
 from connectors.jira.session import PROJECT_ERRORS, Session, for_project
 from connectors.shared.paths import path_of
 from connectors.shared.responses import decode_row
@@ -21,10 +21,10 @@ Resolved = list[tuple[api_types.Project, str]]
 """Projects with the word in the configuration that named each of them."""
 
 _PAGE_SIZE = 50
-"""Projects in a page of the list of all projects."""
+"""Projects in a page of a list of projects, and keys in its filter."""
 
 _FEW = 3
-"""Most known projects of Data Center that are requested one by one."""
+"""Most known projects that are requested one by one."""
 
 _ORDER_BY = re.compile(r"\s+order\s+by\s+[^\"']*$", re.IGNORECASE)
 
@@ -39,8 +39,8 @@ def resolve(
 ) -> tuple[Resolved, dict[str, TrackerError]]:
     """Resolve words to projects. Return them, and the errors by word.
 
-    Each key is one request, whose answer also has the project's versions. A pattern needs the list of all projects, and
-    so do more than a few keys of Data Center in ``known``: those whose versions can be listed together. A query means
+    Each key is one request, whose answer also has the project's versions. A pattern needs the list of all projects.
+    More than a few keys in ``known``, those whose versions need not come with them, are listed together. A query means
     every project in which it finds an issue now; all issues of that project are then read.
     """
     queries = [word for word in words if is_query(word)]
@@ -54,8 +54,8 @@ def resolve(
         except PROJECT_ERRORS as error:
             failed[query] = for_project(error, query)
     configured = {word.upper() for word in words}
-    is_listed = bool(patterns) or (not session.is_cloud and len(set(keys).intersection(known)) > _FEW)
-    every = _list_projects(session, patterns, failed) if is_listed else []
+    listed = [key for key in keys if key in known]
+    every = _list_projects(session, patterns, listed, failed) if patterns or len(listed) > _FEW else []
     by_key = {project.key.upper(): project for project in every}
 
     def project_of(key: str) -> api_types.Project | TrackerError:
@@ -89,12 +89,15 @@ def _projects_of(session: Session, query: str) -> Iterator[str]:
 
 
 def _list_projects(
-    session: Session, patterns: Sequence[str], failed: dict[str, TrackerError]
+    session: Session, patterns: Sequence[str], keys: Sequence[str], failed: dict[str, TrackerError]
 ) -> list[api_types.Project]:
-    """List all projects. Every pattern fails with an error of the list, or of a project that cannot be read."""
+    """List all projects; without patterns at least those of these keys that can be seen.
+
+    Every pattern fails with an error of the list, or of a project that cannot be read.
+    """
     projects: list[api_types.Project] = []
     try:
-        for row in _project_rows(session):
+        for row in _project_rows(session, [] if patterns else keys):
             try:
                 projects.append(decode_row(row, api_types.Project, session.name))
             except MalformedError as error:
@@ -104,13 +107,18 @@ def _list_projects(
     return projects
 
 
-def _project_rows(session: Session) -> Iterator[Raw]:
+def _project_rows(session: Session, keys: Sequence[str]) -> Iterator[Raw]:
     if not session.is_cloud:
         yield from session.read(list[Raw], "project", {"expand": "lead"})
         return
+    for part in chunks(keys, _PAGE_SIZE) if keys else [[]]:
+        yield from _cloud_rows(session, {"keys": part} if part else {})
+
+
+def _cloud_rows(session: Session, filters: Mapping[str, Sequence[str]]) -> Iterator[Raw]:
     start, guard = 0, session.caller.guard("")
     while True:
-        query = {"startAt": start, "maxResults": _PAGE_SIZE, "expand": "lead"}
+        query = {**filters, "startAt": start, "maxResults": _PAGE_SIZE, "expand": "lead"}
         page = session.read(api_types.RowPage, "project/search", query)
         yield from page.values
         if page.isLast:

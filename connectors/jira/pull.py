@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,9 +11,10 @@ from typing import Any
 from msgspec import Struct, structs
 
 from connectors.jira import api_types, jql
-from connectors.jira.containers import containers_of, search_for
+from connectors.jira.containers import containers_of, kinds_of, search_for
 from connectors.jira.containers.kind import JiraContainers, JiraKinds
 from connectors.jira.containers.rules import Rules
+from connectors.jira.containers.versions import Versions
 from connectors.jira.cursor import OVERLAP, Cursor
 from connectors.jira.normalize import blocked_keys, issue_of, named_changes, project_of, to_utc
 from connectors.jira.people import with_lead
@@ -76,7 +77,7 @@ class Reader:
         known = {project: cursor for project, text in cursors.items() if (cursor := Cursor.decode(text))}
         session.recall(next((cursor.discovery for cursor in known.values() if cursor.discovery), None))
         session.version_lists = {project: cursor.versions for project, cursor in known.items() if cursor.versions}
-        listed = {known[project].scope.partition(" ")[0] for project in session.version_lists}
+        listed = self._listable(projects, known)
         history = session.history
         session.is_cloud  # noqa: B018  # the addresses of all other requests depend on it
         is_discovered = not session.undiscovered(history=history)
@@ -110,6 +111,12 @@ class Reader:
     def _scope(self, key: str) -> str:
         """The scope of a cursor: the project's key, and the fingerprint of its rules."""
         return f"{key} {self._rules.fingerprint(key)}".strip()
+
+    def _listable(self, projects: Sequence[str], known: Mapping[str, Cursor]) -> Collection[str]:
+        """The keys of projects whose versions are not read, or can be listed together."""
+        if Versions not in kinds_of(self._session):
+            return projects
+        return {cursor.scope.partition(" ")[0] for cursor in known.values() if cursor.versions}
 
     def _expected_cursors(self, keys: Sequence[str], known: Mapping[str, Cursor]) -> dict[str, Cursor]:
         """The cursors of the projects that these keys named at the last pull; empty if one of them is uncertain."""
@@ -209,7 +216,7 @@ def _since(session: Session, cursor: Cursor) -> str:
 
 def _begin(search: Search, where: str, cursors: Mapping[str, Cursor | None]) -> SearchStart:
     has_only_changes = all(cursor is not None and cursor.created_until is None for cursor in cursors.values())
-    return search.begin_newest(where) if has_only_changes else search.begin(where)
+    return search.begin_newest(where, projects=len(cursors)) if has_only_changes else search.begin(where)
 
 
 # --- issues -----------------------------------------------------------------------------------------------------

@@ -49,6 +49,9 @@ _HISTORY_FIELDS = ("status", "resolution")
 _PAGE, _PAGE_WITHOUT_HISTORY, _ID_PAGE, _BULK, _HISTORY_BULK = 100, 1000, 5000, 100, 1000
 """Issues in one request, by kind of request."""
 
+_FEW_PROJECTS = 10
+"""Projects whose changed issues one page with changelogs holds, as a rule."""
+
 _RESTARTS = 5
 """Number of times that a walk begins again after a deletion."""
 
@@ -62,7 +65,7 @@ class Batch(Struct, frozen=True):
 
 
 class SearchStart(Struct, frozen=True):
-    """First batch of a search. On Cloud it has no histories: see `Search.histories`.
+    """First batch of a search. It may have no histories: see `Search.histories`.
 
     ``newest`` is the newest update (UTC) when a search of several requests began, None for a single request. ``rest``
     yields all issues including the first batch; None if the first batch holds all.
@@ -112,13 +115,20 @@ class Search:
         rest = chain([self._with_histories(first)], self._offsets(where, page, first, _RESTARTS))
         return SearchStart(first, self.newest(where), rest)
 
-    def begin_newest(self, where: str) -> SearchStart:
-        """Search changed issues like `begin`, on Cloud the newest updates first.
+    def begin_newest(self, where: str, *, projects: int = 1) -> SearchStart:
+        """Search changed issues of some projects like `begin`, on Cloud the newest updates first.
 
-        Two pages hold all changes of most pulls. The second page excludes the issues of the first, so that a deletion
-        in between moves no issue from one page to the other.
+        Each project has issues that were updated shortly before its last pull. Of many projects they are many, so Data
+        Center returns them without changelogs, a thousand at once; `histories` reads those of what changed.
+
+        On Cloud two pages hold all changes of most pulls. The second page excludes the issues of the first, so that a
+        deletion in between moves no issue from one page to the other.
         """
         if not self._session.is_cloud:
+            if self.history and projects > _FEW_PROJECTS:
+                page = self._search_offset(where + ORDER, 0, _PAGE_WITHOUT_HISTORY, history=False)
+                if len(page.issues) >= page.total:
+                    return SearchStart(self._batch(page))
             return self.begin(where)
         first, has_more = self._token_page(where + _NEWEST_FIRST)
         if not has_more:
@@ -236,6 +246,9 @@ class Search:
         if not self._session.is_cloud:
             histories = Histories()
             histories.update((issue.id, issue.changelog.histories) for issue in issues if issue.changelog)
+            rest = [issue.id for issue in issues if issue.changelog is None]
+            histories.update((id_, entries) for id_, _, entries in self.changelogs(rest))
+            histories.broken = {id_: "it was not found again" for id_ in rest if id_ not in histories}
             return histories
         return self._fetch_histories([issue.id for issue in issues])
 

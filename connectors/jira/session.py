@@ -118,7 +118,7 @@ class Session:
         self.base_url = normalise_url(setup.url)
         self.caller = Caller(setup, per_minute=int(setup.options.get("requests_a_minute", 0)))
         self._secrets, self._timeout = setup.secrets, (min(5, setup.timeout), setup.timeout)
-        self._clock = setup.clock
+        self.clock = setup.clock
         self._discovered_at, self._is_recalled = datetime.min.replace(tzinfo=UTC), False
         self._has_recalled_types = False
         self._lock = threading.Lock()
@@ -222,7 +222,7 @@ class Session:
                 **more,
             )
             with answer:
-                content = read_body(answer, self._clock)
+                content = read_body(answer, self.clock)
         if answer.status_code == HTTPStatus.FORBIDDEN and _BASIC_REFUSED in content:
             raise AuthError(self.name, "", _BASIC_WORDS)
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -271,13 +271,13 @@ class Session:
         except GoneError as error:
             raise MalformedError(self.name, "", error.detail) from None
         if names:
-            self._discovered_at = self._clock()
+            self._discovered_at = self.clock()
 
     def recall(self, discovery: Discovery | None) -> None:
         """Use earlier facts, unless they are a day old or belong to other credentials or options."""
         if discovery is None or discovery.fingerprint != self._fingerprint:
             return
-        if not timedelta(0) <= self._clock() - discovery.at < _DISCOVERY_AGE:
+        if not timedelta(0) <= self.clock() - discovery.at < _DISCOVERY_AGE:
             return
         self._discovered_at, self._is_recalled = discovery.at, True
         facts: dict[str, Any] = {

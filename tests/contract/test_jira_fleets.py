@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from connectors.jira import search
+from connectors.sandbox.jira.views import Wording
 from connectors.sandbox.versions import OLDEST
 from connectors.sandbox.world_data import Fault
 from sync.tracker.errors import GoneError
@@ -17,6 +20,12 @@ from tests.contract.jira_side import DIALECTS, Pulled, Stand, pulled, stand
 @pytest.fixture(params=DIALECTS)
 def served(request: pytest.FixtureRequest) -> Iterator[Stand]:
     with stand(request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def center() -> Iterator[Stand]:
+    with stand("jira") as made:
         yield made
 
 
@@ -67,6 +76,7 @@ def test_requests_when_nothing_changed(served: Stand, count: int) -> None:
 
 
 def test_changes_in_some_projects_are_one_search_too(served: Stand) -> None:
+    """On Data Center another one reads the changelogs of what changed."""
     keys = fill(served, 60)
     state = pulled(served.connector(), keys)
     requests(served, keys, state)
@@ -75,8 +85,80 @@ def test_changes_in_some_projects_are_one_search_too(served: Stand) -> None:
         served.tracker.close(project.issues[1], served.tracker.user("ada"), served.clock.on(hours=number))
     served.tracker.log.clear()
     requests(served, keys, state)
-    assert searches(served) == 1
+    assert searches(served) == (1 if served.tracker.kind == "jira-cloud" else 2)
     assert the_same(served, keys, state)
+
+
+def busy(served: Stand, count: int, each: int) -> tuple[list[str], Pulled]:
+    """Projects in which many issues were updated shortly before the last pull."""
+    keys = fill(served, count)
+    state = pulled(served.connector(), keys)
+    for number in range(each):
+        for key in keys:
+            project = served.tracker.projects[key]
+            issue = served.tracker.issue(project, f"New {number}", served.tracker.user("ada"), at=served.clock.now)
+            served.tracker.close(issue, served.tracker.user("ada"), served.clock.on(seconds=1))
+    requests(served, keys, state)
+    return keys, state
+
+
+def test_what_was_read_before_costs_data_center_one_search(center: Stand) -> None:
+    """Jira's index lags, so what was updated shortly before the last pull is requested again: here 240 issues."""
+    keys, state = busy(center, 12, each=20)
+    assert the_same(center, keys, state)
+    center.clock.on(hours=1)
+    assert requests(center, keys, state) == 1 + 1 + 1
+    assert not [issue for page in state.pages for issue in page.issues]
+    for key in keys:
+        project = center.tracker.projects[key]
+        center.tracker.reopen(project.issues[5], center.tracker.user("ada"), center.clock.on(seconds=1))
+    assert requests(center, keys, state) == 1 + 1 + 1 + 1, "the changelogs of what changed"
+    assert the_same(center, keys, state)
+    whole = pulled(center.connector(), keys)
+    assert state.events == whole.events
+
+
+def test_a_changelog_that_cannot_be_read_costs_one_issue(center: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, state = busy(center, 12, each=3)
+    [bad, *_] = changed = [center.tracker.projects[key].issues[4] for key in keys]
+    for issue in changed:
+        center.tracker.reopen(issue, center.tracker.user("ada"), center.clock.on(minutes=1))
+    shown = Wording.histories
+    broken = [{"created": "x", "items": 5}]
+    monkeypatch.setattr(Wording, "histories", lambda self, issue: broken if issue is bad else shown(self, issue))
+    state.complete, state.failed, state.pages = set(), {}, []
+    pulled(center.connector(), keys, state)
+    assert (len(state.complete), state.failed) == (12, {})
+    assert {row.key for page in state.pages for row in page.unread} == {bad.key}
+    monkeypatch.setattr(Wording, "histories", shown)
+    pulled(center.connector(), keys, state)
+    assert the_same(center, keys, state)
+    assert state.events == pulled(center.connector(), keys).events
+
+
+def test_an_issue_that_vanishes_before_its_changelog_is_asked_for_again(
+    center: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, state = busy(center, 12, each=3)
+    place = center.tracker.projects[keys[0]]
+    issue = place.issues[4]
+    center.tracker.reopen(issue, center.tracker.user("ada"), center.clock.on(minutes=1))
+    real = search.Search.histories
+
+    def hiding(self: search.Search, issues: Any) -> Any:
+        place.hidden = True
+        try:
+            return real(self, issues)
+        finally:
+            place.hidden = False
+
+    monkeypatch.setattr(search.Search, "histories", hiding)
+    pulled(center.connector(), keys, state)
+    assert [row.key for page in state.pages for row in page.unread] == [issue.key]
+    monkeypatch.setattr(search.Search, "histories", real)
+    pulled(center.connector(), keys, state)
+    assert the_same(center, keys, state)
+    assert state.events == pulled(center.connector(), keys).events
 
 
 @pytest.mark.parametrize("time_zone", ["UTC", "America/New_York", "Australia/Lord_Howe"])
@@ -119,12 +201,6 @@ def test_a_hidden_project_fails_alone_and_is_named(served: Stand) -> None:
 
 
 # --- the versions of several projects -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def center() -> Iterator[Stand]:
-    with stand("jira") as made:
-        yield made
 
 
 def test_a_version_that_comes_goes_or_changes_is_seen_at_the_next_pull(served: Stand) -> None:
@@ -200,6 +276,24 @@ def test_versions_of_several_pages(center: Stand) -> None:
     assert requests(center, keys, state) == 1 + 2 + 1
     assert the_same(center, keys, state)
     assert len(state.milestones) == 5 * 251
+
+
+@pytest.mark.parametrize("count", [2, 8, 60])
+def test_without_versions_projects_are_listed_fifty_at_once(served: Stand, count: int) -> None:
+    keys = fill(served, count)
+    for key in keys:
+        served.tracker.issue(served.tracker.projects[key], "Epic", served.tracker.user("ada"), type="Epic")
+    state = pulled(served.connector(containers=["epics"]), keys)
+    assert len(state.complete) == count
+    connector = served.connector(containers=["epics"])
+    pulled(connector, keys, state)
+    listed = count if count < 4 else math.ceil(count / 50) if served.tracker.kind == "jira-cloud" else 1
+    pages = 1 if served.tracker.kind == "jira-cloud" or count < 100 else 2
+    assert connector.requests == listed + 2 * pages, "the projects, their epics, and what changed"
+    served.tracker.projects[keys[1]].hidden = True
+    state.failed = {}
+    pulled(served.connector(containers=["epics"]), keys, state)
+    assert {key: type(error) for key, error in state.failed.items()} == {keys[1]: GoneError}
 
 
 # --- options --------------------------------------------------------------------------------------------------------
