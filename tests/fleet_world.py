@@ -25,6 +25,9 @@ from tests.contract.team_rounds import MONDAY, Clock
 
 UNLIMITED = 10**9
 
+DAILY_FACTS = 5
+"""Requests for what is read of a Jira once a day; Cloud's drivers of versions are one more for each project."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -42,6 +45,14 @@ WANTED: Mapping[str, Wanted] = {
     "gitlab": Wanted(
         quiet=lambda projects: projects // 50 + 4,
         sweep=lambda projects, issues: WANTED["gitlab"].quiet(projects) + ceil(issues / 10) + 2,
+    ),
+    "jira": Wanted(
+        quiet=lambda projects: projects // 50 + 4,
+        sweep=lambda projects, issues: WANTED["jira"].quiet(projects) + DAILY_FACTS + ceil(issues / 100),
+    ),
+    "jira-cloud": Wanted(
+        quiet=lambda projects: projects + 4,
+        sweep=lambda projects, issues: 2 * projects + 4 + DAILY_FACTS + ceil(issues / 20) + 2,
     ),
 }
 """By tracker. A dialect without a row is measured, too."""

@@ -8,7 +8,7 @@ import pytest
 
 from sync.model.policy import Policy
 from tests.contract.jira_side import DIALECTS
-from tests.fleet_world import Fleet, fleet
+from tests.fleet_world import WANTED, Fleet, fleet
 
 FACTS = 4
 """What is read once a day: fields, statuses, the account and the time tracking."""
@@ -43,3 +43,42 @@ def test_a_run_looks_at_many_status_issues_at_once(kind: str, projects: int, mil
 def after_a_day(world: Fleet, hours: int) -> int:
     world.clock.on(hours=hours)
     return world.look(Policy.CREATE).requests
+
+
+@pytest.mark.parametrize("projects", [1, 20, 200])
+@pytest.mark.parametrize("kind", DIALECTS)
+def test_the_policy_plan_adds_no_request(kind: str, projects: int) -> None:
+    """Two hundred issues were updated in one moment: these are two of Cloud's pages."""
+    expected = pull(kind, projects) + (kind == "jira-cloud" and projects > 100)
+    with fleet(kind, projects) as world:
+        world.run()
+        for _ in range(2):
+            world.clock.on(hours=1)
+            assert world.run().requests == expected <= WANTED[kind].quiet(projects)
+
+
+@pytest.mark.parametrize("kind", DIALECTS)
+def test_a_first_comment_takes_two_writes(kind: str) -> None:
+    """The issue is created with its labels. Reading them again takes one request each on Data Center."""
+    with fleet(kind, 2, milestones=15) as world:
+        world.run()
+        world.clock.on(hours=1)
+        cost = world.run(Policy.CREATE)
+        writes = [(verb, path) for verb, path, _ in list(world.tracker.log)[-cost.requests :] if is_write(verb, path)]
+        assert len(writes) == 2 * 30
+        search, observation = 1, 1 if kind == "jira-cloud" else 30
+        assert cost.requests == pull(kind, 2) + search + observation + len(writes) + permissions(kind)
+        issues = [issue for project in world.projects for issue in project.issues.values() if issue.comments]
+        assert len(issues) == 30
+        assert all("milestone-status" in issue.labels and len(issue.labels) == 2 for issue in issues)
+
+
+def is_write(verb: str, path: str) -> bool:
+    """Return whether a request creates or changes something: Jira reads by POST, too."""
+    reads = ("search", "bulkfetch", "comment/list", "permissions/check")
+    return verb != "GET" and not any(word in path for word in reads)
+
+
+def permissions(kind: str) -> int:
+    """The requests for the permissions in two projects, before and after the writes."""
+    return 2 * (1 if kind == "jira-cloud" else 1 + 2)
