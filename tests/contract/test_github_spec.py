@@ -39,6 +39,7 @@ from connectors.github.sub_issues.reader import parents_document
 from connectors.github.survey import BOARDS_DOCUMENT, sample_document
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
+from connectors.sandbox.world_data import Label
 from sync.tracker.actions import (
     CloseIssue,
     CreateComment,
@@ -169,10 +170,14 @@ def _live(there: Small, clock: Clock) -> None:
     there.tracker.comment(there.place.issues[5], there.tracker.user("ben"), "/milesync refresh")
     for closed in (True, False):
         connector.apply(SetIssueState(**to, issue=made.issue, closed=closed))
+    for n in range(101):
+        there.place.labels[f"l{n}"] = Label(there.tracker.world.next_id(), f"l{n}")
+        there.tracker.issue(there.place, f"labelled {n}", there.tracker.bot, labels=["milestone-status"])
     seen = connector.observe([wanted, target(connector, there, there.two, made.issue)])
     assert [asked.may_write for asked in seen.issues[wanted.milestone].asked] == [True]
     connector.apply(DeleteComment(**to, issue=made.issue, comment=comment.id))
     connector.apply(RemoveLabel(**to, issue=made.issue, labels=("health/done", "health/none")))
+    pulled(connector, [there.tracker.project(f"acme/quiet{n}").key for n in range(4)])
     for n in range(101):
         there.tracker.issue(there.place, f"change {n}", there.tracker.bot, pull=True, milestones=[there.one.id])
     pulled(connector, cursors={key: text.replace('"pulls"', '"before"') for key, text in got.cursors.items()})
@@ -267,7 +272,7 @@ def test_documents_are_valid_by_the_official_schema(exchanges: list[Exchange]) -
     }
     assert {text.split()[1].partition("(")[0] for text in documents} == {
         "Open", "Numbered", "Changed", "ChangedPullRequests", "InMilestones", "MoreInMilestone", "Later",
-        "Repositories", "Threads", "Comments", "Labelled", "Labels", "Ids",
+        "Repositories", "Threads", "Comments", "Search", "Labelled", "Labels", "Ids", "Glance",
         "WithSubIssues", "Parents", "MoreSubIssues", "MoreAdded",
         "Board", "Post", "Rewrite", "Take", "Move", "Add", "Remove", "Update", "Delete",
             "Viewer",
