@@ -38,6 +38,7 @@ bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 	$(BIN)/python tests/benchmarks/bench_connectors.py
 	$(BIN)/python -m tests.benchmarks.bench_start
 	$(BIN)/python -m tests.benchmarks.bench_growth
+	$(BIN)/python -m tests.benchmarks.bench_thousand
 	$(BIN)/python -m tests.benchmarks.bench_fleet
 
 bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, and for a million in ten thousand milestones

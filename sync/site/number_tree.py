@@ -24,7 +24,9 @@ def _html(value: object) -> str:
             return "–"
         case bool():
             return "yes" if value else "no"
-        case str() | int() | float():
+        case int() | float():
+            return f"<bdi>{value}</bdi>"
+        case str():
             return _isolated(value)
         case Mapping():
             entries = (f"<dt>{_name(key)}</dt><dd>{_html(inner)}</dd>" for key, inner in value.items())

@@ -7,7 +7,7 @@ in the last three years, and 300 are running.
 
 * first, quiet, sweep: as in `bench_growth`; first plans and writes 1,000 status issues with their comments
 * report: the first one into a new folder, and the next one, before which ten milestones changed
-* after imports: without the CPU time of the same command with an empty database
+* after its start: without the CPU time of `status` with an empty database
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ MILESTONES, TEAMS = 1_000, 20
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 SOURCE, KEY = "https://api.github.com", "acme/app"
 ADDRESS = f"https://github.com/{KEY}"
+
 TARGETS: Mapping[str, float] = {
     "first": 10.0,
     "quiet": 3.0,
@@ -62,10 +63,7 @@ TARGETS: Mapping[str, float] = {
     "report again": 3.0,
     "status": 1.0,
     "explain": 1.0,
-    "peak": 300.0,
 }
-PEAK_MB = 300
-"""Target for the peak memory of each step."""
 
 
 def history(now: datetime, running: int, seed: int = 7) -> Page:
@@ -227,53 +225,70 @@ class Installation:
         self.tracker.pages = [changed]
 
 
-def command(*words: str) -> tuple[float, float]:
+def command(config: Path, *words: str) -> tuple[float, float]:
     """Run a command in a process of its own. Return its CPU seconds, and its peak memory in MB."""
-    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "milesync", *words, "--config", str(config)],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "GITHUB_TOKEN": "-"},
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, words
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def measure_runs(running: int, folder: Path, *, with_sweep: bool) -> None:
-    """Print the CPU seconds of each run, and their peak memory."""
+def show(name: str, cpu: float, peak: float | None = None) -> None:
+    """Print CPU seconds next to their target, and the peak memory in MB."""
+    target = TARGETS.get(name)
+    print(
+        f"{name:26}{cpu:8.2f}{'' if target is None else f'{target:.0f}':>8}{'' if peak is None else f'{peak:.0f}':>8}",
+        flush=True,
+    )
+
+
+def measure(running: int, folder: Path) -> None:
+    """Print the figures of one installation."""
+    print(f"\n{f'{running} of {MILESTONES} running':26}{'CPU s':>8}{'target':>8}{'MB':>8}")
     installation = Installation(folder, running)
     show("first", installation.run())
     installation.now += HOUR / 2
     installation.run()
     installation.now += HOUR / 2
     show("quiet", installation.run())
-    if with_sweep:
-        installation.now += 25 * HOUR
-        show("sweep", installation.run())
-    installation.store.close()
-    show("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def measure_commands(folder: Path) -> None:
-    """Print the CPU seconds of each command, and their peak memory."""
-
-
-def show(name: str, figure: float) -> None:
-    """Print a figure next to its target."""
-    print(f"{name:24}{figure:9.2f}{TARGETS[name]:9.1f}", flush=True)
+    installation.now += 25 * HOUR
+    show("sweep", installation.run(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    if running == MILESTONES:
+        return
+    show("report", *command(installation.config, "report", "--out", str(folder / "pages")))
+    installation.change(10)
+    installation.run()
+    show("report again", *command(installation.config, "report", "--out", str(folder / "pages")))
+    show("report, nothing changed", *command(installation.config, "report", "--out", str(folder / "pages")))
+    empty = folder / "empty"
+    empty.mkdir()
+    none = Installation(empty, 0)
+    started, _ = command(none.config, "status")
+    show("start of a command", started)
+    for name, words in (("status", ("status",)), ("explain", ("explain", f"gh:{KEY}#{MILESTONES - 1}"))):
+        cpu, peak = command(installation.config, *words)
+        show(name, cpu, peak)
+        show(f"{name} after its start", cpu - started)
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables, each installation in a process of its own."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
-    one = parser.parse_args().one
+    parser.add_argument("running", nargs="*", type=int, default=[MILESTONES, 300])
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    if one:
-        measure_runs(int(one[0]), Path(one[1]), with_sweep=True)
-        return
-    for running in (1000, 300):
+    if given.one:
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(
-                [sys.executable, "-m", "tests.benchmarks.bench_thousand", "--one", str(running), folder], check=True
-            )
+            measure(given.one, Path(folder))
+        return
+    for running in given.running:
+        subprocess.run([sys.executable, "-m", "tests.benchmarks.bench_thousand", "--one", str(running)], check=True)
 
 
 if __name__ == "__main__":
