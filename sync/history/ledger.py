@@ -132,9 +132,9 @@ class Ledger:
         return ledger
 
     def of_stream(self, stream: int) -> NDArray[np.int64]:
-        """Return the positions of a stream's containers (by its code), in order."""
+        """Return the positions of a stream's containers (by its code), in order; none of an unknown stream."""
         order, first = self._by_stream
-        return order[first[stream] : first[stream + 1]]
+        return order[first[stream] : first[stream + 1]] if stream < len(self.streams) else order[:0]
 
     @cached_property
     def _by_stream(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

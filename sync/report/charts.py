@@ -269,11 +269,11 @@ def reliability(bins: Sequence[Bin], width: int = 420) -> Drawing:
     words = "; ".join(_in_words(said, came, n) for said, came, n in filled)
     drawing = Drawing(width, height, title="Forecast against outcome", description=words, clip=plot.box)
     shares = [n / 5 for n in range(6)]
-    _axes(drawing, plot, [(share, f"{share:.0%}") for share in shares])
+    _axes(drawing, plot, [(share, f"{share_percent(share)}%") for share in shares])
     for share in shares:
         x = plot.x(share)
         drawing.line([(x, plot.top), (x, plot.bottom + 5)], "grid")
-        drawing.text(f"{share:.0%}", (x, plot.bottom + 18), "soft", anchor="middle")
+        drawing.text(f"{share_percent(share)}%", (x, plot.bottom + 18), "soft", anchor="middle")
     drawing.text("said", ((plot.left + plot.right) / 2, height - 6), "soft", anchor="middle")
     drawing.text("came true", (14, (plot.top + plot.bottom) / 2), "soft", anchor="middle", is_upright=True)
     drawing.line([(plot.left, plot.bottom), (plot.right, plot.top)], "soft", width=1.5, dash=(4, 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from http.client import RemoteDisconnected
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import requests
 import urllib3
 
 from connectors.github import apply as github
+from connectors.github.node_ids import NodeIds
 from connectors.gitlab import apply as gitlab
 from connectors.jira import apply as jira
 from connectors.jira.session import for_project
@@ -40,7 +42,8 @@ class Rename(Action, frozen=True, kw_only=True, tag=True):
 
 
 @pytest.mark.parametrize(
-    ("writer", "tracker"), [(github.Writer, "GitHub"), (gitlab.Writer, "GitLab"), (jira.Writer, "Jira")]
+    ("writer", "tracker"),
+    [(partial(github.Writer, node_ids=NodeIds()), "GitHub"), (gitlab.Writer, "GitLab"), (jira.Writer, "Jira")],
 )
 def test_unsupported_action_is_refused(writer: Callable[[Any], Any], tracker: str) -> None:
     session = SimpleNamespace(name="c")
