@@ -135,11 +135,16 @@ class ConnectionRows:
 
     def _with_counting(self, container: Container) -> Container:
         """Return the container with the work that counts in it, and the rules for the state of its items."""
-        project = self.project_of(container.id)
-        counting, states = self.connection.counting(project.key), self._state_rules[project.id]
+        project = self.milestones[container.id].project
+        counting, states = self._countings[project], self._state_rules[project]
         if (counting, states) == (container.counting, container.states):
             return container
         return msgspec.structs.replace(container, counting=counting, states=states)
+
+    @cached_property
+    def _countings(self) -> Mapping[str, Counting]:
+        """The work that counts in the milestones of each project (native id)."""
+        return _countings(self.connection, self.projects)
 
     @cached_property
     def _state_rules(self) -> Mapping[str, int]:
@@ -286,7 +291,8 @@ def load_rows(
     due_dates = _committed_dates(store.due_dates(source), milestones.values(), at)
     history = load_memberships(store, source, watched, at, rules, _hidden(projects, milestones.values()))
     work = WorkTable(history.memberships, history.closes)
-    countings = {name: connection.counting(projects[milestone.project].key) for name, milestone in milestones.items()}
+    by_project = _countings(connection, projects)
+    countings = {name: by_project[milestone.project] for name, milestone in milestones.items()}
     memberships, listed = _counted_and_listed(work, countings, connection.changes.page)
     by_container = memberships.by_container()
     issues = LazyIssues(_loader(store, source, watched, projects, rules))
@@ -347,6 +353,11 @@ def _item_rules(store: Store, connection: Connection, projects: Iterable[Project
         status_issues=store.status_issue_ids(connection.source),
         own_labels=store.item_labels(connection.source),
     )
+
+
+def _countings(connection: Connection, projects: Mapping[str, Project]) -> dict[str, Counting]:
+    """Return the work that counts in the milestones of each project (native id)."""
+    return {project.id: connection.counting(project.key) for project in projects.values()}
 
 
 def _counted_and_listed(
@@ -421,7 +432,5 @@ def _with_whole_keys(issue: Issue, project: str) -> Issue:
 def _needed_items(rows: ConnectionRows, reported: Collection[str]) -> set[str]:
     """Return the uids of all open items and changes, and of all items of running and reported milestones."""
     items = {item for own in (rows.open_items, rows.open_changes) for uids in own.values() for item in uids}
-    for container in rows.containers.values():
-        if container.ended is None or container.id in reported:
-            items.update(rows.memberships.items_of(container.id))
-    return items
+    shown = (own.id for own in rows.containers.values() if own.ended is None or own.id in reported)
+    return items.union(rows.memberships.items_of(shown))

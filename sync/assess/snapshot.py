@@ -293,12 +293,16 @@ class _Histories:
     def __init__(self, rows: Sequence[ConnectionRows], rules: AssessmentRules, unread: Collection[str]) -> None:
         self._unread = unread
         containers = [container for own in rows for container in own.containers.values()]
-        public = [c for own in rows for c in own.containers.values() if own.project_of(c.id).is_public]
-        memberships = [own.counted_memberships for own in rows]
-        self.ledger = ledger_of(containers, memberships)
-        self._public = self.ledger if len(public) == len(containers) else ledger_of(public, memberships)
+        self._rows, self.ledger = rows, ledger_of(containers, [own.counted_memberships for own in rows])
         self._parameters = rules.parameters
         self._tables: dict[tuple[int, float], tuple[HistoryTables, Rules]] = {}
+
+    @cached_property
+    def _public(self) -> Ledger:
+        public = [c for own in self._rows for c in own.containers.values() if own.project_of(c.id).is_public]
+        if len(public) == len(self.ledger.containers):
+            return self.ledger
+        return ledger_of(public, [own.counted_memberships for own in self._rows])
 
     def tables(self, tolerance: float, *, public: bool) -> tuple[HistoryTables, Rules]:
         ledger = self._public if public else self.ledger

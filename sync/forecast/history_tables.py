@@ -44,7 +44,8 @@ class SortedEvents:
     """
 
     def __init__(self, group: Ints, time: Floats, groups: int) -> None:
-        self.order: Ints = np.lexsort((time, group))
+        small = group.astype(np.min_scalar_type(groups))  # numpy sorts 16 bits by counting
+        self.order: Ints = np.lexsort((time, small))
         self.time: Floats = time[self.order]
         self.first: Ints = np.searchsorted(group[self.order], np.arange(groups + 1))
         self._steps = int(np.diff(self.first).max(initial=0)).bit_length()
@@ -185,14 +186,17 @@ class HistoryTables:
         ledger = self.ledger
         in_stream = (ledger.closed >= ledger.joined) & (ledger.closed <= ledger.left)
         closed = np.flatnonzero(in_stream & np.isfinite(ledger.closed))
-        order = closed[np.lexsort((ledger.closed[closed], ledger.item[closed], stream[closed]))]
+        item = ledger.item[closed]
+        is_single = np.bincount(item)[item] == 1
+        rows = closed[~is_single]  # few items have several rows
+        order = rows[np.lexsort((ledger.closed[rows], ledger.item[rows], stream[rows]))]
         is_repeated = np.zeros(len(order), dtype=bool)
         if len(order):
             is_repeated[1:] = True
             for column in (stream, ledger.item, ledger.closed):
                 sorted_ = column[order]
                 is_repeated[1:] &= sorted_[1:] == sorted_[:-1]
-        return order[~is_repeated]
+        return np.concatenate([closed[is_single], order[~is_repeated]])
 
 
 def _table(container: Ints, relative: Floats, n: int) -> Ints:

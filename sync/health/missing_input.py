@@ -50,8 +50,9 @@ class Outage(Struct, frozen=True, kw_only=True):
 
 def worst_outage(first: Outage | None, second: Outage | None) -> Outage | None:
     """Return the outage in which a verdict is kept for less time; None without an outage."""
-    known = [outage for outage in (first, second) if outage is not None]
-    return min(known, key=lambda outage: outage.is_short, default=None)
+    if first is None or second is None:
+        return first or second
+    return min(first, second, key=lambda outage: outage.is_short)
 
 
 def health_without_data(health: Health, previous: Health | None, outage: Outage, today: date) -> Health:

@@ -257,27 +257,38 @@ class MembershipTable:
         """Return id -> code of these items, without those that are not in the table."""
         return {name: n for n, name in enumerate(self.items) if name in names} if names else {}
 
-    def items_of(self, container: str) -> list[str]:
-        """Return the ids of all items that were ever in a container."""
-        return [self.items[code] for code in sorted(set(self.item[self.rows(container)].tolist()))]
+    def items_of(self, containers: Iterable[str]) -> list[str]:
+        """Return the ids of all items that were ever in one of the containers, each once."""
+        codes = [self.item[self.rows(container)] for container in containers]
+        return self.items.take(np.unique(np.concatenate(codes))) if codes else []
 
     def by_container(self) -> Mapping[str, Sequence[Membership]]:
         """Return container id -> its memberships, for the containers that have any. Objects are made when read."""
         return _ByContainer(self)
 
-    def membership(self, row: int) -> Membership:
-        """Return one row as an object."""
-        joined, left, closed, reopened = (_datetime(int(getattr(self, name)[row])) for name in _TIMES[1:])
-        assert joined is not None
-        return Membership(
-            container=self.containers[self.container[row]],
-            item=self.items[self.item[row]],
-            joined=joined,
-            left=left,
-            closed=closed,
-            reopened=reopened,
-            removed=bool(self.removed[row]),
-            carried_over=bool(self.carried_over[row]),
+    def memberships(self, rows: slice) -> tuple[Membership, ...]:
+        """Return rows as objects."""
+        times = (map(_datetime, getattr(self, name)[rows].tolist()) for name in _TIMES[2:])
+        columns = (
+            self.container[rows].tolist(),
+            self.items.take(self.item[rows]),
+            self.joined[rows].tolist(),
+            *times,
+            self.removed[rows].tolist(),
+            self.carried_over[rows].tolist(),
+        )
+        return tuple(
+            Membership(
+                container=self.containers[container],
+                item=item,
+                joined=_EPOCH + timedelta(microseconds=joined),
+                left=left,
+                closed=closed,
+                reopened=reopened,
+                removed=removed,
+                carried_over=carried_over,
+            )
+            for container, item, joined, left, closed, reopened, removed, carried_over in zip(*columns, strict=True)
         )
 
     def first_joins(self) -> dict[str, datetime]:
@@ -289,9 +300,10 @@ class MembershipTable:
 
     def open_items(self, at: datetime) -> dict[str, list[str]]:
         """Return container id -> ids of its items that are open at ``at``; containers without any are left out."""
+        rows = np.flatnonzero(self.is_open(at))
         items: dict[str, list[str]] = {}
-        for row in np.flatnonzero(self.is_open(at)).tolist():
-            items.setdefault(self.containers[self.container[row]], []).append(self.items[self.item[row]])
+        for code, item in zip(self.container[rows].tolist(), self.items.take(self.item[rows]), strict=True):
+            items.setdefault(self.containers[code], []).append(item)
         return items
 
     def counts(self, containers: Iterable[Container], at: datetime, week: datetime | None = None) -> dict[str, Counts]:
@@ -388,11 +400,11 @@ class _ContainerMemberships(Sequence[Membership]):
     """The memberships of one container, made objects at the first reading."""
 
     def __init__(self, table: MembershipTable, rows: slice) -> None:
-        self._table, self._rows = table, range(rows.start, rows.stop)
+        self._table, self._rows = table, rows
         self._memberships: tuple[Membership, ...] | None = None
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return int(self._rows.stop - self._rows.start)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
@@ -401,7 +413,7 @@ class _ContainerMemberships(Sequence[Membership]):
 
     def __iter__(self) -> Iterator[Membership]:
         if self._memberships is None:
-            self._memberships = tuple(self._table.membership(row) for row in self._rows)
+            self._memberships = self._table.memberships(self._rows)
         return iter(self._memberships)
 
     @overload
