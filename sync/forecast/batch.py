@@ -244,13 +244,13 @@ class ForecastBatch:
         rows = np.flatnonzero(self.has_dates & (due > self.clocks.plan_due))
         if len(rows) == 0:
             return own
-        moved = self._part(rows)
+        moved = self.part(rows)
         plan = moved.plan_logit(moved.clocks.plan_due, due[rows], remaining[rows], total[rows], assumed)
         clocked = own.copy()
         clocked[rows] = clocked_logit(own[rows], plan, moved.clocks, due[rows], moved.at + assumed.elapsed)
         return clocked
 
-    def _part(self, rows: Ints) -> ForecastBatch:
+    def part(self, rows: Ints) -> ForecastBatch:
         """Return the containers at ``rows`` as a batch. The last one is kept."""
         if len(rows) == len(self.index):
             return self
@@ -427,7 +427,7 @@ class ForecastBatch:
         rows = np.flatnonzero(self.has_dates & (self.due > self.clocks.plan_due))
         if len(rows) == 0:
             return curve
-        part, curve = self._part(rows), curve.copy()
+        part, curve = self.part(rows), curve.copy()
         open_items, scope, planned = remaining[rows], total[rows], part.clocks.plan_due
         at_plan = part.probability(open_items, scope, assumed=Assumptions(due=planned), decided=False)
         for x in range(curve.shape[1]):
@@ -521,7 +521,7 @@ class ForecastBatch:
         moments = np.stack([self.moment_of(curve, level) for level in levels], axis=1)
         rows = np.flatnonzero(self.has_dates & (self.due < self.clocks.plan_due))
         if len(rows):
-            part = self._part(rows)
+            part = self.part(rows)
             plan = part.moved(part.clocks.plan_due)
             planned = np.stack([plan.moment_of(plan.completion(), level) for level in levels], axis=1)
             planned[~plan.has_dates] = -np.inf

@@ -89,10 +89,38 @@ def levers(
     batch, for milestones that wait for others.
     """
     mask = mask & batch.has_dates & (batch.open > 0) & ~(published >= batch.rules.target)
-    if not mask.any():
-        return [() for _ in mask]
+    rows = np.flatnonzero(mask)
+    if after is not None or len(rows) == len(mask):
+        return _levers(batch, published, mask, has_data, attentions, candidates, after or _after(batch))
+    found: list[tuple[Lever, ...]] = [()] * len(mask)
+    if len(rows):  # a search forecasts its batch some forty times
+        part, own = batch.part(rows), [attentions[k] for k in rows.tolist()]
+        of_part = _levers(
+            part,
+            published[rows],
+            mask[rows],
+            has_data[rows],
+            own,
+            lambda k: candidates(int(rows[k])),
+            _after(part),
+        )
+        for k, levers_of_k in zip(rows.tolist(), of_part, strict=True):
+            found[k] = levers_of_k
+    return found
+
+
+def _levers(
+    batch: ForecastBatch,
+    published: Floats,
+    mask: Bools,
+    has_data: Bools,
+    attentions: Sequence[Attention],
+    candidates: Candidates,
+    after: ProbabilityAfter,
+) -> list[tuple[Lever, ...]]:
+    """Compute the levers where ``mask`` is True."""
     base = np.where(np.isnan(published), batch.clip, published)
-    search = _LeverSearch(batch, base, mask & has_data, after or _after(batch))
+    search = _LeverSearch(batch, base, mask & has_data, after)
     cut, move = search.cut(), search.move()
     both = search.both(cut, move)
     frozen = batch.probability(assumed=Assumptions(frozen=True)) - batch.probability() >= LEAST_GAIN
