@@ -245,9 +245,13 @@ class LazyIssues(Mapping[str, Issue]):
         self._issues = self._load(native_ids)
 
     def __getitem__(self, key: str) -> Issue:
-        if key not in self._issues:
+        try:
+            return self._issues[key]
+        except KeyError:
             return self._all()[key]
-        return self._issues[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._issues or key in self._all()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())
@@ -291,9 +295,9 @@ def load_rows(
     due_dates = _committed_dates(store.due_dates(source), milestones.values(), at)
     history = load_memberships(store, source, watched, at, rules, _hidden(projects, milestones.values()))
     work = WorkTable(history.memberships, history.closes)
-    by_project = _countings(connection, projects)
-    countings = {name: by_project[milestone.project] for name, milestone in milestones.items()}
-    memberships, listed = _counted_and_listed(work, countings, connection.changes.page)
+    memberships, listed = _counted_and_listed(
+        work, milestones, _countings(connection, projects), connection.changes.page
+    )
     by_container = memberships.by_container()
     issues = LazyIssues(_loader(store, source, watched, projects, rules))
     rows = ConnectionRows(
@@ -319,8 +323,7 @@ def load_rows(
         contradicting=history.contradicting,
         unlike=history.unlike,
     )
-    prefix = len(uid(source, "issue", ""))
-    issues.prefetch(item[prefix:] for item in _needed_items(rows, reported))
+    issues.prefetch(_needed_items(rows, reported))
     return rows
 
 
@@ -361,9 +364,13 @@ def _countings(connection: Connection, projects: Mapping[str, Project]) -> dict[
 
 
 def _counted_and_listed(
-    work: WorkTable, countings: Mapping[str, Counting], page: Counting
+    work: WorkTable, milestones: Mapping[str, Milestone], by_project: Mapping[str, Counting], page: Counting
 ) -> tuple[MembershipTable, MembershipTable]:
-    """Return the memberships that count in each milestone (uid), and those of the tracker's own page."""
+    """Return the memberships that count in each milestone (uid), and those of the tracker's own page.
+
+    ``by_project``: the work that counts, by native project id.
+    """
+    countings = {name: by_project[milestone.project] for name, milestone in milestones.items()}
     listed = work.page_memberships({}, page)
     counted = listed if set(countings.values()) <= {page} else work.page_memberships(countings, page)
     return work.once(counted), listed
@@ -410,11 +417,13 @@ def _loader(
             stored = store.issues(source, projects=watched)
         else:
             stored = store.issues(source, ids=list(native_ids))
-        own = (issue for issue in stored if rules.is_item(issue) and issue.id not in rules.status_issues)
-        known = ((issue, projects.get(issue.project)) for issue in own)
-        named = (_with_whole_keys(issue, project.key) if project else issue for issue, project in known)
-        items = (rules.states_of(issue.project).with_state(issue) for issue in named)
-        issues = {uid(source, "issue", issue.id): issue for issue in items}
+        prefix, issues = uid(source, "issue", ""), dict[str, Issue]()
+        for issue in stored:
+            if not rules.is_item(issue) or issue.id in rules.status_issues:
+                continue
+            project = projects.get(issue.project)
+            named = _with_whole_keys(issue, project.key) if project else issue
+            issues[prefix + issue.id] = rules.states_of(issue.project).with_state(named)
         return issues | undo_own_touches(issues, rules.own_labels, source)
 
     return load
@@ -430,7 +439,8 @@ def _with_whole_keys(issue: Issue, project: str) -> Issue:
 
 
 def _needed_items(rows: ConnectionRows, reported: Collection[str]) -> set[str]:
-    """Return the uids of all open items and changes, and of all items of running and reported milestones."""
+    """Return the native ids of all open items and changes, and of all items of running and reported milestones."""
     items = {item for own in (rows.open_items, rows.open_changes) for uids in own.values() for item in uids}
     shown = (own.id for own in rows.containers.values() if own.ended is None or own.id in reported)
-    return items.union(rows.memberships.items_of(shown))
+    prefix = len(uid(rows.source, "issue", ""))
+    return {item[prefix:] for item in items.union(rows.memberships.items_of(shown))}
