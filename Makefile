@@ -41,11 +41,12 @@ bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 	$(BIN)/python -m tests.benchmarks.bench_thousand
 	$(BIN)/python -m tests.benchmarks.bench_fleet
 
-bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, and for a million in ten thousand milestones
+bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, for a million in ten thousand milestones, and for 50,000 in one
 	$(BIN)/python tests/benchmarks/bench_connectors.py --issues 50000 --rows bare pull quiet
 	$(BIN)/python tests/benchmarks/bench_connectors.py --only github --issues 20000 --changes 18000 --rows pull quiet change
 	$(BIN)/python tests/benchmarks/bench_large.py
 	$(BIN)/python -m tests.benchmarks.bench_assess
+	$(BIN)/python -m tests.benchmarks.bench_milestone
 
 audit: $(VENV)/dev.stamp ## known vulnerabilities in what we install; where nobody can tell: not audited
 	@$(BIN)/python -m tests.audit

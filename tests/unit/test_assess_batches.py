@@ -1,0 +1,73 @@
+"""An assessment of many milestones is that of each alone, and forecasts only those that have not ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from sync.assess.rows import LazyIssues
+from sync.forecast.batch import ForecastBatch
+from sync.forecast.history_tables import HistoryTables
+from sync.forecast.parameters import Rules
+from sync.forecast.pooled import Forecast, forecasts_of
+from sync.health import assess as assessment
+from sync.history.calendar import Calendar
+from sync.history.ledger import days
+from sync.model.health import Status
+from tests.benchmarks.bench_assess import world
+
+CALENDAR = Calendar(country="US")
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.1])
+def test_a_milestone_gets_the_same_health_alone_and_with_all_others(tolerance: float) -> None:
+    ledger, at = world(60, timedelta(days=2.5))
+    tables = HistoryTables(ledger, Rules(tolerance=tolerance))
+    together = assessment.assess(tables, [own.id for own in ledger.containers], at, CALENDAR)
+    assert {health.status for health in together.values()} >= {Status.OFF_TRACK, Status.OVERDUE, Status.ENDED}
+    assert any(health.levers for health in together.values())
+    for container, health in together.items():
+        assert assessment.assess(tables, [container], at, CALENDAR) == {container: health}
+
+
+def test_only_milestones_that_have_not_ended_are_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, at = world(60, timedelta(days=14))
+    forecast: list[int] = []
+
+    def noted(batch: ForecastBatch) -> list[Forecast]:
+        forecast.extend(batch.index.tolist())
+        return forecasts_of(batch)
+
+    monkeypatch.setattr(assessment, "forecasts_of", noted)
+    found = assessment.assess(HistoryTables(ledger, Rules()), [own.id for own in ledger.containers], at, CALENDAR)
+    assert len(found) == 60
+    assert sorted(forecast) == np.flatnonzero(ledger.ended > days(at)).tolist()
+    assert 0 < len(forecast) < 15
+
+
+def test_votes_are_counted_only_when_they_are_asked_for() -> None:
+    ledger, at = world(60, timedelta(days=14))
+    moment = np.full(60, days(at))
+    batch = ForecastBatch(HistoryTables(ledger, Rules()), np.arange(60), moment, CALENDAR)
+    assert not {"votes", "experience"} & vars(batch).keys()
+    batch.probability()
+    assert {"votes", "experience"} <= vars(batch).keys()
+
+
+def test_issues_that_were_loaded_are_found_without_loading_all() -> None:
+    asked: list[object] = []
+
+    def load(native_ids: object) -> dict[str, object]:
+        asked.append(native_ids)
+        return {"known": object()} if native_ids else {"known": object(), "old": object()}
+
+    issues = LazyIssues(load)  # type: ignore[arg-type]
+    issues.prefetch(["known"])
+    assert "known" in issues
+    assert issues["known"] is not None
+    assert asked == [["known"]]
+    assert "old" in issues
+    assert "never" not in issues
+    assert asked == [["known"], None]
