@@ -105,7 +105,7 @@ def measure(database: str) -> dict[str, float]:
     """Return CPU seconds by part, and the peak megabytes."""
     from sync.assess.explain import explain_milestone
     from sync.assess.milestone import AssessmentRules
-    from sync.cli.report import write_report
+    from sync.cli.site import write_report
     from sync.engine.engine import Engine
     from sync.model.policy import Limits
     from sync.store.store import Store
