@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from sync.model.tracker_data import State
 from sync.store import tables as schema
-from sync.store.upsert import chunks
+from sync.store.upsert import chunks, in_projects
 
 __all__ = ["count_pull_requests"]
 
@@ -24,7 +24,7 @@ def count_pull_requests(connection: Connection, source: int, projects: Collectio
     table = schema.milestone
     for batch in chunks(sorted(projects)):
         listed = table.c.listed_open.is_not(None) & table.c.deleted_at.is_(None) & (table.c.state == State.OPEN)
-        query = select(table).where(table.c.source == source, table.c.project.in_(batch), listed)
+        query = select(table).where(table.c.source == source, in_projects(table, source, batch), listed)
         milestones = {row.id: row for row in connection.execute(query)}
         issues = _issue_counts(connection, source, milestones)
         for key, row in milestones.items():

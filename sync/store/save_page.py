@@ -30,7 +30,7 @@ from sync.store.pull_requests import count_pull_requests
 from sync.store.pulls import good_pulls
 from sync.store.tables import EventOrigin
 from sync.store.unread import save_unread
-from sync.store.upsert import chunks, upsert
+from sync.store.upsert import chunks, in_projects, upsert
 from sync.tracker.protocol import Page
 
 __all__ = ["SavedCounts", "save_page"]
@@ -144,7 +144,8 @@ def _missing_milestones(connection: Connection, source: int, page: Page, rows: C
     is_listed = table.c.id.startswith(LISTED_ID_PREFIX, autoescape=True)
     for complete, kind in ((page.all_milestones, ~is_listed), (page.all_listed, is_listed)):
         for projects in chunks(complete - nameless):
-            mine = (table.c.source == source) & table.c.project.in_(projects) & table.c.deleted_at.is_(None) & kind
+            own = (table.c.source == source) & in_projects(table, source, projects)
+            mine = own & table.c.deleted_at.is_(None) & kind
             known = connection.scalars(select(table.c.id).where(mine)).all()
             for ids in chunks([key for key in known if key not in rows]):
                 dead = (table.c.source == source) & table.c.id.in_(ids)
@@ -290,7 +291,8 @@ def _swept(connection: Connection, source: int, page: Page) -> tuple[frozenset[s
     unknown: set[str] = set()
     for lists, kind in ((page.all_issues, ~table.c.is_pull_request), (page.all_pull_requests, table.c.is_pull_request)):
         for project, ids in lists.items():
-            mine = (table.c.source == source) & (table.c.project == project) & table.c.deleted_at.is_(None) & kind
+            own = (table.c.source == source) & in_projects(table, source, [project])
+            mine = own & table.c.deleted_at.is_(None) & kind
             rows = connection.execute(select(table.c.id, table.c.is_pull_request, table.c.milestones).where(mine)).all()
             missing |= {row.id for row in rows if not row.is_pull_request or _own_milestones(row.milestones)} - ids
             if ids - {row.id for row in rows}:
@@ -346,7 +348,7 @@ def _forget_blockers(connection: Connection, source: int, complete: Collection[s
     by_key = {row.key: row.id for row in connection.execute(names)}
     stored: set[tuple[str, str]] = set()
     for batch in chunks(complete):
-        mine = (issue.c.source == source) & issue.c.project.in_(batch) & issue.c.deleted_at.is_(None)
+        mine = (issue.c.source == source) & in_projects(issue, source, batch) & issue.c.deleted_at.is_(None)
         keys = select(issue.c.project, issue.c.key).where(mine)
         stored.update((row.project, row.key) for row in connection.execute(keys))
 

@@ -18,7 +18,7 @@ from sync.store.tables import BulkType
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
-__all__ = ["chunks", "insert_into", "reader", "upsert"]
+__all__ = ["chunks", "in_projects", "insert_into", "reader", "upsert"]
 
 _CHUNK = 1000
 
@@ -44,6 +44,15 @@ def chunks(ids: Collection[_Id]) -> Iterator[list[_Id]]:
     rest = list(ids)
     for i in range(0, len(rest), _CHUNK):
         yield rest[i : i + _CHUNK]
+
+
+def in_projects(table: Table, source: int, projects: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a row of `table` is of these projects of a source.
+
+    SQLite uses an index other than the primary key only if it needs no other column; else it reads the whole source.
+    """
+    named = table.alias()
+    return table.c.id.in_(select(named.c.id).where(named.c.source == source, named.c.project.in_(projects)))
 
 
 def upsert(
