@@ -251,7 +251,7 @@ class _IssueReader:
             self._correct_projects(start.first)
             for progress in self._by_id.values():
                 progress.newest = _newest(progress, start.newest, start.first.issues)
-            yield from self._walk(start.first, start.rest)
+            yield from self._walk(start)
         except PROJECT_ERRORS as error:
             if len(self._by_id) == 1 or isinstance(error, BusyError):
                 failed = {}
@@ -268,11 +268,13 @@ class _IssueReader:
         for part in jql.halves(running) or filter(None, [running]):
             yield from _IssueReader(self._session, self._search, self._containers, part, {}, self._stale).pages()
 
-    def _walk(self, first: Batch, rest: Iterator[Batch] | None) -> Iterator[Page]:
+    def _walk(self, start: SearchStart) -> Iterator[Page]:
         yield from self._unread_before()
+        first, rest = start.first, start.rest
         if rest is None:
             new = [issue for issue in first.issues if self._is_new(issue)]
-            page = self._page(Batch(new, self._search.histories(new), first.unread), received=first.issues)
+            histories = self._search.histories(new, is_plain=start.is_plain)
+            page = self._page(Batch(new, histories, first.unread), received=first.issues)
             yield from self._blocked_issues(new)
             yield from self._changed_matches()
             yield self._last_page(page)

@@ -68,12 +68,14 @@ class SearchStart(Struct, frozen=True):
     """First batch of a search. It may have no histories: see `Search.histories`.
 
     ``newest`` is the newest update (UTC) when a search of several requests began, None for a single request. ``rest``
-    yields all issues including the first batch; None if the first batch holds all.
+    yields all issues including the first batch; None if the first batch holds all. ``is_plain``: Data Center was not
+    asked for changelogs.
     """
 
     first: Batch
     newest: datetime | None = None
     rest: Iterator[Batch] | None = None
+    is_plain: bool = False
 
 
 class Search:
@@ -128,7 +130,7 @@ class Search:
             if self.history and projects > _FEW_PROJECTS:
                 page = self._search_offset(where + ORDER, 0, _PAGE_WITHOUT_HISTORY, history=False)
                 if len(page.issues) >= page.total:
-                    return SearchStart(self._batch(page))
+                    return SearchStart(self._batch(page), is_plain=True)
             return self.begin(where)
         first, has_more = self._token_page(where + _NEWEST_FIRST)
         if not has_more:
@@ -239,14 +241,14 @@ class Search:
     def _key(self, raw: Raw) -> api_types.IssueKey:
         return decode_row(raw, api_types.IssueKey, self._session.name)
 
-    def histories(self, issues: Sequence[api_types.Issue]) -> Histories | None:
+    def histories(self, issues: Sequence[api_types.Issue], *, is_plain: bool = False) -> Histories | None:
         """The relevant changelogs of these issues, by issue id; None if histories are not read."""
         if not self.history:
             return None
         if not self._session.is_cloud:
             histories = Histories()
             histories.update((issue.id, issue.changelog.histories) for issue in issues if issue.changelog)
-            rest = [issue.id for issue in issues if issue.changelog is None]
+            rest = [issue.id for issue in issues] if is_plain else []
             histories.update((id_, entries) for id_, _, entries in self.changelogs(rest))
             histories.broken = {id_: "it was not found again" for id_ in rest if id_ not in histories}
             return histories

@@ -145,10 +145,10 @@ def test_an_issue_that_vanishes_before_its_changelog_is_asked_for_again(
     center.tracker.reopen(issue, center.tracker.user("ada"), center.clock.on(minutes=1))
     real = search.Search.histories
 
-    def hiding(self: search.Search, issues: Any) -> Any:
+    def hiding(self: search.Search, issues: Any, **more: Any) -> Any:
         place.hidden = True
         try:
-            return real(self, issues)
+            return real(self, issues, **more)
         finally:
             place.hidden = False
 
