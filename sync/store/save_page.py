@@ -322,6 +322,7 @@ def _gone(connection: Connection, source: int, ids: Collection[str], at: datetim
         values = {"deleted_at": at, "milestones": (), "visibility": Visibility.UNKNOWN}
         connection.execute(update(table).where(dead).values(values))
     _unblock(connection, source, before)
+    _unlink(connection, source, before)
     touched.update(row.project for row in before.values())
     return frozenset(before)
 
@@ -337,6 +338,19 @@ def _unblock(connection: Connection, source: int, gone: Collection[str]) -> None
         for row in connection.execute(columns.where(table.c.source == source, table.c.id.in_(batch))):
             dead |= {(row.project if row.key.startswith("#") else "", row.key), ("", row.url)}
     _keep_blockers(connection, source, lambda home, key: ("", key) not in dead and (home, key) not in dead)
+
+
+def _unlink(connection: Connection, source: int, gone: Collection[str]) -> None:
+    """Remove deleted issues from those that changes close: no tracker updates the pull or merge request for that."""
+    if not gone:
+        return
+    table = schema.issue
+    closing = select(table.c.id, table.c.closes).where(table.c.source == source, table.c.closes != ())
+    for row in connection.execute(closing).all():
+        remaining = tuple(key for key in row.closes if key not in gone)
+        if remaining != row.closes:
+            mine = (table.c.source == source) & (table.c.id == row.id)
+            connection.execute(update(table).where(mine).values(closes=remaining))
 
 
 def _forget_blockers(connection: Connection, source: int, complete: Collection[str]) -> None:

@@ -379,6 +379,15 @@ def test_what_is_gone_blocks_nothing_any_more(store: Store) -> None:
     }
 
 
+def test_no_change_closes_what_is_gone(store: Store) -> None:
+    change = issue("9", is_pull_request=True, closes=("1", "2"))
+    store.save(SOURCE, Page(issues=(issue(), issue("2"), change)), T0)
+    store.save(OTHER, Page(issues=(issue(), change)), T0)
+    store.save(SOURCE, Page(gone=frozenset({"1"})), T0 + DAY)
+    closed = {source: {row.id: row.closes for row in store.issues(source)}["9"] for source in (SOURCE, OTHER)}
+    assert closed == {SOURCE: ("2",), OTHER: ("1", "2")}
+
+
 def test_a_blocker_that_a_sweep_does_not_find_blocks_nothing_even_if_it_was_never_read(store: Store) -> None:
     waiting = issue("2", key="PAY-2", blocked_by=("PAY-1", "PAY-3", "APP-1", f"{SOURCE}/x"))
     numbered = issue("4", project="q", blocked_by=("#1", "PAY-1"))
