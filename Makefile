@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces,--extra $(extra))
 
-.PHONY: demo test check lint types contracts proof siege mutation bench bench-large audit sbom lock clean
+.PHONY: demo test check lint types contracts proof siege mutation bench bench-large soak audit sbom lock clean
 
 demo: $(VENV)/run.stamp ## tell one story in three trackers on loopback, run by run
 	@$(BIN)/milesync demo
@@ -40,13 +40,16 @@ bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 	$(BIN)/python -m tests.benchmarks.bench_growth
 	$(BIN)/python -m tests.benchmarks.bench_thousand
 	$(BIN)/python -m tests.benchmarks.bench_fleet
+	$(BIN)/python -m tests.benchmarks.bench_assess
 
 bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, for a million in ten thousand milestones, and for 50,000 in one
 	$(BIN)/python tests/benchmarks/bench_connectors.py --issues 50000 --rows bare pull quiet
 	$(BIN)/python tests/benchmarks/bench_connectors.py --only github --issues 20000 --changes 18000 --rows pull quiet change
 	$(BIN)/python tests/benchmarks/bench_large.py
-	$(BIN)/python -m tests.benchmarks.bench_assess
 	$(BIN)/python -m tests.benchmarks.bench_milestone
+
+soak: $(VENV)/dev.stamp ## a month of hourly runs over fifty projects that work every day
+	$(BIN)/python -m tests.benchmarks.soak
 
 audit: $(VENV)/dev.stamp ## known vulnerabilities in what we install; where nobody can tell: not audited
 	@$(BIN)/python -m tests.audit

@@ -130,7 +130,7 @@ def run_each_line(config: Path) -> None:
             began = time.process_time()
             done = milesync("run", "--first-run", config=config)
             if done.code:
-                print(done.out, done.err, sep="\n", file=sys.stderr)
+                print(done.err[-2000:], file=sys.stderr)
             cpu = round(time.process_time() - began, 3)
             print(json.dumps({"code": done.code, "cpu": cpu, "memory": _memory()}), flush=True)
 
@@ -174,7 +174,7 @@ def main() -> None:
     names = ("quiet s", "busy s", "quiet", "busy", "all", "writes", "MB", "DB MB", "failed")
     print(f"{'day':9}" + "".join(f"{name:>8}" for name in names), flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        soak = Soak(Path(folder), given.projects)
+        soak = Soak(Path(folder), given.projects, settings=f"[limits]\ncreates = {10**6}\nupdates = {10**6}\n")
         with soak.served():
             day: list[Run] = []
             for run in soak.run(given.days, given.every):
