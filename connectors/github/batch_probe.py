@@ -9,7 +9,7 @@ holds that update, and every later change has a later time.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
@@ -72,11 +72,10 @@ class _State(api_types.Wire, frozen=True):
     visibility: str = ""
     is_private: bool = False
 
-    @property
-    def updates(self) -> Iterator[datetime]:
-        """The times (UTC) of the last updates."""
-        lists = (self.issues, self.pull_requests, self.milestones)
-        return (update.updated_at for latest in lists for update in latest.nodes if update is not None)
+    def is_settled(self, until: datetime) -> bool:
+        """Return whether every last update is shown, and was before a time (UTC)."""
+        updates = [update for latest in (self.issues, self.pull_requests, self.milestones) for update in latest.nodes]
+        return all(update is not None and update.updated_at < until for update in updates)
 
 
 @cache
@@ -91,7 +90,7 @@ def probe_many(session: Session, names: Mapping[str, str]) -> dict[str, str]:
     """Probe repositories. Return a checksum per configured name that differs when something changed.
 
     ``names`` maps the configured name to the current name. A repository that cannot be read, or that changed less than
-    `SETTLING_TIME` ago, is left out.
+    `SETTLING_TIME` ago, is left out; so is one whose last update is null, as a later one would be, too.
     """
     configured = list(names)
     batches = [configured[i : i + BATCH] for i in range(0, len(configured), BATCH)]
@@ -117,7 +116,7 @@ def _probe_batch(session: Session, names: Mapping[str, str], batch: Sequence[str
         return {}
     settled, repositories = sent_at + ahead - SETTLING_TIME, reply.data or {}
     states = ((name, repositories.get(f"r{i}")) for i, name in enumerate(batch))
-    return {name: _checksum(state) for name, state in states if state and all(at < settled for at in state.updates)}
+    return {name: _checksum(state) for name, state in states if state and state.is_settled(settled)}
 
 
 def _checksum(state: _State) -> str:

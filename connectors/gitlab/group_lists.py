@@ -108,6 +108,8 @@ def group_rows(session: Session, query: GroupQuery, group: str, **variables: Any
                 return None
             lacking |= new
             continue
+        if answer.errors:
+            return None  # a field that GitLab left out looks like one without a value
         rows += found.nodes
         if not found.page_info.has_next_page:
             return rows

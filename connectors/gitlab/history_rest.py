@@ -287,6 +287,8 @@ class Histories:
             raise TooHeavyError
         if answer.is_refused:
             self._session.has_activity = False
+        if answer.errors:
+            return {}, {}  # a field that GitLab left out looks like one without a value
         return read_activities(items, self._project), blocker_counts(items)
 
     def _fetch_by_rest(self, request: HistoryRequest, reopened: frozenset[int] | None) -> IssueHistory:

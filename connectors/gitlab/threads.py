@@ -283,7 +283,7 @@ def _places(session: Session, projects: Sequence[str], labels: Sequence[str]) ->
         except (AuthError, GoneError, MalformedError, RefusedError, TooHeavyError):
             break
         if answer.data is not None and answer.data.projects is not None:
-            return answer.data
+            return _PlacesData() if answer.errors else answer.data
         if not _note_lacking(session, answer.errors, _LEVELS, lacking):
             break
     session.has_threads = False
@@ -345,7 +345,8 @@ def _threads(session: Session, part: Mapping[str, Sequence[int]]) -> dict[tuple[
         except (AuthError, GoneError, MalformedError, RefusedError):
             break
         if answer.data is not None:
-            return _whole_threads(part, answer.data)
+            # with errors, a field that GitLab left out looks like one without a value
+            return {} if answer.errors else _whole_threads(part, answer.data)
         if "complexity" in str(answer.errors):
             return _halved(session, part)
         if not _note_lacking(session, answer.errors, _ISSUE, lacking):

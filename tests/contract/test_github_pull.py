@@ -13,7 +13,7 @@ import pytest
 from connectors.github import api_types, normalize
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import World
-from connectors.sandbox.world_data import Fault
+from connectors.sandbox.world_data import Answer, Fault
 from sync.model.tracker_data import MilestoneKind, State, StatusCategory, Visibility
 from sync.tracker.errors import (
     AuthError,
@@ -620,6 +620,45 @@ def test_a_repository_that_a_glance_cannot_see_is_looked_at(there: Small, clock:
     assert len(got.complete) == 4
     hub.faults.append(Fault("status", "/graphql", status=502, times=9))
     assert len(pulled(connector, names, cursors).complete) == 4, "without a glance, one by one"
+
+
+@pytest.mark.parametrize("part", ["issues", "pullRequests", "milestones"])
+def test_a_hidden_last_update_confirms_nothing(
+    there: Small, clock: Clock, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub replaces a row that the token may not see by null, and does the same with a later one."""
+    hub, ada = there.tracker, there.tracker.user("ada")
+    places = [hub.project(f"acme/r{n}") for n in range(5)]
+    for place in places:
+        v1 = hub.milestone(place, "v1")
+        hub.issue(place, "one", ada, milestones=[v1.id])
+        hub.issue(place, "two", ada, milestones=[v1.id], pull=True)
+    clock.pass_(hours=1)
+    names, connector = [place.key for place in places], connected(hub, clock)
+
+    def alter(_method: str, path: str, answer: Answer) -> Answer:
+        document = json.loads(answer.body) if path.endswith("/graphql") else {}
+        rows = [row for alias, row in (document.get("data") or {}).items() if alias[:1] == "r" and alias[1:].isdigit()]
+        if not rows or part not in rows[0]:
+            return answer
+        for row in rows:
+            row[part]["nodes"] = [None]
+        errors = [{"type": "FORBIDDEN", "path": ["r0", part, "nodes", 0], "message": "x"}]
+        return answer._replace(body=json.dumps({**document, "errors": errors}).encode())
+
+    monkeypatch.setattr(hub, "alter", alter)
+    cursors = pulled(connector, names).cursors
+    clock.pass_(hours=1)
+    cursors |= pulled(connector, names, cursors).cursors
+    if part == "milestones":
+        v1.title, v1.updated = "changed", clock.now
+    else:
+        issue = places[-1].issues[1 if part == "issues" else 2]
+        issue.title, issue.updated = "changed", clock.now
+    clock.pass_(hours=1)
+    got = pulled(connector, names, cursors)
+    titles = [issue.title for issue in got.issues.values()] + [v.title for v in got.milestones.values()]
+    assert "changed" in titles
 
 
 def test_a_deleted_issue_is_gone_when_the_sweep_is_due(there: Small, clock: Clock) -> None:
