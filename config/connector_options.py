@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from config.connector_types import connector_types
 from config.errors import lines
 
 __all__ = ["lists_of_options", "option_errors", "options_type"]
@@ -17,7 +17,7 @@ __all__ = ["lists_of_options", "option_errors", "options_type"]
 
 def options_type(kind: object) -> type[Any] | None:
     """The dataclass ``Options`` next to the factory of a type of connector. None: it declares no options."""
-    for point in entry_points(group="milesync.connectors", name=str(kind)):
+    for point in connector_types().select(name=str(kind)):
         declared: type[Any] | None = getattr(import_module(point.module), "Options", None)
         return declared
     return None

@@ -6,6 +6,9 @@ __all__ = ["Table"]
 
 
 class Table(BaseModel):
-    """A table of the file: refuses unknown keys, is immutable, and repeats no value in an error."""
+    """A table of the file: refuses unknown keys, is immutable, and repeats no value in an error.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    Its validator is built when it is first used alone: within the settings it never is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)

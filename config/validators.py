@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
+from config.connector_types import connector_types
 from config.errors import did_you_mean, key
 from sync.model.item_state import fold_name
 from sync.model.settings import DaysOff, SettingError
@@ -64,7 +64,7 @@ _MILESTONE = {
 
 def connector_type(value: str) -> str:
     """Check that the type of tracker is built in or installed as a plugin."""
-    known = {*_MILESTONE, *(point.name for point in entry_points(group="milesync.connectors"))}
+    known = {*_MILESTONE, *(point.name for point in connector_types())}
     if value not in known:
         raise ValueError(f"should be one of {', '.join(sorted(known))}{did_you_mean(value, known)}")
     return value

@@ -9,8 +9,8 @@ own: `dialogue` (init), `findings` (doctor), `comparison` (whatif), `schedule_ta
 
 The wiring: `options` (options, exit codes and printing that commands share), `streams` and `terminal` (output in any
 encoding), `session` and `progress` (an open engine for one command), `wiring` (settings to connections and store),
-`engine_factory` (settings to engine), `audiences`, `output` (tables and JSON documents), `config_template`,
-`reference` (the page of all commands).
+`engine_factory` (settings to engine), `target_wiring` (targets of check to a puller), `audiences`, `output` (tables and
+JSON documents), `config_template`, `reference` (the page of all commands).
 
 Exit codes: 0 done or nothing to do; 1 error, bad usage or bad configuration; 2 `plan` found changes; 3 a part of the
 projects failed; 4 refused (another run is writing, a stale plan, above the limits). The first of 1, 4, 3, 2 wins.

@@ -25,14 +25,19 @@ def check(targets: Targets, as_of: AsOf = "", as_json: Json = False, verbose: Ve
 
     at = parse_as_of(as_of)
     with command_session(verbose=verbose, as_json=as_json, errors_only=True) as (run_id, progress):
-        from rich.text import Text
+        from sync.cli.target_wiring import build_target_puller
 
-        from sync.cli import engine_factory, output
-        from sync.cli.targets import other_targets
-        from sync.cli.terminal import Terminal
-        from sync.engine.metrics import read_states
+        with build_target_puller(targets, os.environ, progress) as puller:
+            puller.start_early()
+            from rich.text import Text
 
-        with engine_factory.build_target_engine(targets, os.environ, run_id, progress) as engine:
+            from sync.cli import output
+            from sync.cli.engine_factory import build_target_engine
+            from sync.cli.targets import other_targets
+            from sync.cli.terminal import Terminal
+            from sync.engine.metrics import read_states
+
+            engine = build_target_engine(puller, run_id)
             engine.pull()
             assessed = engine.assess(at, keep=False)
             output.print_assessment(assessed, engine, None, as_json=as_json)

@@ -36,7 +36,7 @@ def plan(
     from sync.cli.session import open_engine, report_failures
 
     at = parse_as_of(as_of)
-    with open_engine(config, verbose=verbose, as_json=as_json, create=True) as (engine, _):
+    with open_engine(config, verbose=verbose, as_json=as_json, create=True, ahead=True) as (engine, _):
         from sync.cli import output
         from sync.engine.saved_plan import SavedPlan
 

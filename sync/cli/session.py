@@ -72,7 +72,10 @@ def open_engine(
             puller.start_early()
         from sync.cli import engine_factory
 
-        yield engine_factory.build_engine(settings, puller, run_id=run_id), settings
+        engine = engine_factory.build_engine(settings, puller, run_id=run_id)
+        if ahead:
+            _ = engine.planner  # imported now, while the trackers answer
+        yield engine, settings
 
 
 def report_failures(work: Engine | Puller) -> int:

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from config import validators
+from config.connector_types import connector_types
 from config.errors import ConfigurationError
 from config.settings import Settings
 from config.tables import ConnectionSettings, Joint, Milestone
@@ -45,7 +46,7 @@ def clock() -> datetime:
 
 def connect(kind: str, setup: Setup) -> Connector:
     """Build a connector of an installed type. Raises `ConfigurationError` if the type is not installed."""
-    for point in entry_points(group="milesync.connectors", name=kind):
+    for point in connector_types().select(name=kind):
         connector: Connector = point.load()(setup)
         return connector
     raise ConfigurationError(

@@ -1,7 +1,8 @@
 """Run the steps in their order: pull, assess, plan, apply.
 
 Each step is one method and can be run alone. `Puller` reads the trackers, `Observer` reads the status issues,
-`Writer` sends the writes.
+`Writer` sends the writes. A step imports its own modules when it runs: a command that only assesses loads nothing that
+plans or writes.
 """
 
 from __future__ import annotations
@@ -9,34 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
-from sync.assess.closing import new_closing_records
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
-from sync.engine.apply import Writer
-from sync.engine.desired import DesiredBuilder
 from sync.engine.instance import refusal_of
-from sync.engine.observe import Observer
-from sync.engine.obstacles import plan_obstacles
-from sync.engine.plan import Planner, allowed_writes
-from sync.engine.recover import recover_lost_state
 from sync.engine.result import Result
 from sync.model.policy import Limits
 from sync.plan.desired import Plan
-from sync.plan.limits import over_limits
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Progress, silent
 from sync.pull.pull import Puller, RoundShare, selected_connections
-from sync.report.burnup import render_attachment
 from sync.report.page_links import Pages
 from sync.store.store import Store
 from sync.telemetry.traces import span
 from sync.tracker.actions import Action, OwnContent
 from sync.tracker.connection import Connection
 from sync.tracker.errors import SINGLE_FAULTS, LostIssueError
+
+if TYPE_CHECKING:
+    from sync.engine.desired import DesiredBuilder
+    from sync.engine.observe import Observer
+    from sync.engine.plan import Planner
 
 __all__ = ["Engine"]
 
@@ -78,8 +76,20 @@ class Engine:
     def __post_init__(self) -> None:
         self._puller = self.puller or Puller(self.connections, self.store, self.clock, self.progress)
         self.failures = self._puller.failures
-        self.desired = DesiredBuilder(self.store, self.instance, self.rules, self.pages)
-        self.observer = Observer(
+
+    @cached_property
+    def desired(self) -> DesiredBuilder:
+        """The builder of the desired state of milestones."""
+        from sync.engine.desired import DesiredBuilder
+
+        return DesiredBuilder(self.store, self.instance, self.rules, self.pages)
+
+    @cached_property
+    def observer(self) -> Observer:
+        """The reader of status issues."""
+        from sync.engine.observe import Observer
+
+        return Observer(
             connections=self.active_connections,
             store=self.store,
             instance=self.instance,
@@ -88,7 +98,13 @@ class Engine:
             failures=self.failures,
             record_failure=self._puller.record_failure,
         )
-        self.planner = Planner(observer=self.observer, desired=self.desired, clock=self.clock, limits=self.limits)
+
+    @cached_property
+    def planner(self) -> Planner:
+        """The planner of the writes."""
+        from sync.engine.plan import Planner
+
+        return Planner(observer=self.observer, desired=self.desired, clock=self.clock, limits=self.limits)
 
     def __enter__(self) -> Self:
         return self
@@ -191,6 +207,8 @@ class Engine:
         snapshot = self.snapshot(at) if has_levers else self.snapshot(at).limit_levers(())
         self.portfolio = build_portfolio(snapshot)
         if keep and at is None:
+            from sync.engine.recover import recover_lost_state
+
             if recover_lost_state(self.observer, self.run_id, self.portfolio.milestones, snapshot.previous):
                 self.portfolio = build_portfolio(self.snapshot())
             self._save_assessment(self.portfolio)
@@ -201,6 +219,8 @@ class Engine:
 
         Stale ones are not stored, and none of a connection that may not write: its times are wrong.
         """
+        from sync.assess.closing import new_closing_records
+
         active = {connection.name for connection in self.active_connections if not connection.write_obstacle()}
         fresh = [
             milestone
@@ -235,6 +255,8 @@ class Engine:
         That is clocks that differ, an unknown address or the account of another in our texts, a lost status issue.
         A lost one is a failure until a run has stored it: it may be lost on purpose, and no run fails for ever.
         """
+        from sync.engine.obstacles import plan_obstacles
+
         for connection in self.active_connections:
             obstacle = connection.write_obstacle()
             if obstacle is not None:
@@ -272,6 +294,9 @@ class Engine:
 
         Plans above the limits are refused as a whole.
         """
+        from sync.engine.plan import allowed_writes
+        from sync.plan.limits import over_limits
+
         refusal = self.instance_refusal()
         if refusal:
             result.refused = [refusal]
@@ -279,7 +304,6 @@ class Engine:
         self._save_obstacles(result)
         for origin, labels in self.planner.finished_labels:
             self.store.delete_item_labels(origin, labels)
-        by_uid = {milestone.uid: milestone for milestone in result.assessed}
         allowed = allowed_writes(result.plan, result.assessed)
         writes = Plan(actions=tuple(action for _, action in allowed))
         result.refused = [str(refusal) for refusal in over_limits(writes, self.limits, len(result.assessed))]
@@ -289,6 +313,15 @@ class Engine:
             self.store.save_label_prefixes(connection.prefix for connection in self.connections)
             if not self.hands_over:
                 self.store.save_instance(self.instance)
+        if allowed:
+            self._send(allowed, result)
+
+    def _send(self, allowed: Sequence[tuple[Connection, Action]], result: Result) -> None:
+        """Send the writes, all trackers at once, and add the outcome to the result."""
+        from sync.engine.apply import Writer
+        from sync.report.burnup import render_attachment
+
+        by_uid = {milestone.uid: milestone for milestone in result.assessed}
         trackers: dict[str, list[tuple[Connection, Action]]] = {}
         for connection, action in allowed:
             trackers.setdefault(connection.source, []).append((connection, action))

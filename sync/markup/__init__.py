@@ -10,10 +10,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from sync.markup.adf import adf
 from sync.markup.document import Bullets, Document, Lines, Quote, Section, visible_blocks
-from sync.markup.markdown import markdown
-from sync.markup.wiki import wiki
 from sync.model.tracker_data import Markup
 
 __all__ = ["MIN_LIMIT", "render"]
@@ -23,13 +20,6 @@ MIN_LIMIT = 500
 
 UNFOLDED = 30
 """Maximum number of blocks in a markup that cannot fold: see `visible_blocks`."""
-
-_WRITERS: dict[Markup, Callable[[Document], str]] = {
-    Markup.GITHUB: partial(markdown, links=True),
-    Markup.GITLAB: partial(markdown, links=False),
-    Markup.ADF: adf,
-    Markup.WIKI: wiki,
-}
 
 
 def render(document: Document, markup: Markup, limit: int) -> str:
@@ -43,7 +33,7 @@ def render(document: Document, markup: Markup, limit: int) -> str:
     """
     if limit < MIN_LIMIT:
         raise ValueError(f"limit {limit} is under {MIN_LIMIT}")
-    write = _WRITERS[markup]
+    write = _writer(markup)
     sections, dropped = list(_unfolded(document.sections) if markup is Markup.WIKI else document.sections), False
     while True:
         body = write(Document((*sections, _NOTE) if dropped else tuple(sections)))
@@ -55,6 +45,21 @@ def render(document: Document, markup: Markup, limit: int) -> str:
         else:
             sections[0] = _without_last_line(sections[0])
         dropped = True
+
+
+def _writer(markup: Markup) -> Callable[[Document], str]:
+    """Return the writer of a markup; each is imported when it is first needed."""
+    if markup is Markup.ADF:
+        from sync.markup.adf import adf
+
+        return adf
+    if markup is Markup.WIKI:
+        from sync.markup.wiki import wiki
+
+        return wiki
+    from sync.markup.markdown import markdown
+
+    return partial(markdown, links=markup is Markup.GITHUB)
 
 
 _NOTE = Section(

@@ -14,6 +14,8 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import World
 from sync.cli import wiring
+from sync.engine.engine import Engine
+from sync.pull.pull import Puller
 from tests.contract.dialect_facts import NOW, enter, random_facts
 from tests.e2e.in_process import milesync
 
@@ -75,3 +77,28 @@ def test_another_history_is_named(world: World, tmp_path: Path) -> None:
     planned_words = milesync("plan", *AS_OF, config=config).out
     assert "The forecasts learn from 24 finished milestones of gh:acme/app (12) and gl:acme/api (12)." in planned_words
     assert "other projects" not in planned_words
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "run"])
+def test_the_trackers_are_asked_before_the_engine_is_built(world: World, tmp_path: Path, command: str) -> None:
+    order = []
+    pull, build = Puller.start_early, Engine.__post_init__
+
+    def pull_noted(puller: Puller) -> None:
+        order.append("asked")
+        pull(puller)
+
+    def build_noted(engine: Engine) -> None:
+        order.append("built")
+        build(engine)
+
+    with (
+        mock.patch.object(Puller, "start_early", pull_noted),
+        mock.patch.object(Engine, "__post_init__", build_noted),
+    ):
+        if command == "check":
+            check(world, TARGETS["github"])
+        else:
+            first = ("--first-run",) if command == "run" else ()
+            milesync(command, *first, config=config_for(world, tmp_path, "github"))
+    assert order == ["asked", "built"]

@@ -33,23 +33,31 @@ NEEDLESS = (
 FORECAST = ("numpy", "statistics", "sync.engine.engine", "sync.forecast.pooled", "sync.history.memberships")
 """What assesses: to read trackers nothing of it is needed."""
 
+WRITING = ("sync.engine.apply", "sync.engine.text_limit")
+"""What writes: without a write nothing of it is needed."""
+
+PLANNING = ("sync.engine.desired", "sync.engine.observe", "sync.engine.plan", "sync.plan.reconcile")
+"""What plans and renders comments: to show health nothing of it is needed."""
+
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """The modules of the second of two runs, and of a pull, on GitHub and GitLab with SQLite; as they were loaded."""
-    with served(tmp_path_factory.mktemp("run")) as (_, config):
+def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The modules of each command after a first run, on GitHub and GitLab with SQLite, as they were loaded."""
+    with served(tmp_path_factory.mktemp("run")) as (world, config):
         assert milesync("run", "--first-run", config=config).returncode == 0
-        told = {word: milesync(word, config=config, env=PRINT_IMPORTS) for word in ("run", "pull")}
+        ended = {word: milesync(word, config=config, env=PRINT_IMPORTS) for word in ("run", "pull", "plan", "status")}
+        environ = {**PRINT_IMPORTS, "GITHUB_API_URL": world.github.url}
+        ended["check"] = milesync("check", "github:acme/app", env=environ)
     found = {}
-    for word, again in told.items():
+    for word, again in ended.items():
         assert again.returncode == 0, again.stderr
         found[word] = imported_modules(again.stderr)
     return found
 
 
 @pytest.fixture(scope="module")
-def loaded(both: dict[str, list[str]]) -> frozenset[str]:
-    return frozenset(both["run"])
+def loaded(modules: dict[str, list[str]]) -> frozenset[str]:
+    return frozenset(modules["run"])
 
 
 def test_the_modules_of_a_run_are_seen(loaded: frozenset[str]) -> None:
@@ -58,6 +66,7 @@ def test_the_modules_of_a_run_are_seen(loaded: frozenset[str]) -> None:
         "connectors.gitlab.session",
         "sqlalchemy.dialects.sqlite",
         "sync.cli.after_run",
+        *PLANNING,
     } <= loaded
 
 
@@ -67,11 +76,21 @@ def test_a_run_loads_nothing_that_only_others_need(name: str, loaded: frozenset[
 
 
 @pytest.mark.parametrize("name", [*NEEDLESS, *FORECAST])
-def test_a_pull_loads_nothing_of_the_forecast(name: str, both: dict[str, list[str]]) -> None:
-    assert [module for module in both["pull"] if module == name or module.startswith(f"{name}.")] == []
+def test_a_pull_loads_nothing_of_the_forecast(name: str, modules: dict[str, list[str]]) -> None:
+    assert [module for module in modules["pull"] if module == name or module.startswith(f"{name}.")] == []
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "status", "check"])
+def test_a_command_without_writes_loads_nothing_that_writes(command: str, modules: dict[str, list[str]]) -> None:
+    assert [name for name in WRITING if name in modules[command]] == []
+
+
+@pytest.mark.parametrize("command", ["status", "check"])
+def test_a_command_that_only_assesses_loads_nothing_that_plans(command: str, modules: dict[str, list[str]]) -> None:
+    assert [name for name in PLANNING if name in modules[command]] == []
 
 
 @pytest.mark.parametrize("name", FORECAST)
-def test_a_run_asks_the_trackers_before_it_loads_the_forecast(name: str, both: dict[str, list[str]]) -> None:
-    order = both["run"]
+def test_a_run_asks_the_trackers_before_it_loads_the_forecast(name: str, modules: dict[str, list[str]]) -> None:
+    order = modules["run"]
     assert order.index("connectors.gitlab.session") < order.index(name)
