@@ -73,22 +73,28 @@ class AssessmentRepository(Repository):
         """
         table = schema.health
         mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
+        in_order = sorted(healths, key=lambda health: health.at)
+        if not in_order:
+            return
         changed: list[dict[str, Any]] = []
         repeated: list[dict[str, Any]] = []
         with writing(self._engine) as connection:
             limit = self._clock() + MAX_AHEAD
-            fields = [table.c[name] for name in ("container", "audience", "at", "stream", "body")]
-            query = select(*fields).where(table.c.latest)
+            fields = [table.c[name] for name in ("container", "audience", "at", "repeated", "stream", "body")]
+            audiences = {health.audience for health in in_order}
+            query = select(*fields).where(table.c.latest, table.c.audience.in_(audiences))
             last = {(row.container, row.audience): row for row in connection.execute(query)}
-            for health in sorted(healths, key=lambda health: health.at):
+            for health in in_order:
                 row = _row(run_id, health, (streams or {}).get(health.container, ""))
                 before = last.get((health.container, health.audience))
                 if before is not None and before.at <= limit:
-                    if before.at > health.at:
-                        row.update(latest=False, body="")
-                    elif _repeats(before, health, row["stream"]):
-                        repeated.append({"c": health.container, "a": health.audience, "again": health.at})
+                    last_time = _last_time(before, limit)
+                    if _repeats(before, health, row["stream"]):
+                        again = max(last_time, health.at)
+                        repeated.append({"c": health.container, "a": health.audience, "again": again})
                         continue
+                    if health.at < last_time:
+                        row.update(latest=False, body="")
                 changed.append(row)
             old = [{"c": row["container"], "a": row["audience"]} for row in changed if row["latest"]]
             if old:
@@ -228,10 +234,16 @@ def _encode(health: Health) -> str:
     return _ENCODER.encode(plain).decode()
 
 
+def _last_time(row: Row[Any], limit: datetime) -> datetime:
+    """Return when the assessment of the row was made for the last time (UTC), by clocks that did not run ahead."""
+    last: datetime = row.at if row.repeated is None or row.repeated > limit else row.repeated
+    return last
+
+
 def _repeats(before: Row[Any], health: Health, stream: str) -> bool:
-    """Return True if an assessment is that of the row, apart from its time, and of the same day (UTC)."""
-    is_same_day = before.at.date() == health.at.date()
-    return is_same_day and before.stream == stream and bool(before.body == _encode(replace(health, at=before.at)))
+    """Return True if an assessment is that of the row, apart from a later time, on the same day (UTC)."""
+    is_later = before.at <= health.at and before.at.date() == health.at.date()
+    return is_later and before.stream == stream and bool(before.body == _encode(replace(health, at=before.at)))
 
 
 def _decode(body: str, repeated: datetime | None) -> Health:

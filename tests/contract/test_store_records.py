@@ -93,6 +93,26 @@ def test_the_same_health_an_hour_later_is_no_new_row_and_has_the_new_time(store:
     assert store.as_of(T0 + 2 * HOUR, "team")["c"].status is FULL.status
 
 
+def test_a_late_health_does_not_replace_a_repeated_one(store: Store) -> None:
+    for hours in (3, 0):
+        store.save_health("run", [replace(FULL, at=T0 - hours * HOUR)])
+    for late in (FULL, replace(FULL, probability=0.41)):
+        store.save_health("slow run", [replace(late, at=T0 - HOUR)])
+        assert store.last_health("team") == {"c": FULL}
+    assert _times(store) == [T0 - 3 * HOUR, T0 - HOUR]
+
+
+@pytest.mark.parametrize("probability", [FULL.probability, 0.41])
+def test_a_repetition_of_a_clock_that_ran_ahead_ends_with_the_next_health(
+    store: Store, probability: float | None
+) -> None:
+    for hours in (-1, 11):
+        store.save_health("run", [replace(FULL, at=T0 + hours * HOUR)])
+    following = replace(FULL, probability=probability)
+    store.save_health("run", [following])
+    assert store.last_health("team") == {"c": following}
+
+
 @pytest.mark.parametrize("other", [{"probability": 0.41}, {"reasons": ()}, {"audience": "public"}, {"method": 2}])
 def test_any_difference_is_a_new_row_and_so_is_what_comes_after_it(store: Store, other: dict[str, Any]) -> None:
     store.save_health("run 0", [FULL], {"c": "s"})
