@@ -152,9 +152,13 @@ class Writer:
         return True
 
     def _text_limit(self, connection: Connection) -> TextLimit:
-        """Return the limit of texts an hour of a connection's tracker, with those of the last hour."""
-        limit = connection.connector.capabilities.texts_an_hour
-        return TextLimit(limit, self.store.texts_since(connection.source, self.clock() - HOUR) if limit else ())
+        """Return the limit of texts an hour of a connection's tracker, with those of the last hour.
+
+        A clock that has gone back has sent some of them in the next hour; what it sent later is too far off to count.
+        """
+        limit, now = connection.connector.capabilities.texts_an_hour, self.clock()
+        sent = self.store.texts_between(connection.source, now - HOUR, now + HOUR) if limit else ()
+        return TextLimit(limit, sent)
 
     def _record_dropped(self, connection: Connection, action: Action, receipt: Receipt) -> None:
         """Record that a new status issue lacks labels: the next run tries to add them."""

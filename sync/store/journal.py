@@ -96,15 +96,15 @@ class Journal(Repository):
             if isinstance(outcome, Receipt):
                 save_result(connection, row.source, _ACTION.decode(row.action), outcome, at)
 
-    def texts_since(self, source: str, at: datetime) -> list[datetime]:
-        """Return when each text was created in a tracker after `at` (UTC), oldest first.
+    def texts_between(self, source: str, begin: datetime, end: datetime) -> list[datetime]:
+        """Return when each text was created in a tracker between two times (UTC), oldest first.
 
         Writes that failed do not count, those without an answer do.
         """
         table = schema.journal
         sent_at = func.coalesce(table.c.finished_at, table.c.begun_at).label("sent_at")
         query = select(table.c.action, sent_at).where(
-            table.c.source == self._known(source), sent_at > at, table.c.error.is_(None)
+            table.c.source == self._known(source), sent_at > begin, sent_at < end, table.c.error.is_(None)
         )
         return [row.sent_at for row in self._rows(query.order_by(sent_at)) if is_text(_ACTION.decode(row.action))]
 

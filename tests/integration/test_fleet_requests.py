@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.github import connector
 from connectors.sandbox.world_data import Fault, Issue, Project
 from sync.model.policy import Policy
 from sync.tracker.errors import LimitedError, RefusedError
@@ -90,6 +91,18 @@ def test_the_texts_beyond_the_limit_of_an_hour_wait_for_a_later_run() -> None:
         world.clock.on(hours=1)
         assert world.run(Policy.CREATE).failures == []
         assert [len(issue.comments) for issue in status_issues(project)] == [1] * 255
+
+
+def test_texts_of_a_clock_that_ran_ahead_do_not_hold_back_those_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connector, "TEXTS_AN_HOUR", 4)
+    with fleet("github", 1, milestones=3) as world:
+        [project] = world.projects
+        world.clock.on(days=2)
+        world.run(Policy.CREATE, fails=LimitedError)
+        assert sum(1 + len(issue.comments) for issue in status_issues(project)) == 4
+        world.clock.on(days=-2)
+        assert world.run(Policy.CREATE).failures == []
+        assert [len(issue.comments) for issue in status_issues(project)] == [1] * 3
 
 
 def test_a_status_issue_whose_labels_were_dropped_is_completed_once_they_may_be_set() -> None:
