@@ -272,11 +272,12 @@ class Observer:
         """Return the status issues that were found: those of ``threads``, the others read by REST."""
         found: dict[Target, tuple[_StatusRow, list[api_types.Note] | None]] = {}
         rest: dict[str, dict[int, list[Target]]] = defaultdict(lambda: defaultdict(list))
-        rows = dict(search.rows)
+        rows, own = dict(search.rows), path_of("/projects/{}", search.project)
         try:
             for target, address in search.addresses.items():
                 thread = threads.get((address.project, address.number))
-                if thread is not None:
+                # since the last pull, the path of a project may have become that of another one
+                if thread is not None and (address.path != own or str(thread.project) == search.project):
                     found[target] = self._row_of(thread), thread.notes
                 elif target not in rows:
                     rest[address.path][address.number].append(target)

@@ -202,6 +202,16 @@ class TestSame:
         side.tracker.rename(app, "acme/new")
         assert len(the_same(side, own).issues) == 1
 
+    def test_another_project_at_the_path_is_another_one(self, side: Side) -> None:
+        app = side.tracker.project("acme/app")
+        targets = status_issues(side, app, 2)
+        plain, _ = observed(side, targets)
+        side.tracker.rename(app, "acme/old")
+        del side.tracker.moved["acme/app"]
+        status_issues(side, side.tracker.project("acme/app"), 2)
+        seen = the_same(side, targets)
+        assert [issue.comments for issue in seen.issues.values()] == [i.comments for i in plain.issues.values()]
+
     def test_the_oldest_of_two_wins_and_another_account_claims(self, side: Side) -> None:
         project, tracker = side.tracker.project("acme/app"), side.tracker
         targets = status_issues(side, project, 1, known=False)
