@@ -1,8 +1,8 @@
 """Assess containers: status with hysteresis, ranked reasons, levers with computed effect.
 
 Each rule has its own module: the status in `sync.health.status`, reasons in `sync.health.reasons`, levers in
-`sync.health.levers`, the numbers in `sync.forecast.pooled`. This module combines them for one moment; `explain` returns
-every number behind one container.
+`sync.health.levers`, the numbers in `sync.forecast.pooled`. This module combines them for one moment; `explain_batch`
+returns every number behind containers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from sync.model.health import Basis, Dates, Health, Status
 from sync.model.membership import Counts
 from sync.model.tracker_data import Issue
 
-__all__ = ["AssessmentInputs", "assess", "explain", "explain_batch", "has_enough_data"]
+__all__ = ["AssessmentInputs", "assess", "explain_batch", "has_enough_data"]
 
 Floats = NDArray[np.float64]
 
@@ -95,27 +95,13 @@ def assess(
     return {health.container: health for health in assessed}
 
 
-def explain(
-    history: HistoryTables,
-    target: str,
-    at: datetime,
-    calendar: Calendar,
-    inputs: AssessmentInputs = _NO_INPUTS,
-) -> dict[str, Any]:
-    """Return every number behind the health of the container ``target``, as JSON-able data.
-
-    The same input gives the same bytes. Raises KeyError for an id without history.
-    """
-    health = assess(history, [target], at, calendar, inputs)[target]
-    (batch,) = daily_batches(history, [history.ledger.index[target]], at, calendar)
-    (numbers,) = explain_batch(batch, [health], inputs)
-    return numbers
-
-
 def explain_batch(
     batch: ForecastBatch, healths: Sequence[Health], inputs: AssessmentInputs = _NO_INPUTS
 ) -> list[dict[str, Any]]:
-    """Return every number behind the healths of a batch's containers, as JSON-able data."""
+    """Return every number behind the healths of a batch's containers, as JSON-able data.
+
+    The same input gives the same bytes.
+    """
     return [
         explanation(
             batch, k, forecast, health, inputs.previous.get(health.container), inputs.scores.get(forecast.basis.stream)

@@ -16,10 +16,10 @@ import pytest
 
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
-from sync.health.assess import explain
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger
 from tests.days import day
+from tests.health_numbers import explain
 from tests.ledgers import Given, MembershipDays, container, ledger
 
 NUMBERS = Path(__file__).parent / "forecasts.json"

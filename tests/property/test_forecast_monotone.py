@@ -17,13 +17,14 @@ from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import LEVELS, Forecast, forecast
-from sync.health.assess import assess, explain
+from sync.health.assess import assess
 from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, days, moment
 from sync.model.dates import end_of_day
 from sync.model.health import Status
 from sync.model.membership import Container, Membership
 from tests.days import day
+from tests.health_numbers import explain
 from tests.ledgers import Given, MembershipDays, container, ledger, memberships
 
 PLAIN = Calendar.plain()

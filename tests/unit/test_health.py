@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
-from sync.health.assess import AssessmentInputs, assess, explain
+from sync.health.assess import AssessmentInputs, assess
 from sync.health.joint import AssessmentContext, ForecastWindow, joint_health
 from sync.health.levers import LEAST_GAIN
 from sync.history.calendar import Calendar
@@ -25,6 +25,7 @@ from sync.model.joint import JointMilestone
 from sync.model.membership import Counts, Membership
 from sync.model.tracker_data import StatusCategory
 from tests.days import day
+from tests.health_numbers import explain
 from tests.ledgers import Given, MembershipDays, container, ledger, memberships, open_issue, releases
 
 PLAIN = Calendar.plain()
