@@ -117,10 +117,11 @@ class Cursor(ListCursor, frozen=True, omit_defaults=True, rename=_STORED_NAMES):
     """Position of a project's next pull: in the list of its issues, and in that of its merge requests.
 
     ``swept_at`` is the time of the last deletion sweep, at first the beginning of the first pull. ``scope`` is the
-    project's path and the fingerprint of its rules: under another path all keys and addresses differ, so everything is
-    read again. ``containers`` is what the last pull knew of iterations and epics. ``merge_requests`` is None until
-    there is a milestone, and where they may not be read. ``state`` is that of the project at the beginning of its last
-    complete pull (`connectors.gitlab.project_probe`); empty if it is not known.
+    project's path, the fingerprint of its rules, and other options that decide what is read: under another path all
+    keys and addresses differ, so everything is read again. ``containers`` is what the last pull knew of iterations and
+    epics. ``merge_requests`` is None until there is a milestone, and where they may not be read. ``state`` is that of
+    the project at the beginning of its last complete pull (`connectors.gitlab.project_probe`); empty if it is not
+    known.
     """
 
     swept_at: datetime | None = None

@@ -114,9 +114,12 @@ class _Options(Struct, frozen=True):
     merge_requests: bool
 
     def scope(self, path: str) -> str:
-        """The scope of a cursor: the project's path, the fingerprint of its rules, and the kinds of containers."""
+        """The scope of a cursor: the project's path, the fingerprint of its rules, and the options that differ from
+        their defaults: the kinds of containers, and which histories are read.
+        """
         kinds = "" if self.containers == WORDS[:1] else "+".join(self.containers)
-        return " ".join(part for part in (path, self.rules.fingerprint(path), kinds) if part)
+        history = "" if self.history == HISTORY[0] else self.history
+        return " ".join(part for part in (path, self.rules.fingerprint(path), kinds, history) if part)
 
     def reads_merge_requests(self, cursor: Cursor) -> bool:
         """Return whether a project's merge requests are read.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Any
 
 import pytest
 
-from connectors.sandbox.gitlab import planning
+from connectors.sandbox.gitlab import app, graphql, planning
 from connectors.sandbox.world_data import Project
 from tests.contract.gitlab_side import Mirror, Side, failing, requests_of, served
 
@@ -65,7 +66,7 @@ class TestQuiet:
         for _ in range(3):
             side.clock.forward(hours=3)
             before = dict(got.cursors)
-            used = requests_of(side.connect(concurrency=8), got, *keys)
+            used = requests_of(side.connect(history="none", concurrency=8), got, *keys)
             assert used <= count / 50 + 4
             if count > 1:
                 assert used == math.ceil(count / 50) + (math.ceil(count / 100) if by == "group" else 0)
@@ -78,7 +79,7 @@ class TestQuiet:
         projects = fleet(side, count, version=version)
         got = Mirror().pull(side.connect(history="none", concurrency=8), "acme/*")
         side.clock.forward(hours=3)
-        assert requests_of(side.connect(concurrency=8), got, "acme/*") <= count / 50 + 4
+        assert requests_of(side.connect(history="none", concurrency=8), got, "acme/*") <= count / 50 + 4
         assert len(got.complete) == len(projects)
 
     @pytest.mark.parametrize("version", OLD_VERSIONS)
@@ -281,7 +282,7 @@ class TestInterrupted:
         """A milestone that was stored before the end, and deleted then, is found to be gone."""
         projects = fleet(side, 4)
         keys = keys_of(projects, "list")
-        got = Mirror().pull(side.connect(), *keys)
+        got = Mirror().pull(side.connect(history="none"), *keys)
         side.clock.forward(hours=1)
         extra = side.tracker.milestone(projects[1], "2.0")
         for n in range(600):
@@ -330,6 +331,28 @@ class TestInterrupted:
         side.tracker.faults.append(failing("/api/graphql", status))
         assert requests_of(side.connect(history="none"), got, *keys) <= 30 * 4 + 4
         assert len(got.complete) == 30
+
+    def test_merge_requests_that_a_probe_could_not_read_are_not_taken_as_none(
+        self, side: Side, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        projects = fleet(side, 4)
+        keys = keys_of(projects, "list")
+
+        def without_merge_requests(view: Any, asked: Any) -> Any:
+            reply = graphql.answer(view, asked)
+            if "Probe" in asked["query"]:
+                for node in reply["data"]["projects"]["nodes"]:
+                    node["mergeRequests"] = None
+                reply["errors"] = [{"message": "Timeout", "path": ["projects", "nodes", 0, "mergeRequests"]}]
+            return reply
+
+        monkeypatch.setattr(app, "answer", without_merge_requests)
+        got = Mirror().pull(side.connect(), *keys)
+        side.tracker.merge_request(projects[0], "Later", side.tracker.user("ada"), milestones=[*projects[0].milestones])
+        side.clock.forward(hours=1)
+        got.pull(side.connect(), *keys)
+        the_same(got, side, *keys)
+        assert "acme/p0!2" in {issue.key for issue in got.issues.values()}
 
     def test_a_probe_that_is_too_heavy_is_halved_and_stays_so(self, side: Side) -> None:
         projects = fleet(side, 60)

@@ -317,6 +317,19 @@ class TestHistory:
         assert used == 3 + 2 + each + 1 + 1, "twenty were never touched"
         assert (got.issues, got.histories) == (whole.issues, whole.histories)
 
+    @pytest.mark.parametrize(("before", "now"), [("none", "full"), ("members", "full"), ("full", "none")])
+    def test_another_option_for_histories_reads_the_project_again(self, side: Side, before: str, now: str) -> None:
+        tracker, project, milestone = team(side)
+        left = tracker.issue(project, "Left", tracker.user("ada"), milestones=[milestone.id])
+        tracker.move(project, left, [], tracker.user("ada"), side.clock.forward(minutes=1))
+        side.clock.forward(hours=1)
+        keys = ["acme/web/shop", tracker.project("acme/other").key]
+        got = Mirror().pull(side.connect(history=before), *keys)
+        whole, again = Mirror().pull(side.connect(history=now), *keys), Mirror(cursors=got.cursors)
+        again.pull(side.connect(history=now), *keys)
+        assert (again.issues, again.histories) == (whole.issues, whole.histories)
+        assert requests_of(side.connect(history=now), again, *keys) == 1, "once"
+
     def test_status_issues_of_ours_are_not_asked_about(self, side: Side) -> None:
         tracker, project, _ = team(side)
         body = 'Health\n\n<!-- milesync {"kind":"status_issue","milestone":"x"} -->'
