@@ -241,7 +241,7 @@ class LabelEvent(Struct):
 
 
 class ProjectEvent(Struct):
-    """Event of a project; ``target_iid`` is the number of its issue."""
+    """Event of a project; ``target_iid`` is the number of its issue, merge request or milestone."""
 
     target_iid: Number | None = None
 

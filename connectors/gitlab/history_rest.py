@@ -304,18 +304,18 @@ class Histories:
         return fetch_history(self._session, path, self._project, request.issue, self._kinds, states)
 
     def _reopened_issues(self, project: str) -> frozenset[int] | None:
-        """Fetch the numbers of the issues of the project (id) that were ever reopened, once; None if it is refused.
+        """Fetch the numbers of all that was ever reopened in the project (id), once; None if it is refused.
 
-        GitLab keeps these events for three years, so the list is complete for issues younger than `EVENTS_KEPT`.
+        GitLab keeps these events for three years, so the list is complete for issues younger than `EVENTS_KEPT`. Its
+        filter for issues would leave out those that were reopened as work items. The number of a merge request or
+        milestone that was reopened costs a request at most.
         """
         with self._lock:
             if not self._has_listed_reopened:
                 self._has_listed_reopened = True
-                path, parameters = path_of("/projects/{}/events", project), {"target_type": "issue"}
+                path = path_of("/projects/{}/events", project)
                 try:
-                    events = self._session.rows(
-                        api_types.ProjectEvent, path, self._project, action="reopened", **parameters
-                    )
+                    events = self._session.rows(api_types.ProjectEvent, path, self._project, action="reopened")
                 except _REFUSALS:
                     return None
                 self._reopened = frozenset(event.target_iid for event in events if event.target_iid is not None)

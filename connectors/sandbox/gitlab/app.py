@@ -409,8 +409,8 @@ class _Desk:
         return paged(request, self.view.state_events(issue), lambda event: event)
 
     def project_events(self, request: Request) -> Response:
-        project, action = self._project(request), request.query_params.get("action", "")
-        return paged(request, self.view.project_events(project, action), lambda event: event)
+        action, type_ = (request.query_params.get(name, "") for name in ("action", "target_type"))
+        return paged(request, self.view.project_events(self._project(request), action, type_), lambda event: event)
 
     def label_events(self, request: Request) -> Response:
         project, issue = self._issue(request)

@@ -293,13 +293,18 @@ class View:
             if change.field == "state"
         ]
 
-    def project_events(self, project: Project, action: str) -> list[Json]:
-        """The closings and reopenings of all issues of a project, the newest first, as its list of events has them."""
+    def project_events(self, project: Project, action: str, target_type: str) -> list[Json]:
+        """The closings and reopenings of all issues of a project, the newest first, as its list of events has them.
+
+        Those of issues with an even number were made in the view of work items, which is another type of target.
+        """
         changes = [
             (change, issue)
             for issue in project.issues.values()
             for change in issue.changes
-            if change.field == "state" and action in ("", "reopened" if change.new == "open" else change.new)
+            if change.field == "state"
+            and action in ("", "reopened" if change.new == "open" else change.new)
+            and not (target_type and issue.number % 2 == 0)
         ]
         return [
             {
@@ -308,7 +313,7 @@ class View:
                 "action_name": "reopened" if change.new == "open" else change.new,
                 "target_id": issue.id,
                 "target_iid": issue.number,
-                "target_type": "Issue",
+                "target_type": "Issue" if issue.number % 2 else "WorkItem",
                 "target_title": issue.title,
                 "created_at": stamp(change.at),
                 "author": self.user(change.actor),
