@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -328,20 +327,22 @@ class Observer:
     def _read_licences(self, threads: Iterable[Thread]) -> None:
         """Find out where a missing health status means none, and where it means no licence: GraphQL shows the same.
 
-        REST is asked for one issue of each top-level group.
+        REST is asked for one issue of each top-level group. Where it cannot answer, no health is set in this run.
         """
         unclear = {_top_group(thread): thread for thread in threads if thread.row.health_status is None}
 
-        def is_licensed(group: str) -> bool:
+        def is_licensed(group: str) -> bool | None:
             thread = unclear[group]
             path, parameters = path_of("/projects/{}/issues", thread.project), {"iids[]": [thread.row.iid], **ALL}
-            rows = self._session.rows(api_types.Issue, path, group, **parameters)
+            try:
+                rows = self._session.rows(api_types.Issue, path, group, **parameters)
+            except PROJECT_ERRORS:
+                return None
             return any(row.health_status is not UNSET for row in rows)
 
         groups = [group for group in unclear if group not in self._has_health]
-        with suppress(*PROJECT_ERRORS):  # then none is set in this run
-            answers = self._session.caller.map_all(is_licensed, groups)
-            self._has_health |= dict(zip(groups, answers, strict=True))
+        answers = zip(groups, self._session.caller.map_all(is_licensed, groups), strict=True)
+        self._has_health |= {group: answer for group, answer in answers if answer is not None}
 
     def _status_issue(
         self, key: str, row: _StatusRow, notes: list[api_types.Note] | None

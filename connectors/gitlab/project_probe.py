@@ -229,7 +229,9 @@ def _query(session: Session, argument: str, values: Sequence[str]) -> list[Probe
     if answer.errors:
         return []  # a field that GitLab left out looks like one without a value
     at = parse_time(response.headers.get("date", "")) or session.clock()
-    return [ProbedProject(row, at) for row in answer.data.projects.nodes]
+    rows = answer.data.projects.nodes
+    # without merge requests a project may have them switched off; with an error they may be left out
+    return [ProbedProject(row, at) for row in rows if row.merge_requests is not None or not answer.errors]
 
 
 def _halve(session: Session, size: int) -> None:

@@ -37,6 +37,7 @@ add to the complexity.
 """
 
 _Number = Annotated[str, Meta(pattern=r"^gid://gitlab/\w+/[0-9]{1,18}$")]
+_IssueNumber = Annotated[str, Meta(pattern="^[0-9]{1,18}$")]
 
 _LEVELS = {
     "issuesAccessLevel": "issuesAccessLevel { stringValue }",
@@ -102,7 +103,7 @@ class _Labels(Struct, rename="camel"):
 class Candidate(Struct):
     """Issue with a status label, which may be a status issue. ``iid`` is its number."""
 
-    iid: str
+    iid: _IssueNumber
     description: str | None = None
     author: _User | None = None
 
@@ -170,7 +171,7 @@ class _IssueLabels(Struct):
 
 
 class _Issue(Struct, rename="camel"):
-    iid: Annotated[str, Meta(pattern="^[0-9]{1,18}$")]
+    iid: _IssueNumber
     reference: str
     web_url: str
     state: str

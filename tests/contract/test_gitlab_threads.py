@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from graphql import parse
 
 from connectors.gitlab import project_probe, threads
+from connectors.sandbox.gitlab import app, graphql
 from connectors.sandbox.gitlab.complexity import LIMIT, complexity_of
 from connectors.sandbox.gitlab.graphql import _schema
 from connectors.sandbox.world_data import Fault, Project
@@ -148,6 +150,27 @@ class TestSame:
         side.tracker.licence_ended = True
         seen = the_same(side, status_issues(side, side.tracker.project("acme/app"), 2))
         assert [issue.health for issue in seen.issues.values()] == [None, None]
+
+    def test_an_unreadable_number_of_a_candidate_is_left_to_rest(
+        self, side: Side, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        targets = status_issues(side, side.tracker.project("acme/app"), 1, known=False)
+
+        def damaged(view: Any, asked: Any) -> Any:
+            reply = graphql.answer(view, asked)
+            for project in (reply["data"].get("projects") or {"nodes": []})["nodes"]:
+                project["issues"]["nodes"][0]["iid"] = "one"
+            return reply
+
+        monkeypatch.setattr(app, "answer", damaged)
+        assert the_same(side, targets).issues[targets[0].milestone].issue == "acme/app#2"
+
+    def test_one_group_whose_licence_cannot_be_read_hides_no_health_of_another(self, side: Side) -> None:
+        projects = [side.tracker.project(key) for key in ("acme/app", "other/web")]
+        targets = [target for project in projects for target in status_issues(side, project, 1)]
+        side.tracker.faults.append(failing(f"/projects/{projects[0].id}/issues", 403))
+        seen, _ = observed(side, targets)
+        assert [seen.issues[target.milestone].health for target in targets] == [None, ""]
 
     def test_states_visibility_and_labels(self, side: Side) -> None:
         project = side.tracker.project("acme/app")
