@@ -260,7 +260,8 @@ class MembershipTable:
     def items_of(self, containers: Iterable[str]) -> list[str]:
         """Return the ids of all items that were ever in one of the containers, each once."""
         codes = [self.item[self.rows(container)] for container in containers]
-        return self.items.take(np.unique(np.concatenate(codes))) if codes else []
+        # not `numpy.unique`, which imports masked arrays
+        return self.items.take(np.flatnonzero(np.bincount(np.concatenate(codes)))) if codes else []
 
     def by_container(self) -> Mapping[str, Sequence[Membership]]:
         """Return container id -> its memberships, for the containers that have any. Objects are made when read."""
