@@ -57,7 +57,7 @@ class Fleet:
                 at = begin + past * _LENGTH + self.rng.random() * _LENGTH / 2
                 issue = tracker.issue(project, self._title(), self.rng.choice(team.people), at=at)
                 tracker.move(project, issue, [milestone.id], issue.author, at)
-                tracker.close(issue, issue.author, at + self.rng.random() * _LENGTH)
+                tracker.close(issue, issue.author, min(at + self.rng.random() * _LENGTH, START - timedelta(hours=1)))
             tracker.close_milestone(project, milestone, begin + (past + 1) * _LENGTH)
             team.milestones.remove(milestone)
         for later in range(2):
