@@ -24,7 +24,7 @@ OURS = ("sync", "connectors", "config")
 OPTIONAL = {
     "attrs": "rich formats its classes where it is installed",
     "chardet": "requests takes it where it is installed",
-    "charset-normalizer": "requests, and numpy through scipy",
+    "charset-normalizer": "requests",
     "greenlet": "SQLAlchemy",
     "tornado": "tenacity waits with it where it is installed",
     "linkify-it-py": "markdown-it-py takes it where it is installed",
