@@ -2,6 +2,8 @@ PYTHON ?= python3
 WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests start hundreds of processes: each would compile our modules again.
+export PYTHONDONTWRITEBYTECODE :=
 EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces,--extra $(extra))
 
 .PHONY: demo test check lint types contracts proof siege mutation bench bench-large soak audit sbom lock clean
