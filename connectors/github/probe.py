@@ -1,4 +1,7 @@
-"""Find out whether a repository changed, with two conditional requests that cost no points when it did not."""
+"""Find out whether a repository changed, with conditional requests that cost no points when it did not.
+
+They are two: the newest changes, and the milestones, of which each further page takes one more.
+"""
 
 from __future__ import annotations
 
@@ -125,9 +128,12 @@ def ask_for_fields(session: Session, repository: str, project: str) -> bool:
 
 
 def _changed_milestones(session: Session, name: str, cursor: Cursor) -> _Milestones:
-    """Fetch all milestones with the address and ETag of each page, unless no page changed."""
-    url = f"{repository_path(cursor.name, '/milestones')}?direction=asc&per_page=100&sort=due_on&state=all"
-    answer = None
+    """Fetch all milestones with the address and ETag of each page, unless no page changed.
+
+    Behind a full last page another page could begin without a change of this one, so the empty page is watched, too.
+    """
+    first = f"{repository_path(cursor.name, '/milestones')}?direction=asc&per_page=100&sort=due_on&state=all"
+    url, answer = first, None
     for page, (address, etag) in enumerate(cursor.milestone_etags):
         conditional = session.get(address, name, etag=etag)
         if conditional.status != HTTPStatus.NOT_MODIFIED:
@@ -138,19 +144,18 @@ def _changed_milestones(session: Session, name: str, cursor: Cursor) -> _Milesto
             return _Milestones(None, cursor.milestone_etags)
     found, guard = Rows[api_types.Milestone](), session.caller.guard(name)
     etags: dict[str, str] = {}
-    size = 0
     while url:
         answer = answer or session.get(url, name)
         rows = decode(answer, tuple[msgspec.Raw, ...], session.name, name)
         found += read_rows(rows, lambda row: decode_row(row, api_types.Milestone, session.name, name), unread_milestone)
         etags[url] = answer.headers.get("etag", "")
         url, size = _next_address(answer), len(rows)
+        if not url and size and size % FULL_PAGE == 0:
+            url = f"{first}&page={len(etags) + 1}"
         if url:
             guard.check(size, answer.body, url)
         answer = None
-    # behind a full last page, another page could begin without a change of this one
-    is_last_page_full = size > 0 and size % FULL_PAGE == 0
-    return _Milestones(found, () if is_last_page_full or found.unread else tuple(etags.items()))
+    return _Milestones(found, () if found.unread else tuple(etags.items()))
 
 
 def _next_address(answer: Response) -> str:

@@ -173,13 +173,25 @@ def test_more_than_a_hundred_milestones(there: Small, clock: Clock) -> None:
     assert len(pulled(connector, cursors=got.cursors).milestones) == 253
 
 
-def test_exactly_one_full_page_of_milestones_hides_no_later_one(there: Small, clock: Clock) -> None:
-    for n in range(98):
+@pytest.mark.parametrize("count", [10, 100, 200])
+def test_exactly_full_pages_of_milestones_hide_no_later_one_and_are_not_read_again(
+    there: Small, clock: Clock, count: int
+) -> None:
+    for n in range(count - 2):
         there.tracker.milestone(there.place, f"m{n}", due=date(2026, 5, 1))
     connector = connected(there.tracker, clock)
-    got = pulled(connector)
+    cursors = pulled(connector).cursors
+    for _ in range(2):
+        used = there.tracker.used
+        got = pulled(connector, cursors=cursors)
+        assert (got.milestones, got.issues, there.tracker.used) == ({}, {}, used), "all requests were conditional"
+        cursors |= got.cursors
     there.tracker.milestone(there.place, "the next page", due=date(2031, 1, 1))
-    assert len(pulled(connector, cursors=got.cursors).milestones) == 101
+    got = pulled(connector, cursors=cursors)
+    assert len(got.milestones) == count + 1
+    last = max(there.place.milestones)
+    del there.place.milestones[last]
+    assert len(pulled(connector, cursors=cursors | got.cursors).milestones) == count
 
 
 def test_a_long_timeline_is_read_to_its_end(there: Small, clock: Clock) -> None:
