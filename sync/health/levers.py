@@ -90,43 +90,28 @@ def levers(
     """
     mask = mask & batch.has_dates & (batch.open > 0) & ~(published >= batch.rules.target)
     rows = np.flatnonzero(mask)
-    if after is not None or len(rows) == len(mask):
-        return _levers(batch, published, mask, has_data, attentions, candidates, after or _after(batch))
-    found: list[tuple[Lever, ...]] = [()] * len(mask)
-    if len(rows):  # a search forecasts its batch some forty times
-        part, own = batch.part(rows), [attentions[k] for k in rows.tolist()]
-        of_part = _levers(
-            part,
-            published[rows],
-            mask[rows],
-            has_data[rows],
-            own,
-            lambda k: candidates(int(rows[k])),
-            _after(part),
+    if after is None and 0 < len(rows) < len(mask):  # a search forecasts its batch some forty times
+        of_rows = iter(
+            levers(
+                batch.part(rows),
+                published[rows],
+                mask[rows],
+                has_data[rows],
+                [attentions[k] for k in rows.tolist()],
+                lambda k: candidates(int(rows[k])),
+            )
         )
-        for k, levers_of_k in zip(rows.tolist(), of_part, strict=True):
-            found[k] = levers_of_k
-    return found
-
-
-def _levers(
-    batch: ForecastBatch,
-    published: Floats,
-    mask: Bools,
-    has_data: Bools,
-    attentions: Sequence[Attention],
-    candidates: Candidates,
-    after: ProbabilityAfter,
-) -> list[tuple[Lever, ...]]:
-    """Compute the levers where ``mask`` is True."""
+        return [next(of_rows) if is_searched else () for is_searched in mask.tolist()]
+    if len(rows) == 0:
+        return [()] * len(mask)
     base = np.where(np.isnan(published), batch.clip, published)
-    search = _LeverSearch(batch, base, mask & has_data, after)
+    search = _LeverSearch(batch, base, mask & has_data, after or _after(batch))
     cut, move = search.cut(), search.move()
     both = search.both(cut, move)
     frozen = batch.probability(assumed=Assumptions(frozen=True)) - batch.probability() >= LEAST_GAIN
     running = batch.at <= batch.due
-    levers: list[tuple[Lever, ...]] = [()] * len(mask)
-    for k in np.flatnonzero(mask).tolist():
+    found: list[tuple[Lever, ...]] = [()] * len(mask)
+    for k in rows.tolist():
         names, own = tuple(candidates(k)), []
         if cut.is_offered[k]:
             own.append(search.lever(LeverKind.CUT, cut, k, search.cut_values(cut, k), names[: cut.size[k]]))
@@ -143,8 +128,8 @@ def _levers(
         if unassigned:
             count: dict[str, Value] = {"count": len(unassigned)}
             own.append(Lever(kind=LeverKind.ASSIGN, probability=None, values=count, items=unassigned))
-        levers[k] = tuple(own)
-    return levers
+        found[k] = tuple(own)
+    return found
 
 
 def best_offer(

@@ -452,7 +452,8 @@ def _find_issue_state(action: SetIssueState, lookup: Lookup) -> Receipt | None:
 
 
 def _describe_status_issue(action: CreateStatusIssue) -> tuple[Sign, str]:
-    labels = f" with {', '.join(action.labels)}" if action.labels else ""
+    noun = "label" if len(action.labels) == 1 else "labels"
+    labels = f" with the {noun} {', '.join(action.labels)}" if action.labels else ""
     return "+", f"status issue “{action.title}”{labels}"
 
 
@@ -535,11 +536,7 @@ WRITE_KINDS: Mapping[type[Action], WriteKind[Any]] = {
         ),
     ),
     CreateStatusIssue: WriteKind[CreateStatusIssue](
-        describe=lambda create: (
-            "+",
-            f"status issue “{create.title}”"
-            + (f" with the labels {', '.join(create.labels)}" if create.labels else ""),
-        ),
+        describe=_describe_status_issue,
         limit_group=_create,
         notifies=_always,
         find=lambda _, lookup: Receipt(issue=lookup.issue.issue) if lookup.issue else None,

@@ -225,6 +225,20 @@ def test_an_import_contract_catches(violations: str, violation: str) -> None:
     assert violation in violations
 
 
+def test_private_functions_are_used_in_their_module() -> None:
+    unused = []
+    for path, tree in sources().items():
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        private = [node for node in tree.body if isinstance(node, Function) and node.name.startswith("_")]
+        unused += [
+            f"{path}:{node.lineno} {node.name}"
+            for node in private
+            if node.name not in used and not node.decorator_list and not node.name.startswith("__")
+        ]
+    assert unused == []
+
+
 # --- names and sizes -------------------------------------------------------------------------------------------------
 
 
