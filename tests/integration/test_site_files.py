@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def contents(engine: Engine) -> Contents:
 def state(out: Path) -> dict[str, tuple[int, bytes]]:
     """The time of change and the bytes of each page and its data."""
     return {str(path.relative_to(out)): (path.stat().st_mtime_ns, path.read_bytes()) for path in out.glob("m/*")}
+
+
+def files(out: Path) -> dict[str, bytes]:
+    """The bytes of every file."""
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
 def test_a_later_report_leaves_each_unchanged_page_as_it_is(engine: Engine, contents: Contents, tmp_path: Path) -> None:
@@ -162,6 +168,35 @@ def test_a_damaged_page_is_written_again(contents: Contents, tmp_path: Path, dam
         page.with_suffix(".json").unlink()
     assert build(contents, tmp_path, b"{}").written == (2 if damage == "deleted with its data" else 1)
     assert {name: body for name, (_, body) in state(tmp_path).items()} == {n: body for n, (_, body) in before.items()}
+
+
+def test_a_build_that_stopped_at_any_file_is_completed_by_the_next(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its audience may have been another one, so no page of it may stay."""
+    few = dataclasses.replace(contents, pages=contents.pages[:2], joint_pages=())
+    changed = dataclasses.replace(few, audience="another")
+    replace, left = Path.replace, 0
+
+    def stopping(path: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    wanted = tmp_path / "wanted"
+    build(changed, wanted, b"{}")
+    for stop in range(12):
+        build(few, out := tmp_path / str(stop), b"{}")
+        left = stop
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", stopping)
+            with suppress(KeyboardInterrupt):
+                build(changed, out, b"{}")
+        build(changed, out, b"{}")
+        assert files(out) == files(wanted), stop
+    assert left >= 0, "the last build did not stop"
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"index.html": 1}', "\udcff"])
