@@ -39,6 +39,7 @@ __all__ = [
     "unread_merge_request",
     "unread_milestone",
     "visibility_of",
+    "visibility_of_project",
 ]
 
 _TOKEN_OWNER = re.compile(r"(project|group)_\d+_bot|service_account_")
@@ -70,15 +71,19 @@ def is_bot(user: api_types.User) -> bool:
     return bool(user.bot) or _TOKEN_OWNER.match(user.username) is not None
 
 
+def visibility_of_project(word: str, issues: str, merge_requests: str) -> Visibility:
+    """Convert a project's visibility by its access levels, words in lower case.
+
+    It is public only if its issues and merge requests are: they may be for members only.
+    """
+    if word == "public" and issues in ("enabled", "public") and merge_requests != "private":
+        return Visibility.PUBLIC
+    return Visibility.PROJECT if word in ("public", "internal", "private") else Visibility.UNKNOWN
+
+
 def project_of(row: api_types.Project) -> Project:
-    """Convert a project. It is public only if its issues and merge requests are: they may be for members only."""
-    are_public = row.issues_access_level in ("enabled", "public") and row.merge_requests_access_level != "private"
-    if row.visibility == "public" and are_public:
-        visibility = Visibility.PUBLIC
-    elif row.visibility in ("public", "internal", "private"):
-        visibility = Visibility.PROJECT
-    else:
-        visibility = Visibility.UNKNOWN
+    """Convert a project."""
+    visibility = visibility_of_project(row.visibility, row.issues_access_level, row.merge_requests_access_level)
     return Project(id=str(row.id), key=row.path_with_namespace, name=row.name, url=row.web_url, visibility=visibility)
 
 

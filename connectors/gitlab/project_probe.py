@@ -19,13 +19,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from connectors.gitlab import api_types
 from connectors.gitlab.cursor import OVERLAP
+from connectors.gitlab.graphql_types import PageInfo, ProjectAccess
 from connectors.gitlab.group_lists import unknown_names
-from connectors.gitlab.normalize import group_of, project_of
+from connectors.gitlab.normalize import group_of
 from connectors.gitlab.session import Session, TooHeavyError
 from connectors.shared.responses import Time, decode, parse_time
-from sync.model.tracker_data import Project
+from sync.model.tracker_data import Project, Visibility
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
 
 __all__ = ["BATCH", "ProbedProject", "probe_keys", "probe_projects"]
@@ -63,12 +63,8 @@ class _Milestone(_Row, rename="camel"):
     web_path: str
 
 
-class _PageInfo(Struct, rename="camel"):
-    has_next_page: bool
-
-
 class _Milestones(Struct, rename="camel"):
-    page_info: _PageInfo
+    page_info: PageInfo
     nodes: list[_Milestone]
 
 
@@ -77,21 +73,14 @@ class _Items(Struct):
     nodes: list[_Row]
 
 
-class _Level(Struct, rename="camel"):
-    string_value: str | None = None
-
-
-class _Project(Struct, rename="camel"):
+class _Project(ProjectAccess):
     id: Annotated[str, Meta(pattern=r"^gid://gitlab/Project/[0-9]{1,18}$")]
     name: str
     full_path: str
     web_url: str = ""
-    visibility: str = ""
     milestones: _Milestones | None = None
     issues: _Items | None = None
     merge_requests: _Items | None = None
-    issues_access_level: _Level | None = None
-    merge_requests_access_level: _Level | None = None
 
 
 class _Projects(Struct):
@@ -120,19 +109,9 @@ class ProbedProject(Struct, frozen=True):
 
     @property
     def project(self) -> Project:
-        """The project, as REST describes it, if the access levels are known."""
-        issues, merge_requests = self.row.issues_access_level, self.row.merge_requests_access_level
-        return project_of(
-            api_types.Project(
-                id=int(self.id),
-                name=self.row.name,
-                path_with_namespace=self.row.full_path,
-                web_url=self.row.web_url,
-                visibility=self.row.visibility,
-                issues_access_level=_word(issues),
-                merge_requests_access_level=_word(merge_requests),
-            )
-        )
+        """The project, as REST describes it, if its visibility is known."""
+        row, visibility = self.row, self.row.known_visibility or Visibility.UNKNOWN
+        return Project(id=self.id, key=row.full_path, name=row.name, url=row.web_url, visibility=visibility)
 
     def state(self, project: Project, is_own: Callable[[str, str], bool], settings: Sequence[Any]) -> str:
         """Checksum of what is shown; empty if it cannot show every later change.
@@ -158,22 +137,18 @@ class ProbedProject(Struct, frozen=True):
         return blake2b(msgspec.json.encode(seen), digest_size=8).hexdigest()
 
 
-def _word(level: _Level | None) -> str:
-    return (level.string_value or "").lower() if level else ""
-
-
 # --- requests ------------------------------------------------------------------------------------------------------
 
 
 def probe_keys(session: Session, keys: Collection[str]) -> dict[str, ProbedProject]:
-    """Probe the projects with these paths or numbers, by key. Left out is what is no project under this key now.
-
-    Nothing where the server does not show the visibility of projects.
+    """Probe the projects with these paths or numbers, by key. Left out is what is no project under this key now, and
+    what has no known visibility: everything on a server without access levels.
     """
     paths = {key.casefold(): key for key in keys if "/" in key and not key.endswith("/*")}
     numbers = {key for key in keys if key.isdecimal()}
     found = _probe(session, _PATHS, list(paths.values()), (_PATHS, *_LEVELS))
     found += _probe(session, _IDS, sorted(numbers), _LEVELS)
+    found = [probed for probed in found if probed.row.known_visibility is not None]
     by_key = {paths[path]: probed for probed in found if (path := probed.row.full_path.casefold()) in paths}
     return by_key | {probed.id: probed for probed in found if probed.id in numbers}
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from connectors.gitlab import api_types
+from connectors.gitlab.graphql_types import PageInfo, ProjectAccess
 from connectors.gitlab.group_lists import unknown_names
-from connectors.gitlab.normalize import project_of
 from connectors.gitlab.session import Session, TooHeavyError
 from connectors.shared.responses import Time, decode
 from sync.model.tracker_data import Visibility
@@ -72,10 +72,6 @@ _THREAD = f"""fragment Thread on Issue {{
 # --- answers -------------------------------------------------------------------------------------------------------
 
 
-class _PageInfo(Struct, rename="camel"):
-    has_next_page: bool
-
-
 class _User(Struct):
     id: _Number
     username: str = ""
@@ -91,7 +87,7 @@ class _Label(Struct):
 
 
 class _Labels(Struct, rename="camel"):
-    page_info: _PageInfo
+    page_info: PageInfo
     nodes: list[_Label]
 
     @property
@@ -109,21 +105,14 @@ class Candidate(Struct):
 
 
 class _Candidates(Struct, rename="camel"):
-    page_info: _PageInfo
+    page_info: PageInfo
     nodes: list[Candidate]
 
 
-class _Level(Struct, rename="camel"):
-    string_value: str | None = None
-
-
-class _Place(Struct, rename="camel"):
+class _Place(ProjectAccess):
     id: _Number
-    visibility: str = ""
     labels: _Labels | None = None
     issues: _Candidates | None = None
-    issues_access_level: _Level | None = None
-    merge_requests_access_level: _Level | None = None
 
 
 class _Projects(Struct):
@@ -253,23 +242,7 @@ def read_places(session: Session, projects: Sequence[str], labels: Sequence[str]
 
 def _place_of(row: _Place) -> Place:
     candidates = row.issues.nodes if row.issues and not row.issues.page_info.has_next_page else None
-    return Place(row.labels.names if row.labels else None, candidates, _visibility(row))
-
-
-def _visibility(row: _Place) -> Visibility | None:
-    if row.issues_access_level is None or row.merge_requests_access_level is None:
-        return None
-    return project_of(
-        api_types.Project(
-            id=_number(row.id),
-            name="",
-            path_with_namespace="",
-            web_url="",
-            visibility=row.visibility,
-            issues_access_level=(row.issues_access_level.string_value or "").lower(),
-            merge_requests_access_level=(row.merge_requests_access_level.string_value or "").lower(),
-        )
-    ).visibility
+    return Place(row.labels.names if row.labels else None, candidates, row.known_visibility)
 
 
 def _places(session: Session, projects: Sequence[str], labels: Sequence[str]) -> _PlacesData:

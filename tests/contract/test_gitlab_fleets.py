@@ -11,6 +11,7 @@ import pytest
 
 from connectors.sandbox.gitlab import app, graphql, planning
 from connectors.sandbox.world_data import Project
+from sync.model.tracker_data import Visibility
 from tests.contract.gitlab_side import Mirror, Side, failing, requests_of, served
 
 VERSIONS = ("", "18.1", "16.7")
@@ -353,6 +354,23 @@ class TestInterrupted:
         got.pull(side.connect(), *keys)
         the_same(got, side, *keys)
         assert "acme/p0!2" in {issue.key for issue in got.issues.values()}
+
+    def test_a_visibility_that_a_probe_does_not_show_is_asked_by_rest(
+        self, side: Side, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keys = keys_of(fleet(side, 4), "list")
+        whole = Mirror().pull(side.connect(), *keys).projects
+
+        def without_level(view: Any, asked: Any) -> Any:
+            reply = graphql.answer(view, asked)
+            if "Probe" in asked["query"]:
+                reply["data"]["projects"]["nodes"][0]["issuesAccessLevel"] = None
+            return reply
+
+        monkeypatch.setattr(app, "answer", without_level)
+        got = Mirror().pull(side.connect(), *keys).projects
+        assert {project.visibility for project in got.values()} == {Visibility.PUBLIC}
+        assert got == whole
 
     def test_a_probe_that_is_too_heavy_is_halved_and_stays_so(self, side: Side) -> None:
         projects = fleet(side, 60)
