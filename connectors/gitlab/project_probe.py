@@ -28,12 +28,12 @@ from connectors.shared.responses import Time, decode, parse_time
 from sync.model.tracker_data import Project, Visibility
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
 
-__all__ = ["BATCH", "ProbedProject", "probe_keys", "probe_projects"]
+__all__ = ["ProbedProject", "probe_keys", "probe_projects"]
 
-BATCH, SMALLEST_BATCH = 50, 10
-"""Projects in one request, and the number below which a request that is too heavy is not made smaller.
+SMALLEST_BATCH = 10
+"""Number of projects below which a request that is too heavy is not made smaller.
 
-GitLab takes fifty paths at most. Their complexity is about 60; 250 are allowed.
+The complexity of fifty projects is about 60; 250 are allowed.
 """
 
 _PATHS, _IDS = "fullPaths", "ids"

@@ -33,7 +33,9 @@ from sync.tracker.protocol import Setup
 
 __all__ = [
     "PER_PAGE",
+    "PROBE_SIZE",
     "PROJECT_ERRORS",
+    "THREAD_SIZE",
     "Session",
     "TooHeavyError",
     "has_next",
@@ -50,6 +52,9 @@ PER_PAGE = 100
 
 PROJECT_ERRORS = (GoneError, MalformedError, RefusedError, BusyError)
 """Errors that concern one project. All other errors end the work of the connection."""
+
+PROBE_SIZE, THREAD_SIZE = 50, 20
+"""Most projects, and most status issues with their comments, in one request by GraphQL. GitLab takes fifty paths."""
 
 MINUTE = timedelta(minutes=1)
 
@@ -116,11 +121,11 @@ class Session:
         """Whether GraphQL has the categories of statuses: from 18.2 on. An instance without a licence is not asked."""
         self.has_probes = self.graphql
         """Whether GraphQL can list many projects with their newest updates."""
-        self.probe_size = 50
+        self.probe_size = PROBE_SIZE
         """Projects that GraphQL can answer in one request."""
         self.has_threads = self.graphql
         """Whether GraphQL can list status issues with their comments."""
-        self.thread_size = 20
+        self.thread_size = THREAD_SIZE
         """Status issues that GraphQL can answer in one request."""
         self.counts_blockers = True
         """Whether GraphQL counts the blockers of an issue: older instances do not."""

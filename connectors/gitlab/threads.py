@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from connectors.gitlab import api_types
 from connectors.gitlab.graphql_types import PageInfo, ProjectAccess
 from connectors.gitlab.group_lists import unknown_names
-from connectors.gitlab.session import Session, TooHeavyError
+from connectors.gitlab.session import THREAD_SIZE, Session, TooHeavyError
 from connectors.shared.responses import Time, decode
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedError
@@ -25,8 +25,8 @@ __all__ = ["Candidate", "Place", "Places", "Thread", "read_places", "read_thread
 PROJECTS = 50
 """Projects in one request."""
 
-ISSUES, SMALLEST_BATCH = 20, 2
-"""Status issues in one request, and the number below which a request that is too heavy is not made smaller."""
+SMALLEST_BATCH = 2
+"""Number of status issues below which a request that is too heavy is not made smaller."""
 
 PATHS = 6
 """Projects whose issues are in one request: each adds about 38 to the complexity, of which 250 are allowed."""
@@ -66,7 +66,8 @@ _THREAD = f"""fragment Thread on Issue {{
   notes(<filter>first: {COMMENTS}) {{
     nodes {{ id body system internal createdAt updatedAt author {{ id username name }} }}
   }}
-}}"""
+}}
+fragment Threads on IssueConnection {{ nodes {{ ...Thread }} }}"""
 
 
 # --- answers -------------------------------------------------------------------------------------------------------
@@ -332,7 +333,7 @@ def _threads(session: Session, part: Mapping[str, Sequence[int]]) -> dict[tuple[
 def _document(projects: int) -> str:
     variables = ", ".join(f"$p{i}: ID!, $n{i}: [String!]" for i in range(projects))
     fields = "\n".join(
-        f"  p{i}: project(fullPath: $p{i}) {{ id issues(iids: $n{i}, first: {ISSUES}) {{ nodes {{ ...Thread }} }} }}"
+        f"  p{i}: project(fullPath: $p{i}) {{ id issues(iids: $n{i}, first: {THREAD_SIZE}) {{ ...Threads }} }}"
         for i in range(projects)
     )
     return f"query Threads({variables}) {{\n{fields}\n}}\n{_THREAD}"

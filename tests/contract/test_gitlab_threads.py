@@ -10,6 +10,7 @@ import pytest
 from graphql import parse
 
 from connectors.gitlab import project_probe, threads
+from connectors.gitlab.session import PROBE_SIZE
 from connectors.sandbox.gitlab import app, graphql
 from connectors.sandbox.gitlab.complexity import LIMIT, complexity_of
 from connectors.sandbox.gitlab.graphql import _schema
@@ -106,7 +107,7 @@ class TestRequests:
         variables = {"ids": ["1"], "first": threads.PROJECTS, "labels": ["x"], "search": True}
         assert complexity_of(schema, parse(places), variables) <= LIMIT / 2
         probe = project_probe._document("fullPaths", ())
-        assert complexity_of(schema, parse(probe), {"wanted": ["a/b"], "first": project_probe.BATCH}) <= LIMIT / 2
+        assert complexity_of(schema, parse(probe), {"wanted": ["a/b"], "first": PROBE_SIZE}) <= LIMIT / 2
 
     @pytest.mark.parametrize("known", [True, False])
     def test_what_is_too_heavy_is_halved(self, side: Side, known: bool) -> None:
