@@ -24,6 +24,10 @@ __all__ = ["AssessmentRepository", "AssessmentSummary"]
 MAX_AHEAD = timedelta(minutes=5)
 """Time by which the clock of another process may be ahead of ours."""
 
+_WHOLE = (schema.verdict.c.container == schema.health.c.container) & (
+    schema.verdict.c.audience == schema.health.c.audience
+)
+
 _WEEK = 7 * 24 * 3600 * 1_000_000
 """Microseconds."""
 
@@ -69,7 +73,7 @@ class AssessmentRepository(Repository):
 
         `streams` has the stream of each container whose health does not name it. An assessment from the future, which
         a clock that ran ahead made, is not the last one any more. One that repeats the last one of its day (UTC) is
-        no row of its own, and only the last one keeps its body: hourly runs would fill the database.
+        no row of its own, and only the last one is kept whole: hourly runs would fill the database.
         """
         table = schema.health
         mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
@@ -80,9 +84,10 @@ class AssessmentRepository(Repository):
         repeated: list[dict[str, Any]] = []
         with writing(self._engine) as connection:
             limit = self._clock() + MAX_AHEAD
-            fields = [table.c[name] for name in ("container", "audience", "at", "repeated", "stream", "body")]
+            fields = [table.c[name] for name in ("container", "audience", "at", "repeated", "stream")]
             audiences = {health.audience for health in in_order}
-            query = select(*fields).where(table.c.latest, table.c.audience.in_(audiences))
+            query = select(*(*fields, schema.verdict.c.body)).join(schema.verdict, _WHOLE)
+            query = query.where(table.c.latest, table.c.audience.in_(audiences))
             last = {(row.container, row.audience): row for row in connection.execute(query)}
             for health in in_order:
                 row = _row(run_id, health, (streams or {}).get(health.container, ""))
@@ -94,22 +99,26 @@ class AssessmentRepository(Repository):
                         repeated.append({"c": health.container, "a": health.audience, "again": again})
                         continue
                     if health.at < last_time:
-                        row.update(latest=False, body="")
+                        row["latest"] = False
                 changed.append(row)
             old = [{"c": row["container"], "a": row["audience"]} for row in changed if row["latest"]]
             if old:
-                connection.execute(update(table).where(mine, table.c.latest).values(latest=False, body=""), old)
+                connection.execute(update(table).where(mine, table.c.latest).values(latest=False), old)
             if repeated:
                 connection.execute(
                     update(table).where(mine, table.c.latest).values(repeated=bindparam("again")), repeated
                 )
-            upsert(connection, table, changed)
+            verdicts = [
+                {name: row[name] for name in ("container", "audience", "body")} for row in changed if row["latest"]
+            ]
+            upsert(connection, schema.verdict, verdicts)
+            upsert(connection, table, [{name: row[name] for name in row if name != "body"} for row in changed])
 
     def last_health(self, audience: str = "") -> dict[str, Health]:
         """Return the last assessment of each container for an audience, by container."""
         table = schema.health
-        fields = (table.c.container, table.c.body, table.c.repeated)
-        query = select(*fields).where(table.c.latest, table.c.audience == audience)
+        fields = (table.c.container, schema.verdict.c.body, table.c.repeated)
+        query = select(*fields).join(schema.verdict, _WHOLE).where(table.c.latest, table.c.audience == audience)
         return {row.container: _decode(row.body, row.repeated) for row in self._rows(query)}
 
     def as_of(self, at: datetime, audience: str = "") -> dict[str, AssessmentSummary]:

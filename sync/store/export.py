@@ -26,10 +26,10 @@ ERASED = Person("forgotten", "")
 
 _JSON = {
     "closing.body",
-    "health.body",
     "journal.action",
     "journal.receipt",
     "observed.body",
+    "verdict.body",
     "run.summary",
     "telling.told",
 }

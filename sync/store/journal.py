@@ -16,7 +16,15 @@ from sync.store.lease import Lease
 from sync.store.observations import save_result
 from sync.store.repository import Repository
 from sync.store.upsert import upsert
-from sync.tracker.actions import Action, AnyAction, CreateStatusIssue, Receipt, is_text
+from sync.tracker.actions import (
+    Action,
+    AnyAction,
+    CreateComment,
+    CreateStatusIssue,
+    Receipt,
+    UpdateComment,
+    is_text,
+)
 
 __all__ = ["Journal", "Run"]
 
@@ -81,7 +89,10 @@ class Journal(Repository):
             )
 
     def finish(self, entry: int, outcome: Receipt | str) -> None:
-        """Record the end of a write: a receipt, or the text of the error. Save the own content that it created."""
+        """Record the end of a write: a receipt, or the text of the error. Save the own content that it created.
+
+        The text of a comment that arrived is not kept: it is in the tracker, and would fill the database.
+        """
         table, at = schema.journal, self._clock()
         is_done = isinstance(outcome, Receipt)
         values = {
@@ -94,7 +105,11 @@ class Journal(Repository):
                 update(table).where(table.c.n == entry).values(values).returning(table.c.source, table.c.action)
             ).one()
             if isinstance(outcome, Receipt):
-                save_result(connection, row.source, _ACTION.decode(row.action), outcome, at)
+                action = _ACTION.decode(row.action)
+                save_result(connection, row.source, action, outcome, at)
+                if isinstance(action, CreateStatusIssue | CreateComment | UpdateComment):
+                    short = _JSON.encode(msgspec.structs.replace(action, body="")).decode()
+                    connection.execute(update(table).where(table.c.n == entry).values(action=short))
 
     def texts_between(self, source: str, begin: datetime, end: datetime) -> list[datetime]:
         """Return when each text was created in a tracker between two times (UTC), oldest first.

@@ -53,7 +53,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0018"
+HEAD = "0019"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -460,13 +460,21 @@ health = Table(
     Column("leftover_high", Integer),
     Column("method", Integer, nullable=False, server_default="1"),
     Column("latest", Boolean, nullable=False),
-    Column("body", Text, nullable=False),
     Column("repeated", UtcMicroseconds),
 )
-"""Only the last assessment of a container and audience has a ``body``. ``repeated``: when a later run of the same day
-gave the same assessment for the last time; None: none did."""
+"""``repeated``: when a later run of the same day gave the same assessment for the last time; None: none did."""
 _partial(Index("ix_health_latest", health.c.latest), health.c.latest)
 Index("ix_health_stream", health.c.stream, health.c.at)
+
+verdict = Table(
+    "verdict",
+    METADATA,
+    Column("container", TrackerText, primary_key=True),
+    Column("audience", TrackerText, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""The whole of the latest assessment in `health`. In a table of its own: SQLite would not use the space again that an
+older row of `health` gives back."""
 
 outcome = _table(
     "outcome",

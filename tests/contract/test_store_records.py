@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from sync.model.health import (
     Basis,
@@ -23,6 +24,7 @@ from sync.model.health import (
     Status,
 )
 from sync.model.membership import Counts
+from sync.store import tables as schema
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, OwnContent, Receipt
 from sync.tracker.marker import Marker, MarkerKind
@@ -259,6 +261,19 @@ def test_status_issues_are_known_from_an_observation_by_their_marker(store: Stor
     store.save_observed({UID: status_issue(marker=marker(MarkerKind.STATUS_ISSUE))}, T0)
     store.save_observed({UID: None}, T0 + DAY)
     assert store.status_issue_ids(SOURCE) == {"1"}
+
+
+def test_the_text_of_a_comment_that_arrived_is_not_kept(store: Store) -> None:
+    store.save(SOURCE, Page(), T0)
+    post = CreateComment(
+        milestone=UID, project="p", project_key="k", issue="#1", body="Hello", marker="{}", summary=False
+    )
+    for outcome in (Receipt(id="9", issue="1"), "refused"):
+        store.finish(store.begin("run", post), outcome)
+    with store._engine.connect() as connection:
+        kept = [row.action for row in connection.execute(select(schema.journal.c.action).order_by(schema.journal.c.n))]
+    assert ["Hello" in action for action in kept] == [False, True]
+    assert len(store.texts_between(SOURCE, T0 - DAY, T0 + DAY)) == 1
 
 
 def test_a_summary_once_posted_is_remembered(store: Store) -> None:

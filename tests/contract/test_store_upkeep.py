@@ -203,7 +203,7 @@ def assessed(engine: Engine, container: str, *rows: tuple[datetime, Status, date
     with writing(engine) as connection:
         for n, (at, status, due) in enumerate(rows, start=1):
             row: dict[str, Any] = {"container": container, "audience": "", "at": at, "run": "r", "stream": ""}
-            row |= {"status": status, "start": None, "due": due, "latest": n == len(rows), "body": "{}"}
+            row |= {"status": status, "start": None, "due": due, "latest": n == len(rows)}
             connection.execute(insert(schema.health), row)
 
 
@@ -350,7 +350,7 @@ def test_an_erased_person_is_nowhere_and_other_people_stay(store: Store, engine:
     store.save_observed({f"{HERE}/milestone/m": seen}, NOW)
     store.save_observed({f"{HERE}/milestone/n": None}, NOW)
     for body in ("Muted by Ada Fox", "Muted by Ben Lake"):
-        store.finish(store.begin("r", comment(body)), Receipt(id="9", issue="1"))
+        store.finish(store.begin("r", comment(body)), "refused")
     ada, other = Person("u1", "Ada Fox"), Person("u1", "Una")
     store.save_records(
         [
