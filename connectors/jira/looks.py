@@ -72,7 +72,8 @@ def _is_lasting(target: Target, now: datetime) -> bool:
     last = target.last
     if last is None or last.look is None or last.issue != target.issue or abs(now - last.look.at) >= _MAX_AGE:
         return False
-    is_repairable = last.state_obstacle or (last.files is not None and last.files.why)
+    # an administrator may repair what stops us, and change the transitions that reopen an issue
+    is_repairable = last.state_obstacle or last.closed or (last.files is not None and last.files.why)
     return not (is_repairable or last.asked or (target.attaching and last.files is None))
 
 

@@ -421,7 +421,7 @@ class Tracker:
     @staticmethod
     def reads(method: str, path: str) -> bool:
         """Return True for a request that changes nothing; a GraphQL document is judged by its text."""
-        reads = ("graphql", "/access_tokens", "/search", "bulkfetch", "approximate-count")
+        reads = ("graphql", "/access_tokens", "/search", "bulkfetch", "approximate-count", "/comment/list")
         return method in ("GET", "HEAD") or any(word in path for word in reads)
 
 

@@ -7,10 +7,11 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
+from msgspec import MsgspecError
 from sqlalchemy import Engine, Select, Table, select
 
 from sync.store import tables as schema
-from sync.store.database import reading, writing
+from sync.store.database import DamagedDatabase, reading, writing
 from sync.store.upsert import chunks, upsert
 
 __all__ = ["Repository", "rows_of"]
@@ -25,9 +26,12 @@ class Repository:
         self._numbers: dict[str, int] = {}
 
     def _rows(self, query: Select[Any]) -> Sequence[Any]:
-        """Return all rows of a query."""
+        """Return all rows of a query. Raises `UnusableDatabase`, also for a value that no version of ours wrote."""
         with reading(self._engine) as connection:
-            return connection.execute(query).all()
+            try:
+                return connection.execute(query).all()
+            except (LookupError, ValueError, OverflowError, MsgspecError) as error:
+                raise DamagedDatabase(self._engine.url.render_as_string(), "a value is not of its column") from error
 
     def _known(self, source: str) -> int:
         """Return the number of a source; 0, which no source has, when the store does not know it."""

@@ -29,6 +29,7 @@ OPTIONAL = {
     "tornado": "tenacity waits with it where it is installed",
     "linkify-it-py": "markdown-it-py takes it where it is installed",
     "psycopg-binary": "psycopg takes it where it is installed",
+    "setuptools": "its start file loads a part of it in every process where it is installed",
     "shellingham": "typer's completion",
     "pygments": "rich colours code with it where a text has some",
 }
