@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import psycopg
 import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.schema import SchemaManager, migrations_path
 from procrastinate.sql import queries
 from psycopg import sql
@@ -53,6 +53,7 @@ class PatientConnector(PsycopgConnector):
     """Connector that waits for a database that has gone away, so that the queue goes on when it is back.
 
     Only the query that takes a job raises `ConnectorException`: the job may have been taken by an answer that was lost.
+    One that the database refused, because another process took a job of the same lock at that moment, is sent again.
     """
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
@@ -62,7 +63,7 @@ class PatientConnector(PsycopgConnector):
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
         """Execute a query with one row."""
         ask = partial(super().execute_query_one_async, query, **arguments)
-        return await (ask() if query == queries["fetch_job"] else _patiently(ask))
+        return await (_after_others(ask) if query == queries["fetch_job"] else _patiently(ask))
 
     async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
         """Execute a query with any number of rows."""
@@ -71,6 +72,13 @@ class PatientConnector(PsycopgConnector):
     async def listen_notify(self, on_notification: Any, channels: Any) -> None:
         """Listen for new jobs."""
         await _patiently(partial(super().listen_notify, on_notification, list(channels)))
+
+
+async def _after_others(ask: Callable[[], Awaitable[T]]) -> T:
+    """Await the result; try again if another process was faster, whose job then holds the lock."""
+    while True:
+        with suppress(UniqueViolation):
+            return await ask()
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
