@@ -19,6 +19,7 @@ from sync.tracker.actions import Action, Receipt
 from sync.tracker.container_use import ContainerUse
 from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination, Limitation, Obstacle, Right
+from sync.tracker.project_list import ListedProject
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
 
@@ -122,6 +123,12 @@ class GitHubConnector:
         from connectors.github.survey import containers_in_use
 
         return containers_in_use(self._parts.session, self._parts.reader.resolve(projects)[0])
+
+    def list_projects(self, pattern: str) -> Sequence[ListedProject]:
+        """List projects for a check. See `sync.tracker.project_list.ListingTracker`."""
+        from connectors.github.project_list import list_repositories
+
+        return list_repositories(self._parts.session, pattern)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

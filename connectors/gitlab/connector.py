@@ -17,6 +17,7 @@ from sync.tracker.actions import Action, Receipt
 from sync.tracker.container_use import ContainerUse
 from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination, Limitation
+from sync.tracker.project_list import ListedProject
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
 
@@ -126,6 +127,12 @@ class GitLabConnector:
             for kind in GROUP_KINDS
             if kind.word in refused
         )
+
+    def list_projects(self, pattern: str) -> Sequence[ListedProject]:
+        """List projects for a check. See `sync.tracker.project_list.ListingTracker`."""
+        from connectors.gitlab.project_list import list_group
+
+        return list_group(self._parts.session, pattern)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

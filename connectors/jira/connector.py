@@ -14,6 +14,7 @@ from sync.tracker.actions import Action, Receipt
 from sync.tracker.container_use import ContainerUse
 from sync.tracker.observed import Observed, Target
 from sync.tracker.preflight import Examination
+from sync.tracker.project_list import ListedProject
 from sync.tracker.protocol import Capabilities, Connector, Page, Setup
 from sync.tracker.webhook import WebhookEvent
 
@@ -104,6 +105,12 @@ class JiraConnector:
         from connectors.jira.survey import containers_in_use
 
         return containers_in_use(self._parts.session, projects)
+
+    def list_projects(self, pattern: str) -> Sequence[ListedProject]:
+        """List projects for a check. See `sync.tracker.project_list.ListingTracker`."""
+        from connectors.jira.project_list import list_site
+
+        return list_site(self._parts.session, pattern)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""

@@ -281,9 +281,12 @@ def _cause(facts: VerdictFacts) -> list[str]:
 
 
 def print_assessment(
-    assessed: Sequence[AssessedMilestone], engine: Engine, plan: Plan | None, *, as_json: bool
+    assessed: Sequence[AssessedMilestone], engine: Engine, plan: Plan | None, *, as_json: bool, every: bool = False
 ) -> None:
-    """Print the milestones, the history that their forecasts learn from, and the plan if there is one."""
+    """Print the milestones, the history that their forecasts learn from, and the plan if there is one.
+
+    ``every``: the table has finished milestones too.
+    """
     finished = engine.portfolio.finished if engine.portfolio else {}
     if as_json:
         document: dict[str, Any] = {
@@ -299,7 +302,7 @@ def print_assessment(
     console = Terminal()
     knows_milestones = _knows_milestones(assessed, engine)
     if knows_milestones:
-        console.print(milestone_table(assessed, engine.joints))
+        console.print(milestone_table(assessed, engine.joints, every=every))
     if assessed:
         console.print(Text(history_sentence(finished, is_check=plan is None), style="dim"))
     if plan is not None and (knows_milestones or plan.actions):

@@ -2,12 +2,16 @@
 
 =================================  ==================================================================================
 ``github:acme/app``                the milestones of a repository
+``github:acme``                    of all repositories of an owner, as ``github:acme/*``
 ``github:acme/app:parents``        a kind of container: a word of the connector's option ``containers``
 ``github:acme/projects/7``         the iterations of a board, in the repositories that have items on it
 ``github:acme/projects/7:WORD``    another kind of its containers: ``target-dates``
 ``gitlab:acme/api:iterations``     of a project or group
 ``jira:PAY:sprints``               of a project
+``jira:*``                         of all projects
 =================================  ==================================================================================
+
+The address of a page is a target, too: see `sync.cli.page_address`.
 """
 
 from __future__ import annotations
@@ -24,6 +28,10 @@ __all__ = ["EXAMPLES", "TargetConnection", "container_words", "other_targets", "
 
 EXAMPLES = "github:owner/repo, gitlab:group/project or jira:KEY"
 """Targets without a kind of container, for messages."""
+
+_OWNER = re.compile(r"[^/\s:*]+")
+
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/")
 
 _BOARD = re.compile(r"(?P<owner>[^/\s:]+)/projects/(?P<number>[1-9][0-9]*)")
 
@@ -51,8 +59,11 @@ def parse_targets(targets: Iterable[str], kinds: Sequence[str], errors: list[str
         project, written = (rest[: suffix.start()], suffix[1]) if suffix else (rest, "")
         word = written.replace("-", " ")
         if kind not in kinds or not project:
-            errors.append(f"{target}: write {EXAMPLES}")
+            hint = f"write https://{target}" if _HOST.match(target) else f"write {EXAMPLES}, or the address of a page"
+            errors.append(f"{target}: {hint}")
             continue
+        if kind == "github" and _OWNER.fullmatch(project):
+            project = f"{project}/*"
         known = container_words(kind)
         board = _BOARD.fullmatch(project) if kind == "github" else None
         if written and word not in known:

@@ -34,6 +34,7 @@ from requests.adapters import HTTPAdapter
 from connectors.github import queries
 from connectors.github.boards.reader import WalkedColumn, head_document, items_document
 from connectors.github.containers import BOARD_KINDS
+from connectors.github.project_list import OWNED_MILESTONES
 from connectors.github.schema import BOARD_FIELDS, DATE_FIELDS
 from connectors.github.sub_issues.reader import parents_document
 from connectors.github.survey import BOARDS_DOCUMENT, sample_document
@@ -359,7 +360,7 @@ def test_the_document_for_sub_issues_is_valid_without_date_fields_too() -> None:
 
 @pytest.mark.parametrize("lacking", [frozenset(), frozenset({"parent"})], ids=["newest", "oldest"])
 def test_documents_of_the_survey_are_valid(lacking: frozenset[str]) -> None:
-    for text in (BOARDS_DOCUMENT, sample_document(lacking)):
+    for text in (BOARDS_DOCUMENT, OWNED_MILESTONES, sample_document(lacking)):
         assert validate(official(), parse(text)) == []
     assert ("parent" in sample_document(lacking)) is not bool(lacking)
 

@@ -70,7 +70,18 @@ def test_a_query_keeps_its_colons() -> None:
 
 @pytest.mark.parametrize("target", ["acme/app", "github:", "trello:acme", ":x", ""])
 def test_a_wrong_target_is_answered_with_examples(target: str) -> None:
-    assert error(target) == f"{target}: write github:owner/repo, gitlab:group/project or jira:KEY"
+    assert (
+        error(target)
+        == f"{target}: write github:owner/repo, gitlab:group/project or jira:KEY, or the address of a page"
+    )
+
+
+def test_an_owner_means_all_repositories() -> None:
+    assert parsed("github:acme") == parsed("github:acme/*")
+
+
+def test_a_page_without_its_scheme_is_written_out() -> None:
+    assert error("github.com/acme/app") == "github.com/acme/app: write https://github.com/acme/app"
 
 
 @pytest.mark.parametrize("kind", KINDS)
