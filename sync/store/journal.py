@@ -72,13 +72,17 @@ class Journal(Repository):
     def begin(self, run_id: str, action: Action) -> int:
         """Record that `action` is about to be sent. Return the entry for `finish`.
 
-        Before a status issue is created, the observation that the milestone has none is deleted.
+        Text and marker of a comment are not kept: they would fill the database, are in the tracker if the comment
+        arrives, and are made again if it does not. Before a status issue is created, the observation that the milestone
+        has none is deleted.
         """
+        is_comment = isinstance(action, CreateStatusIssue | CreateComment | UpdateComment)
+        kept = msgspec.structs.replace(action, body="", marker="") if is_comment else action
         row = {
             "source": self._sources_of([action.milestone])[action.milestone],
             "run": run_id,
             "milestone": action.milestone,
-            "action": _JSON.encode(action).decode(),
+            "action": _JSON.encode(kept).decode(),
             "begun_at": self._clock(),
         }
         with writing(self._engine) as connection:
@@ -89,10 +93,7 @@ class Journal(Repository):
             )
 
     def finish(self, entry: int, outcome: Receipt | str) -> None:
-        """Record the end of a write: a receipt, or the text of the error. Save the own content that it created.
-
-        The text of a comment that arrived is not kept: it is in the tracker, and would fill the database.
-        """
+        """Record the end of a write: a receipt, or the text of the error. Save the own content that it created."""
         table, at = schema.journal, self._clock()
         is_done = isinstance(outcome, Receipt)
         values = {
@@ -105,11 +106,7 @@ class Journal(Repository):
                 update(table).where(table.c.n == entry).values(values).returning(table.c.source, table.c.action)
             ).one()
             if isinstance(outcome, Receipt):
-                action = _ACTION.decode(row.action)
-                save_result(connection, row.source, action, outcome, at)
-                if isinstance(action, CreateStatusIssue | CreateComment | UpdateComment):
-                    short = _JSON.encode(msgspec.structs.replace(action, body="")).decode()
-                    connection.execute(update(table).where(table.c.n == entry).values(action=short))
+                save_result(connection, row.source, _ACTION.decode(row.action), outcome, at)
 
     def texts_between(self, source: str, begin: datetime, end: datetime) -> list[datetime]:
         """Return when each text was created in a tracker between two times (UTC), oldest first.

@@ -53,7 +53,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-HEAD = "0019"
+HEAD = "0020"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
@@ -464,7 +464,6 @@ health = Table(
 )
 """``repeated``: when a later run of the same day gave the same assessment for the last time; None: none did."""
 _partial(Index("ix_health_latest", health.c.latest), health.c.latest)
-Index("ix_health_stream", health.c.stream, health.c.at)
 
 verdict = Table(
     "verdict",

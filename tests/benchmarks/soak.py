@@ -36,7 +36,7 @@ __all__ = ["Run", "Soak"]
 class Run:
     """Cost of a run: CPU seconds, megabytes of memory and of the database after it, requests and writes.
 
-    ``busy`` is the number of teams that worked in its hour.
+    ``busy`` is the number of teams that worked in its hour, ``waited`` the simulated seconds of waits between writes.
     """
 
     at: datetime
@@ -47,6 +47,7 @@ class Run:
     database: float
     requests: int
     writes: int
+    waited: float
 
 
 class Soak:
@@ -123,16 +124,17 @@ def run_each_line(config: Path) -> None:
     from tests.e2e.in_process import milesync
 
     clock = _Clock()
-    waits = mock.patch.object(wiring.build_connections, "__defaults__", (clock.sleep,))
+    waits = mock.patch.dict(wiring.build_puller.__kwdefaults__, sleep=clock.sleep)
     with mock.patch.object(wiring, "clock", clock), waits:
         for line in sys.stdin:
-            clock.now = datetime.fromisoformat(line.strip())
+            clock.now = begin = datetime.fromisoformat(line.strip())
             began = time.process_time()
             done = milesync("run", "--first-run", config=config)
             if done.code:
                 print(done.err[-2000:], file=sys.stderr)
             cpu = round(time.process_time() - began, 3)
-            print(json.dumps({"code": done.code, "cpu": cpu, "memory": _memory()}), flush=True)
+            waited = (clock.now - begin).total_seconds()
+            print(json.dumps({"code": done.code, "cpu": cpu, "memory": _memory(), "waited": waited}), flush=True)
 
 
 def _memory() -> float:

@@ -26,7 +26,7 @@ from sync.model.health import (
 from sync.model.membership import Counts
 from sync.store import tables as schema
 from sync.store.store import Store
-from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, OwnContent, Receipt
+from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, OwnContent, Receipt, UpdateComment
 from sync.tracker.marker import Marker, MarkerKind
 from sync.tracker.observed import Board, BoardUpdate, OurComment, StatusIssue
 from sync.tracker.protocol import Page
@@ -263,17 +263,21 @@ def test_status_issues_are_known_from_an_observation_by_their_marker(store: Stor
     assert store.status_issue_ids(SOURCE) == {"1"}
 
 
-def test_the_text_of_a_comment_that_arrived_is_not_kept(store: Store) -> None:
+def test_no_text_of_a_comment_is_kept_whatever_becomes_of_it(store: Store) -> None:
     store.save(SOURCE, Page(), T0)
-    post = CreateComment(
-        milestone=UID, project="p", project_key="k", issue="#1", body="Hello", marker="{}", summary=False
-    )
-    for outcome in (Receipt(id="9", issue="1"), "refused"):
-        store.finish(store.begin("run", post), outcome)
+    place: Any = {"milestone": UID, "project": "p", "project_key": "k"}
+    opened = CreateStatusIssue(**place, title="T", body="Hello", marker="{world}")
+    posted = CreateComment(**place, issue="#1", body="Hello", marker="{world}", summary=False)
+    edited = UpdateComment(**place, issue="#1", comment="9", body="Hello", marker="{world}")
+    for action in (opened, posted, edited):
+        store.finish(store.begin("run", action), Receipt(id="9", issue="1"))
+        store.finish(store.begin("run", action), "refused")
+        store.begin("run", action)
     with store._engine.connect() as connection:
-        kept = [row.action for row in connection.execute(select(schema.journal.c.action).order_by(schema.journal.c.n))]
-    assert ["Hello" in action for action in kept] == [False, True]
-    assert len(store.texts_between(SOURCE, T0 - DAY, T0 + DAY)) == 1
+        kept = [row.action for row in connection.execute(select(schema.journal.c.action))]
+    assert len(kept) == 9
+    assert not [action for action in kept if "Hello" in action or "world" in action]
+    assert len(store.texts_between(SOURCE, T0 - DAY, T0 + DAY)) == 4
 
 
 def test_a_summary_once_posted_is_remembered(store: Store) -> None:

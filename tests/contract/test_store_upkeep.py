@@ -24,7 +24,7 @@ from sync.store.database import MissingDatabase, UnusableDatabase, open_engine, 
 from sync.store.export import KnownPerson, erase_person, export, find_people
 from sync.store.maintenance import check_integrity, condition, open_as_it_is, prune, vacuum
 from sync.store.store import Store
-from sync.tracker.actions import CreateComment, OwnContent, Receipt
+from sync.tracker.actions import CreateComment, OwnContent, Receipt, UpdateDescription
 from sync.tracker.observed import CommandComment, StatusIssue
 from sync.tracker.protocol import Page
 from tests import postgres
@@ -349,8 +349,18 @@ def test_an_erased_person_is_nowhere_and_other_people_stay(store: Store, engine:
     )
     store.save_observed({f"{HERE}/milestone/m": seen}, NOW)
     store.save_observed({f"{HERE}/milestone/n": None}, NOW)
-    for body in ("Muted by Ada Fox", "Muted by Ben Lake"):
-        store.finish(store.begin("r", comment(body)), "refused")
+    for lines in ("Muted by Ada Fox", "Muted by Ben Lake"):
+        described = UpdateDescription(
+            milestone=f"{HERE}/milestone/m",
+            project="p",
+            project_key="p",
+            native="m",
+            key="1",
+            url=HERE,
+            instance="i",
+            lines=lines,
+        )
+        store.finish(store.begin("r", described), Receipt())
     ada, other = Person("u1", "Ada Fox"), Person("u1", "Una")
     store.save_records(
         [

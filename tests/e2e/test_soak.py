@@ -37,3 +37,7 @@ def test_an_hour_without_work_asks_the_same_on_every_day_and_writes_nothing(days
 def test_some_days_later_the_database_is_hardly_larger(days: Sequence[Sequence[Run]]) -> None:
     second, last = days[1][-1].database, days[-1][-1].database
     assert last < 1.5 * second
+
+
+def test_waits_between_writes_take_simulated_time(days: Sequence[Sequence[Run]]) -> None:
+    assert days[0][0].waited > 0
