@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.text import Text
@@ -103,28 +104,51 @@ class _Dialogue:
 
 
 def _tracker(talk: _Dialogue, used_names: set[str], config: Path) -> TrackerAnswers:
+    """Ask about a tracker and test the answers. A wrong answer leads back to its own question."""
     kind = talk.ask("Tracker (github, gitlab, jira)", "github", _one_of(tuple(_PUBLIC)))
     name = next(n for i in range(1, 100) if (n := f"{_SHORT[kind]}{i if i > 1 else ''}") not in used_names)
-    what = "Address of its API" if kind == "github" else "Its address"
-    answer = TrackerAnswers(name=name, kind=kind, url=talk.ask(what, _PUBLIC[kind], validators.url))
-    if kind == "jira" and answer.url.endswith(".atlassian.net"):
-        answer.email = talk.ask("E-mail of the account whose API token it is", "", _email_address)
     variable = f"{kind.upper()}_TOKEN" + name.removeprefix(_SHORT[kind])
+    answer = TrackerAnswers(name=name, kind=kind, url=_PUBLIC[kind], variable=variable)
+    for question in _QUESTIONS.values():
+        question(talk, answer)
     while True:
-        answer.variable = talk.ask("Environment variable that holds the token", variable, _variable_name)
-        _token(talk, answer)
-        answer.projects = _projects(
-            talk.ask(f"Projects ({_EXAMPLE[kind]}), with commas between", "", _project_list(kind))
-        )
-        if not talk.environ.get(answer.variable):
+        setting = _wrong_setting(talk, answer, config)
+        if setting is None:
+            if talk.environ.get(answer.variable):
+                answer.options = _containers(talk, answer, config)
             return answer
-        if _is_reachable(talk, answer, config):
-            answer.options = _containers(talk, answer, config)
+        if setting == _KEEP:
             return answer
-        if typer.confirm("Keep these answers anyway?", default=False):
-            return answer
-        if answer.variable not in os.environ:
+        if setting == "token" and answer.variable not in os.environ:
             del talk.environ[answer.variable]
+        _QUESTIONS[setting](talk, answer)
+
+
+def _ask_url(talk: _Dialogue, answer: TrackerAnswers) -> None:
+    what = "Address of its API" if answer.kind == "github" else "Its address"
+    answer.url = talk.ask(what, answer.url, validators.url)
+
+
+def _ask_token(talk: _Dialogue, answer: TrackerAnswers) -> None:
+    if answer.kind == "jira" and (urlsplit(answer.url).hostname or "").endswith(".atlassian.net"):
+        answer.email = talk.ask("E-mail of the account whose API token it is", answer.email, _email_address)
+    answer.variable = talk.ask("Environment variable that holds the token", answer.variable, _variable_name)
+    _token(talk, answer)
+
+
+def _ask_projects(talk: _Dialogue, answer: TrackerAnswers) -> None:
+    words = f"Projects ({_EXAMPLE[answer.kind]}), with commas between"
+    answer.projects = _projects(talk.ask(words, ", ".join(answer.projects), _project_list(answer.kind)))
+
+
+_QUESTIONS: dict[str, Callable[[_Dialogue, TrackerAnswers], None]] = {
+    "url": _ask_url,
+    "token": _ask_token,
+    "projects": _ask_projects,
+}
+"""The question for each key of the connection's table, in their order."""
+
+_KEEP = "none"
 
 
 def _token(talk: _Dialogue, answer: TrackerAnswers) -> None:
@@ -150,20 +174,34 @@ def _restored_echo() -> AbstractContextManager[None]:
     return signals.on_stop(lambda _: termios.tcsetattr(terminal, termios.TCSANOW, before))
 
 
-def _is_reachable(talk: _Dialogue, answer: TrackerAnswers, config: Path) -> bool:
-    """Check the tracker like `milesync doctor`, and show the findings. Return False if one is an error."""
-    from sync.cli.findings import connection_findings, finding_lines
+def _wrong_setting(talk: _Dialogue, answer: TrackerAnswers, config: Path) -> str | None:
+    """Check the answers, and with a token the tracker like `milesync doctor`. Show the findings.
+
+    Return the question that has to be asked again: a key of `_QUESTIONS`, or `_KEEP` if the user keeps the answers.
+    None if nothing is wrong.
+    """
+    from sync.cli.finding_lines import finding_lines
+    from sync.cli.findings import connection_findings
     from sync.engine.doctor import Level
 
     try:
         with _draft(config, render_config(Answers(instance="draft", trackers=[answer]))) as draft:
             settings = load(draft, {})
-        findings = connection_findings(settings, answer.name, talk.environ)
     except ConfigurationError as error:
         talk.say(str(error).replace(str(draft), str(config)))
-        return False
+        return next((key for key in _QUESTIONS if f".{key}" in str(error)), "projects")
+    if not talk.environ.get(answer.variable):
+        return None
+    findings = connection_findings(settings, answer.name, talk.environ)
     talk.console.print(finding_lines(findings))
-    return all(finding.level is not Level.ERROR for finding in findings)
+    errors = [finding for finding in findings if finding.level is Level.ERROR]
+    if not errors:
+        return None
+    if typer.confirm("Keep these answers anyway?", default=False):
+        return _KEEP
+    wrong = {finding.setting for finding in errors}
+    known = next((key for key in _QUESTIONS if key in wrong), None)
+    return known or talk.ask(f"Which answer is to change? ({', '.join(_QUESTIONS)})", "", _one_of(tuple(_QUESTIONS)))
 
 
 # --- what is a milestone --------------------------------------------------------------------------------------------

@@ -11,14 +11,16 @@ __all__ = ["doctor"]
 
 
 def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Check configuration, database, tokens, rights and rate limits. Show what would fail.
+    """Check configuration, database, tokens, rights and rate limits. Show what would fail, and what to do about it.
 
-    Only reads, and creates no database. Exit code 1 if something would fail.
+    The worst findings are shown on one screen, all of them with -v. Only reads, and creates no database. Exit code 1 if
+    something would fail.
     """
     from sync.cli.session import command_session
 
     with command_session(verbose=verbose, as_json=as_json):
-        from sync.cli.findings import finding_lines, installation_findings
+        from sync.cli.finding_lines import finding_lines, worst_lines
+        from sync.cli.findings import installation_findings
         from sync.cli.terminal import Terminal
         from sync.engine.doctor import is_ok
 
@@ -27,5 +29,6 @@ def doctor(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
         rows = [{name: getattr(finding, name) for name in finding.__struct_fields__} for finding in findings]
         print_json({"ok": is_ok(findings), "milesync": version("milesync"), "findings": rows})
     else:
-        Terminal().print(finding_lines(findings))
+        console = Terminal()
+        console.print(finding_lines(findings) if verbose else worst_lines(findings, console))
     exit_with(0 if is_ok(findings) else ERROR)

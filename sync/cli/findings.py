@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from itertools import groupby
 from pathlib import Path
 from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load
 from config.state_names import written_names
 from sync.cli import wiring
-from sync.cli.indented import Indented
 from sync.engine.doctor import (
     ConnectionCheck,
     DoctorFinding,
@@ -27,7 +22,6 @@ from sync.engine.doctor import (
     clock_findings,
     description_findings,
     examine_connection,
-    is_ok,
     series_findings,
     unlisted_findings,
 )
@@ -38,18 +32,14 @@ from sync.report.phrases import unshared_words
 from sync.store.database import MissingDatabase, StoreError
 from sync.store.maintenance import Condition, condition
 from sync.store.store import Store
-from sync.telemetry import log
 from sync.tracker.connection import Connection
 from sync.tracker.errors import TrackerError
 
-__all__ = ["connection_findings", "finding_lines", "installation_findings"]
+__all__ = ["connection_findings", "installation_findings"]
 
-_SIGNS = {
-    Level.OK: ("✔", "green"),
-    Level.NOTE: ("·", "cyan"),
-    Level.WARNING: ("▲", "yellow"),
-    Level.ERROR: ("✘", "red"),
-}
+_REFERENCE = "docs/reference/configuration.md"
+
+_CORRECT = f"set or correct it; {_REFERENCE} has every key"
 
 
 def installation_findings(config: Path, environ: Mapping[str, str]) -> list[DoctorFinding]:
@@ -61,30 +51,16 @@ def installation_findings(config: Path, environ: Mapping[str, str]) -> list[Doct
     message = f"{config} is in order; policy {settings.policy}"
     return [
         DoctorFinding(area="configuration", level=Level.OK, words=message),
-        *(DoctorFinding(area="configuration", level=Level.WARNING, words=line) for line in settings.warnings),
+        *(
+            DoctorFinding(area="configuration", level=Level.WARNING, words=line, remedy=_CORRECT)
+            for line in settings.warnings
+        ),
         *_findings_of(settings, environ),
     ]
 
 
-def finding_lines(findings: Iterable[DoctorFinding]) -> RenderableType:
-    """The findings by area, each with its sign and its remedy."""
-    lines: list[RenderableType] = []
-    all_findings = list(findings)
-    for area, group in groupby(all_findings, key=lambda finding: finding.area):
-        lines.append(Text(log.secrets.redact(area), style="bold"))
-        for finding in group:
-            sign, colour = _SIGNS[finding.level]
-            words = (log.secrets.redact(finding.words), colour if finding.level is Level.ERROR else "")
-            lines.append(Indented(Text.assemble("  ", (sign, colour), " ", words), 4, hanging=True))
-            if finding.remedy:
-                lines.append(Indented(Text(f"      → {finding.remedy}", style="dim"), 8, hanging=True))
-    is_good = is_ok(all_findings)
-    verdict = "Nothing would fail." if is_good else "Something would fail: see the lines with ✘."
-    return Group(*lines, Text(f"\n{verdict}", style="green" if is_good else "red"))
-
-
 def _configuration_error(line: str) -> DoctorFinding:
-    return DoctorFinding(area="configuration", level=Level.ERROR, words=line, remedy="docs/reference/configuration.md")
+    return DoctorFinding(area="configuration", level=Level.ERROR, words=line, remedy=_CORRECT)
 
 
 def _findings_of(settings: Settings, environ: Mapping[str, str]) -> Iterator[DoctorFinding]:
@@ -106,7 +82,7 @@ def connection_findings(settings: Settings, name: str, environ: Mapping[str, str
     try:
         (connection,) = wiring.build_connections(alone, environ)
     except ConfigurationError as error:
-        return [DoctorFinding(area=name, level=Level.ERROR, words=line) for line in error.errors]
+        return [DoctorFinding(area=name, level=Level.ERROR, words=line, remedy=_CORRECT) for line in error.errors]
     check = ConnectionCheck(
         name,
         connection.connector,
@@ -137,7 +113,8 @@ def _address_findings(
                 yield DoctorFinding(area=connection.name, level=Level.NOTE, words=words, remedy=remedy)
             elif former:
                 error = moved_error(connection, former)
-                yield DoctorFinding(area=connection.name, level=Level.ERROR, words=str(error))
+                remedy = "decide which of both it is, and correct the configuration"
+                yield DoctorFinding(area=connection.name, level=Level.ERROR, words=str(error), remedy=remedy)
     except (ConfigurationError, StoreError, TrackerError):
         return  # other findings report a database or a tracker that cannot be used
 
@@ -195,7 +172,8 @@ def _stored_findings(url: str, found: Sequence[DoctorFinding]) -> Iterator[Docto
             yield from description_findings(_stored_milestones(store))
             yield from series_findings(store.last_health().values())
             for words in dict.fromkeys(store.obstacles().values()):
-                yield DoctorFinding(area="last plan", level=Level.ERROR, words=words)
+                remedy = "clear it in the tracker; docs/how-to/disagree.md is about texts of another account"
+                yield DoctorFinding(area="last plan", level=Level.ERROR, words=words, remedy=remedy)
     except StoreError as error:
         yield _database_finding(Level.ERROR, str(error), "`milesync db check` reads every row of it")
 
@@ -273,7 +251,7 @@ def _output_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator
         if settings.ping_url(environ) is not None:
             yield DoctorFinding(area="ping", level=Level.OK, words="the address is readable; it was not fetched now")
     except ConfigurationError as error:
-        yield DoctorFinding(area="ping", level=Level.ERROR, words=str(error))
+        yield DoctorFinding(area="ping", level=Level.ERROR, words=str(error), remedy=_CORRECT)
     for audience, channel in [
         (name, channel)
         for name, table in settings.audiences.items()
@@ -310,7 +288,8 @@ def _webhook_findings(settings: Settings, environ: Mapping[str, str]) -> Iterato
         settings.webhook_secrets(environ)
     except ConfigurationError as error:
         for line in error.errors:
-            yield DoctorFinding(area="webhooks", level=Level.WARNING, words=f"`milesync serve` would not start: {line}")
+            words = f"`milesync serve` would not start: {line}"
+            yield DoctorFinding(area="webhooks", level=Level.WARNING, words=words, remedy=_CORRECT)
 
 
 def _channel_finding(settings: Settings, audience: str, name: str, environ: Mapping[str, str]) -> DoctorFinding:
@@ -319,10 +298,10 @@ def _channel_finding(settings: Settings, audience: str, name: str, environ: Mapp
     try:
         address = settings.channel(audience, name, environ).get_secret_value()
     except ConfigurationError as error:
-        return DoctorFinding(area=area, level=Level.ERROR, words=str(error))
+        return DoctorFinding(area=area, level=Level.ERROR, words=str(error), remedy=_CORRECT)
     from sync.digest.channels import address_problem  # late: it imports the forecast
 
     problem = address_problem(address)
     if problem:
-        return DoctorFinding(area=area, level=Level.ERROR, words=problem)
+        return DoctorFinding(area=area, level=Level.ERROR, words=problem, remedy=_CORRECT)
     return DoctorFinding(area=area, level=Level.OK, words="the address is valid; nothing was sent now")

@@ -8,6 +8,7 @@ from typing import Any
 from sync.assess.milestone import AssessedMilestone
 from sync.cli import output
 from sync.cli.options import CHANGES, REFUSED, exit_with, print_error, print_json
+from sync.cli.plan_lines import plan_lines
 from sync.cli.session import report_failures
 from sync.cli.terminal import Terminal
 from sync.engine.engine import Engine
@@ -55,7 +56,7 @@ def carry_out(
         print_json(document)
     else:
         console = Terminal()
-        console.print(output.plan_lines(plan, assessed))
+        console.print(plan_lines(plan, assessed))
         console.print(_outcome(result, yes=yes))
         for note in engine.leftovers:
             console.print(f"Left as it is: {note}", soft_wrap=True)

@@ -17,6 +17,7 @@ from sync.assess.visibility import unshared_connections
 from sync.cli.indented import Indented
 from sync.cli.lines import line_text
 from sync.cli.options import failure_rows, print_json
+from sync.cli.plan_lines import plan_lines
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.cli.terminal import Terminal
 from sync.engine.metrics import ReadState
@@ -40,7 +41,6 @@ from sync.report.track_record import NO_TRACK_RECORD, dates_clause, record_claus
 from sync.report.verdict import data_sentence
 from sync.report.verdict_facts import SHAPES, WORST_FIRST, VerdictFacts, facts_of, joint_verdict_facts, verdict_facts
 from sync.report.why import joint_causes, joint_why, no_verdict_sentence, why_sentence
-from sync.tracker.actions import kind_of
 
 if TYPE_CHECKING:
     from sync.engine.engine import Engine
@@ -55,7 +55,6 @@ __all__ = [
     "obstacle_lines",
     "obstacle_rows",
     "people_sentence",
-    "plan_lines",
     "plan_rows",
     "print_assessment",
     "print_result",
@@ -363,29 +362,6 @@ def history_sentence(finished: Mapping[str, int], *, is_check: bool) -> str:
     if not is_check:
         return sentence
     return f"{sentence} A configured run also learns from its other projects, so its figures can differ."
-
-
-def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
-    """The plan as a readable diff: additions (+), changes (~) and removals (-) by milestone."""
-    names = {milestone.uid: clean(milestone.written, len(milestone.written)) for milestone in assessed}
-    lines: list[RenderableType] = []
-    last = ""
-    for action in plan.actions:
-        if action.milestone != last:
-            last = action.milestone
-            lines.append(Text(names.get(last) or f"a milestone of {clean(action.project_key)}", style="bold"))
-        sign, words = kind_of(action).describe(action)
-        style = {"+": "green", "~": "yellow", "-": "red"}[sign]
-        lines.append(Indented(Text(f"  {sign} {words}", style=style), 4, hanging=True))
-    lines += [
-        Indented(
-            Text(f"{names.get(skipped.milestone, 'a milestone that is not read')}: skipped, {skipped.why}", "dim"), 0
-        )
-        for skipped in plan.skipped
-    ]
-    if not plan.actions:
-        lines.append(Text("Nothing to write."))
-    return Group(*lines)
 
 
 def plan_rows(plan: Plan) -> list[dict[str, Any]]:

@@ -58,6 +58,7 @@ EXPIRY = timedelta(days=14)
 """Time before the expiry of a token at which it becomes a warning."""
 LOW = 0.1
 """Share of a rate limit below which the rest is a warning."""
+CHECK_AGAIN = "correct what the tracker names, then run `milesync doctor` again"
 SHOWN = 5
 """Maximum number of projects that a line names; the others are counted."""
 
@@ -74,13 +75,15 @@ class Level(StrEnum):
 class DoctorFinding(Struct, frozen=True, kw_only=True):
     """One line.
 
-    ``area`` is ``configuration``, ``database``, ``forecast``, ``metrics``, ``ping`` or a connection's name.
+    ``area`` is ``configuration``, ``database``, ``forecast``, ``metrics``, ``ping`` or a connection's name. ``setting``
+    is the key of the connection's table that an error is about: ``url``, ``token`` or ``projects``; empty if unknown.
     """
 
     area: str
     level: Level
     words: str
     remedy: str = ""
+    setting: str = ""
 
 
 class UnusedName(Struct, frozen=True):
@@ -118,9 +121,10 @@ def examine_connection(connection: ConnectionCheck, now: Callable[[], datetime])
     try:
         return list(findings(connection, connection.connector.examine(connection.projects), now()))
     except TrackerError as error:
-        return [_finding(connection, Level.ERROR, str(error), _remedy(error))]
+        return [_finding(connection, Level.ERROR, str(error), _remedy(error) or CHECK_AGAIN, _setting(error))]
     except Exception as error:  # noqa: BLE001 - a third party's connector must not hide the findings of others
-        return [_finding(connection, Level.ERROR, f"the connector failed: {exception_words(error)}")]
+        words = f"the connector failed: {exception_words(error)}"
+        return [_finding(connection, Level.ERROR, words, "report it to the authors of the connector")]
 
 
 def findings(connection: ConnectionCheck, report: Examination, now: datetime) -> Iterator[DoctorFinding]:
@@ -140,11 +144,13 @@ def findings(connection: ConnectionCheck, report: Examination, now: datetime) ->
             Level.ERROR,
             str(error),
             _remedy(error) or f"check that {project!r} is written as in the tracker",
+            _setting(error) if isinstance(error, AuthError) else "projects",
         )
     yield from _rights(connection, report)
     for obstacle in report.obstacles:
         level = Level.WARNING if obstacle.is_optional else _level(connection, obstacle.project, obstacle.need)
-        yield _finding(connection, level, f"{obstacle.project}: {obstacle.words}", obstacle.remedy)
+        remedy = obstacle.remedy or "correct it in the tracker, or leave the project out"
+        yield _finding(connection, level, f"{obstacle.project}: {obstacle.words}", remedy, "projects")
     for trigger in report.triggers:
         where = f" on {trigger.project}" if trigger.project else ""
         yield _finding(
@@ -212,8 +218,10 @@ def description_findings(milestones: Iterable[tuple[Project, Milestone]]) -> Ite
             yield DoctorFinding(area="milestones", level=Level.NOTE, words=words, remedy=remedy)
 
 
-def _finding(connection: ConnectionCheck, level: Level, words: str, remedy: str = "") -> DoctorFinding:
-    return DoctorFinding(area=connection.name, level=level, words=words, remedy=remedy)
+def _finding(
+    connection: ConnectionCheck, level: Level, words: str, remedy: str = "", setting: str = ""
+) -> DoctorFinding:
+    return DoctorFinding(area=connection.name, level=level, words=words, remedy=remedy, setting=setting)
 
 
 def _identity(report: Examination) -> str:
@@ -229,7 +237,7 @@ def _expiry(connection: ConnectionCheck, report: Examination, now: datetime) -> 
         "create a new token and store it where the configuration says",
     )
     if report.expires <= now:
-        yield _finding(connection, Level.ERROR, f"the token expired on {day}", renew)
+        yield _finding(connection, Level.ERROR, f"the token expired on {day}", renew, "token")
     elif report.expires - now < EXPIRY:
         yield _finding(connection, Level.WARNING, f"the token expires soon, on {day}", renew)
     else:
@@ -259,7 +267,7 @@ def _rights(connection: ConnectionCheck, report: Examination) -> Iterator[Doctor
             words = f"missing: {right.name}{where}"
             if level is Level.WARNING:
                 words += f' (needed for policy = "{right.need}")'
-            yield _finding(connection, level, words, "give the token's account this right")
+            yield _finding(connection, level, words, "give the token's account this right", "token")
     for name in dict.fromkeys(right.name for right in report.rights if right.held is None):
         where = _named([right.project for right in report.rights if right.name == name and right.held is None])
         remedy = "check the rights on the token's page in the tracker"
@@ -294,6 +302,18 @@ def _remedy(error: TrackerError) -> str:
             return "check that url is the address of the API (GitHub) or of the site (GitLab, Jira)"
         case UnreachableError():
             return "check url, and that this machine can reach it; HTTPS_PROXY may name a proxy"
+    return ""
+
+
+def _setting(error: TrackerError) -> str:
+    """Return the key of the connection's table that is probably wrong."""
+    match error:
+        case AuthError():
+            return "token"
+        case EndpointError() | MalformedError() | UnreachableError():
+            return "url"
+        case GoneError():
+            return "projects"
     return ""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.sandbox.world import World
+from sync.cli.finding_lines import MAX_LINES
 from sync.model.health import Basis, Health, Status, Usual
 from sync.store.store import Store
 from tests.e2e.in_process import Done, milesync
@@ -42,6 +43,8 @@ def place(running: Place) -> Place:
 def doctor(config: Path, **env: str | None) -> Done:
     done = milesync("doctor", "--json", "--config", str(config), env=env)
     assert done.code == (0 if done.document["ok"] else 1)
+    for finding in done.document["findings"]:
+        assert finding["remedy"] or finding["level"] in ("ok", "note"), finding
     return done
 
 
@@ -63,8 +66,29 @@ def test_the_table_names_what_fails_and_what_to_do(place: Place) -> None:
     next(iter(world.github.projects.values())).read_only = True
     done = milesync("doctor", "--config", str(config))
     assert done.code == 1
-    assert "✘ missing: Issues: write on acme/app\n      → give the token's account this right" in done.out
+    assert "✘ gh: missing: Issues: write on acme/app\n  → give the token's account this right" in done.out
     assert "Something would fail" in done.out
+    every = milesync("doctor", "-v", "--config", str(config))
+    assert "  ✘ missing: Issues: write on acme/app\n      → give the token's account this right" in every.out
+    assert "✔ has: Issues: read (acme/app)" in every.out
+    assert "has: Issues: read" not in done.out
+
+
+def test_a_screen_holds_the_worst_of_many_findings(place: Place) -> None:
+    world, config = place
+    next(iter(world.github.projects.values())).read_only = True
+    many = config.with_name("many.toml")
+    names = ", ".join(f'"acme/app{n}"' for n in range(30))
+    many.write_text(config.read_text().replace('projects = ["acme/app"]', f'projects = ["acme/app", {names}]'))
+    done = milesync("doctor", config=many)
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert len(lines) <= MAX_LINES
+    assert lines[0].startswith("✘ ")
+    assert "errors more" in done.out
+    assert "milesync doctor -v" in done.out
+    assert "Something would fail" in lines[-1]
+    assert len(milesync("doctor", "-v", config=many).out.splitlines()) > 2 * MAX_LINES
 
 
 def test_a_missing_secret_hides_no_other_connection(place: Place) -> None:
@@ -201,7 +225,7 @@ def test_a_secret_that_is_a_plain_word_masks_no_word_of_ours(place: Place, word:
     world, config = place
     before, world.github.token = world.github.token, word
     try:
-        done = milesync("doctor", config=config, env={"GITHUB_TOKEN": word})
+        done = milesync("doctor", "-v", config=config, env={"GITHUB_TOKEN": word})
         document = milesync("doctor", "--json", config=config, env={"GITHUB_TOKEN": word}).document
     finally:
         world.github.token = before

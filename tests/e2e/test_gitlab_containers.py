@@ -125,7 +125,7 @@ def test_a_licence_that_ends_deletes_nothing(team: tuple[Team, Path]) -> None:
     assert "GitLab does not list iterations any more" in done.out
     assert len(gitlab.tracker.writes) == writes
     assert {name: row["status"] for name, row in rows(config).items()} == {n: r["status"] for n, r in before.items()}
-    doctor = milesync("doctor", config=config).out
+    doctor = milesync("doctor", "-v", config=config).out
     assert doctor.count("not visible to the token: iterations") == 1
     gitlab.tracker.licence_ended = False
     assert milesync("run", config=config).code == 0

@@ -109,8 +109,8 @@ def test_a_token_typed_for_the_tests_is_kept_nowhere(world: World, tmp_path: Pat
     done = init(
         tmp_path,
         *("acme", "gitlab", world.gitlab.url, ""),
-        *("wr0ng-t0ken", "acme/api", "n"),  # refused: asked again
-        *("GITLAB_TOKEN", "sandbox", "acme/api"),
+        *("wr0ng-t0ken", "acme/api", "n"),  # refused: the token is asked again, and nothing else
+        *("GITLAB_TOKEN", "sandbox"),
         *("n", "", "y"),
         env=UNSET,
     )
@@ -126,11 +126,44 @@ def test_a_project_that_is_not_there_is_asked_again(world: World, tmp_path: Path
     done = init(
         tmp_path,
         *("acme", "github", world.github.url, "", "acme/gone", "n"),
-        *("", "acme/app", "n", "", "n"),
+        *("acme/app", "n", "", "n"),
     )
     assert done.code == 0, done.err
     assert "acme/gone" in done.out
     assert load(tmp_path / "milesync.toml", {}).connections["gh"].projects == ("acme/app",)
+
+
+def test_an_address_that_does_not_answer_is_asked_again(world: World, tmp_path: Path) -> None:
+    done = init(
+        tmp_path,
+        *("acme", "github", "http://127.0.0.1:9", "", "acme/app", "n"),
+        *(world.github.url, "n", "", "n"),
+    )
+    assert done.code == 0, done.err
+    assert done.out.count("Environment variable that holds the token") == 1
+    assert done.out.count("Projects (owner/name") == 1
+    assert load(tmp_path / "milesync.toml", {}).connections["gh"].url == world.github.url
+
+
+def test_one_wrong_project_of_several_is_corrected_in_the_former_answer(world: World, tmp_path: Path) -> None:
+    done = init(
+        tmp_path, *("acme", "github", world.github.url, "", "acme/app, acme/gone", "n", "acme/app", "n", "", "n")
+    )
+    assert done.code == 0, done.err
+    assert "[acme/app, acme/gone]" in done.out, "the former answer is the default"
+
+
+def test_answers_that_the_user_keeps_are_written(world: World, tmp_path: Path) -> None:
+    done = init(tmp_path, *("acme", "github", world.github.url, "", "acme/gone", "y", "n", "", "n"))
+    assert done.code == 0, done.err
+    assert load(tmp_path / "milesync.toml", {}).connections["gh"].projects == ("acme/gone",)
+
+
+@pytest.mark.parametrize("address", ["https://ACME.atlassian.net", "https://acme.atlassian.net:443/jira"])
+def test_each_address_of_jira_cloud_asks_for_the_account(tmp_path: Path, address: str) -> None:
+    done = init(tmp_path, *("acme", "jira", address, "bot@example.org", "", "", "PAY", "n", ""), env=UNSET)
+    assert done.code == 0, done.err
+    assert load(tmp_path / "milesync.toml", {}).connections["jira"].email == "bot@example.org"
 
 
 def test_a_right_that_is_missing_for_later_is_a_warning_now(world: World, tmp_path: Path) -> None:

@@ -216,6 +216,7 @@ def test_a_signal_during_a_hidden_answer_leaves_the_echo_on(tmp_path: Path) -> N
         process.terminate()
         assert process.wait(60) == 128 + signal.SIGTERM
         assert echoes()
+        assert list(tmp_path.iterdir()) == [], "no half file"
     finally:
         process.kill()
         process.wait()

@@ -19,7 +19,8 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.whatif import Answer, Scenario
 from sync.cli.comparison import comparison
 from sync.cli.explanation import short_explanation
-from sync.cli.output import milestone_table, plan_lines
+from sync.cli.output import milestone_table
+from sync.cli.plan_lines import plan_lines
 from sync.cli.streams import OutputStream
 from sync.cli.terminal import Terminal
 from sync.model.health import Dates, Health, Status
@@ -27,7 +28,14 @@ from sync.model.membership import Counts
 from sync.model.tracker_data import Project
 from sync.plan.desired import Plan, Skipped
 from sync.report.facts import Facts
-from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel
+from sync.tracker.actions import (
+    Action,
+    CreateComment,
+    CreateLabel,
+    CreateStatusIssue,
+    MoveLabel,
+    UpdateDescription,
+)
 from sync.tracker.connection import Connection, MilestoneOverrides
 from sync.tracker.protocol import Connector
 from tests.golden.situations import NOW, SITUATIONS, facts, health, milestone
@@ -117,7 +125,28 @@ def whatif() -> RenderableType:
     )
 
 
-VIEWS: dict[str, Callable[[], RenderableType]] = {"status": status, "explain": explain, "plan": plan, "whatif": whatif}
+def first_plan() -> RenderableType:
+    """A first plan: three new status issues, one with a further write, and a change of another milestone."""
+    common: dict[str, Any] = {"project": "1", "project_key": "acme/app"}
+    actions: list[Action] = []
+    for uid, label in (("1", "health/at-risk"), ("2", "health/on-track"), ("gone", "health/unknown")):
+        own, title = {**common, "milestone": uid}, f"Health of milestone: {LONG[:30] if uid == '1' else uid}"
+        labels = (label, "milestone-status")
+        actions += [CreateLabel(**own, label=name, colour="0e8a16", description="") for name in labels if uid == "1"]
+        actions.append(CreateStatusIssue(**own, title=title, body="", marker="", labels=labels))
+        actions.append(CreateComment(**own, issue="", body="", marker="", summary=True))
+    actions.append(UpdateDescription(**common, milestone="2", native="2", key="2", url="", instance="x", lines="x"))
+    actions.append(MoveLabel(**common, milestone="far", issue="7", add="health/done"))
+    return plan_lines(Plan(actions=tuple(actions)), MILESTONES)
+
+
+VIEWS: dict[str, Callable[[], RenderableType]] = {
+    "status": status,
+    "explain": explain,
+    "plan": plan,
+    "first_plan": first_plan,
+    "whatif": whatif,
+}
 
 
 def printed(view: str, width: int, encoding: str) -> str:
