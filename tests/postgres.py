@@ -34,8 +34,7 @@ def database(*, migrated: bool = True) -> str | None:
 @cache
 def _server() -> Path | None:
     """Start it; the folder holds its socket. PostgreSQL refuses to run as root, so then as somebody else."""
-    tools = _tools()
-    if tools is None:
+    if tools() is None:
         return None
     folder = Path(tempfile.mkdtemp(prefix="milesync-pg-"))
     user = _user()
@@ -71,10 +70,10 @@ def folder_of(url: str) -> Path:
 
 
 def _run(folder: Path, tool: str, *arguments: str) -> None:
-    tools, user = _tools(), _user()
-    assert tools is not None
+    programs, user = tools(), _user()
+    assert programs is not None
     subprocess.run(
-        [tools / tool, "-D", folder / "data", *arguments],
+        [programs / tool, "-D", folder / "data", *arguments],
         check=True,
         cwd="/",
         stdout=subprocess.DEVNULL,
@@ -90,7 +89,7 @@ def _user() -> pwd.struct_passwd | None:
     return next((user for user in pwd.getpwall() if user.pw_name in ("postgres", "nobody")), None)
 
 
-def _tools() -> Path | None:
+def tools() -> Path | None:
     """Folder of ``initdb`` and ``pg_ctl``: on the path, in Debian's place, or in a wheel."""
     places = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

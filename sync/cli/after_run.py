@@ -59,7 +59,7 @@ def after_writes(engine: Engine, settings: Settings) -> list[dict[str, Any]]:
 
 
 def finish(engine: Engine, settings: Settings, run_figures: Figures) -> None:
-    """Prune the store, write the metrics and send the ping of a run or a round that ended with these figures."""
+    """Prune the database, write the metrics and send the ping of a run or a round that ended with these figures."""
     _prune_once_a_day(engine, settings)
     _write_metrics(settings, run_figures)
     if run_figures.exit_code == 0:
@@ -98,7 +98,7 @@ def _summary_event(run_figures: Figures) -> dict[str, object]:
 
 
 def _prune_once_a_day(engine: Engine, settings: Settings) -> None:
-    """Prune the store in the first run of a day, in UTC."""
+    """Prune the database in the first run of a day, in UTC."""
     try:
         earlier = [run.started_at for run in engine.store.last_runs(2) if run.id != engine.run_id]
         if earlier and earlier[0].date() < engine.clock().date():

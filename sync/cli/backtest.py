@@ -16,7 +16,7 @@ Prefixes = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PREFIX...",
-        help="Read PREFIX_milestones.csv and PREFIX_memberships.csv, or PREFIX_counts.csv; none: the store's history.",
+        help="Read PREFIX_milestones.csv and PREFIX_memberships.csv, or PREFIX_counts.csv; none: the database.",
     ),
 ]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Save a reliability plot, .svg or .png.", metavar="FILE")]

@@ -38,7 +38,7 @@ def digest(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show the message that each audience would get now, from the store; or send those that are due.
+    """Show the message that each audience would get now, from the database; or send those that are due.
 
     A channel that fails is reported on standard error and does not change the exit code. A message that surely did not
     arrive is sent again next time.

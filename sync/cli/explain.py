@@ -40,7 +40,7 @@ def explain(
             engine.snapshot(parse_as_of(as_of)).limit_levers((milestone,)), engine.store, milestone
         )
         if explanation is None:
-            raise typer.BadParameter(f"no milestone {milestone!r} in the store; `milesync status` lists them")
+            raise typer.BadParameter(f"no milestone {milestone!r} in the database; `milesync status` lists them")
         if as_json:
             print_json(explanation.numbers)
             return

@@ -8,7 +8,7 @@ __all__ = ["pull"]
 
 
 def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Bring the store up to date with the trackers."""
+    """Bring the database up to date with the trackers."""
     from sync.cli.session import open_puller, report_failures
     from sync.cli.terminal import Terminal
 

@@ -14,7 +14,7 @@ import typer.main
 
 from sync import cli
 
-__all__ = ["reference"]
+__all__ = ["WRITES", "reference"]
 
 _HEAD = """\
 # Commands
@@ -22,17 +22,37 @@ _HEAD = """\
 <!-- Generated: python -m sync.cli.reference > docs/reference/commands.md -->
 
 Every command ends with one of the [exit codes](exit-codes.md). `milesync COMMAND --help` prints the same text.
-`milesync --version` prints the version.
+`milesync --version` prints the version. What reads takes `--as-of 2026-03-15`, which shows the state of that day.
+
+| command | what it does | writes to trackers |
+|---|---|---|
 """
+
+WRITES = {
+    "run": "as the policy says",
+    "apply": "as the policy says",
+    "serve": "as the policy says",
+    "worker": "as the policy says",
+    "adopt": "with `--yes`",
+    "retire": "with `--yes`",
+    "demo": "only to its own",
+    "sandbox": "only to its own",
+}
+"""What a command may write to trackers; the others write nothing."""
 
 
 def reference() -> str:
     """The page, as Markdown."""
     commands = getattr(typer.main.get_command(cli.application(cli.commands())), "commands", {})
-    lines = [_HEAD]
+    lines = [_HEAD + "\n".join(_row(name, command) for name, command in commands.items()), ""]
     for name in sorted(commands):
         lines += _section(f"milesync {name}", commands[name])
     return "\n".join(lines)
+
+
+def _row(name: str, command: Any) -> str:
+    what = inspect.cleandoc(command.help or "").partition("\n\n")[0].replace("\n", " ")
+    return f"| `milesync {name}` | {what} | {WRITES.get(name, 'no')} |"
 
 
 def _section(words: str, command: Any) -> Iterator[str]:

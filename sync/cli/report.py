@@ -1,4 +1,4 @@
-"""`milesync report`: render the static site from the store, without asking a tracker."""
+"""`milesync report`: render the static site from the database, without asking a tracker."""
 
 from __future__ import annotations
 

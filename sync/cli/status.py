@@ -1,4 +1,4 @@
-"""`milesync status`: the milestones in the store, without asking a tracker."""
+"""`milesync status`: the milestones in the database, without asking a tracker."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def status(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show the milestones from the store, without asking a tracker."""
+    """Show the milestones from the database, without asking a tracker."""
     from sync.cli.session import open_engine
 
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):

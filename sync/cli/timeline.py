@@ -35,7 +35,7 @@ def timeline(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show which milestone waits for which, from the store: dates with delays passed on, and the critical chain."""
+    """Show which milestone waits for which, from the database: dates with delays passed on, and the critical chain."""
     from sync.cli.session import open_engine
 
     with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):

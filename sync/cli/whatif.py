@@ -31,7 +31,7 @@ def whatif(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show the effect of a change on a milestone, from the store. Writes nothing."""
+    """Show the effect of a change on a milestone, from the database. Writes nothing."""
     from sync.cli.session import open_engine
 
     new_due, days_off = _date(due) if due else None, tuple(_date(name) for name in add_holiday or ())

@@ -199,7 +199,7 @@ def build_puller(
 
 
 def database_url(settings: Settings, environ: Mapping[str, str]) -> str:
-    """The URL of the store."""
+    """The URL of the database."""
     return settings.database_url(environ).get_secret_value()
 
 

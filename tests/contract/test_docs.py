@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from config import load
+from sync.cli import reference
 from sync.forecast.parameters import Rules
 from sync.health import usual
 from sync.tracker import errors
@@ -38,12 +40,32 @@ def blocks(page: str, language: str) -> list[str]:
     return [token.content for token in tokens(page) if token.type == "fence" and token.info == language]
 
 
+def block_lines(page: str) -> list[str]:
+    """The commands in shell blocks, without prompt, comment and output; a line that continues is one with the next."""
+    scripts = [line for block in blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
+    typed = [line[2:] for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
+    lines = (line.partition(" #")[0].strip() for line in scripts + typed)
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _calls(lines: Iterable[str]) -> list[list[str]]:
+    found = [re.search(r"^(?:[A-Z_]+=\S+ )*milesync ([a-z].*)", line.strip()) for line in lines]
+    return [shlex.split(match[1].split(" #")[0]) for match in found if match]
+
+
+def block_calls(page: str) -> list[list[str]]:
+    """The words after each `milesync` in shell blocks."""
+    return _calls(block_lines(page))
+
+
+def span_calls(page: str) -> list[list[str]]:
+    """The words after each `milesync` in code spans."""
+    return _calls(token.content for token in tokens(page) if token.type == "code_inline")
+
+
 def calls(page: str) -> list[list[str]]:
     """The words after each `milesync` in shell blocks and in code spans."""
-    spans = [token.content for token in tokens(page) if token.type == "code_inline"]
-    lines = [line for block in blocks(page, "sh") for line in block.splitlines()] + spans
-    found = [re.search(r"^(?:\.venv/bin/)?milesync ([a-z].*)", line.strip()) for line in lines]
-    return [shlex.split(match[1].split(" #")[0]) for match in found if match]
+    return [*block_calls(page), *span_calls(page)]
 
 
 def test_the_pages_are_found() -> None:
@@ -68,13 +90,30 @@ def test_no_page_names_this_machine_or_shows_a_token(page: str) -> None:
     assert not re.search(r"/(root|work|home/\w+)/|ghp_|github_pat_|glpat-|ATATT", text(page))
 
 
-def test_the_readme_begins_with_the_two_commands_and_names_every_other() -> None:
-    first = next(token for token in tokens("README.md") if token.type == "fence")
-    assert re.findall(r"^make \w+", first.content, re.MULTILINE) == ["make demo", "make test"]
+@pytest.mark.parametrize("page", PAGES)
+def test_every_target_of_make_exists(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in ("demo", "test"))
-    table = text("README.md").partition("## Commands")[2].partition("## Exit codes")[0]
-    assert set(re.findall(r"`milesync (\w+)", table)) == set(commands())
+    named = [line.split()[1] for line in block_lines(page) if line.startswith("make ")]
+    named += [match[1] for token in tokens(page) if (match := re.fullmatch(r"make ([\w-]+)", token.content))]
+    assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_the_readme_has_a_demo_and_the_tests() -> None:
+    assert {"make demo", "make test"} <= set(block_lines("README.md"))
+
+
+def test_the_table_of_commands_names_each_and_says_what_it_writes() -> None:
+    table = text("docs/reference/commands.md").partition("\n## ")[0]
+    assert set(re.findall(r"^\| `milesync ([\w-]+)", table, re.MULTILINE)) == set(commands())
+    assert set(reference.WRITES) <= set(commands())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_installs_a_name_that_is_not_published(page: str) -> None:
+    program = r"(?:uvx|(?:pip3?|pipx|uv tool|uv pip) (?:install|run))"
+    bare = program + r" (?:-[\w-]+ )*['\"]?milesync(?:\[[\w,]+\])?['\"]?(?=[\s`]|$)"
+    found = [match[0] for match in re.finditer(bare, text(page), re.MULTILINE)]
+    assert found == []
 
 
 @pytest.mark.parametrize("page", ["README.md", *HOW_TO])
@@ -98,10 +137,10 @@ def test_the_least_rights_in_the_readme_are_those_of_the_pages() -> None:
         assert page in text("README.md")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/reference/exit-codes.md"])
-def test_exit_codes(page: str) -> None:
+def test_exit_codes() -> None:
     from sync.cli import options as cli
 
+    page = "docs/reference/exit-codes.md"
     rows = dict(re.findall(r"^\| (\d) \| (.*?) \|", text(page), re.MULTILINE))
     assert rows.keys() == {"0", "1", "2", "3", "4"}
     words = {cli.ERROR: "error", cli.CHANGES: "changes", cli.PARTLY: "a part", cli.REFUSED: "refused"}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -12,7 +11,8 @@ import pytest
 from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
-from tests.contract.test_docs import PAGES, calls
+from connectors.sandbox.world import World
+from tests.contract.test_docs import PAGES, ROOT, block_calls, calls, span_calls
 from tests.e2e.in_process import milesync
 
 ELSEWHERE = {
@@ -25,12 +25,10 @@ ELSEWHERE = {
 """Commands that ask, or that go on until they are stopped, and the tests that run them."""
 
 STANDS_FOR = {
+    "github:acme/projects/7": "github:acme/app",
     "joint:NAME": "joint:Payments GA",
     "MILESTONE": "gh:acme/app#2",
     "TARGET...": "github:acme/app",
-    "github:owner/repo": "github:acme/app",
-    "github:acme/projects/7": "github:acme/app",
-    "gitlab:group/project": "gitlab:acme/api",
     "FILE": "plan.json",
     "DIR": "site",
     "FOLDER": "site",
@@ -39,7 +37,7 @@ STANDS_FOR = {
     "PREFIX...": "",
     "[PREFIX...]": "",
 }
-"""What a reader would put in the place of these words, some of them by the word before."""
+"""What a reader would put in the place of these words, some of them by the word before. None stands in a block."""
 
 NAMES = ("check", "db", "explain", "report", "whatif")
 """Commands that need more words; alone they are only named, and their help is shown."""
@@ -51,28 +49,53 @@ members = ["gh:acme/app#2", "jira:PAY/2.0"]
 
 [report]
 out = "site"
+
+[audiences.management]
+reads = ["gh:acme/app"]
+digest = { every = "week", file = "management.md" }
 """
+
+
+STORIES = ("docs/tutorial/first-steps.md", "docs/tutorial/turnaround.md")
+"""Pages whose commands follow one another: `test_first_steps` and `test_turnaround` run these."""
+
+
+def world_of_the_pages() -> World:
+    """The demo's world, with the projects and people that the pages name."""
+    world = demo_world()
+    for tracker in world.trackers[2:]:
+        tracker.user("ada").name = "Ada Wolf"  # so that one person has the name that the page forgets
+    ben = world.gitlab.user("ben")
+    del world.gitlab.users[ben.id]
+    ben.id = 4711
+    world.gitlab.users[4711] = ben
+    for tracker, key in ((world.github, "owner/repo"), (world.gitlab, "group/project")):
+        project = tracker.project(key)
+        milestone = tracker.milestone(project, "v1")
+        tracker.issue(project, "Show the fee first", tracker.user("ada"), milestones=[milestone.id])
+    return world
+
+
+def _found(calls_of: Callable[[str], list[list[str]]]) -> set[tuple[str, ...]]:
+    pages = [page for page in PAGES if page not in STORIES]
+    return {tuple(words) for page in pages for words in calls_of(page) if words[0] not in ELSEWHERE}
+
+
+IN_BLOCKS = _found(block_calls)
+"""Commands that a reader may copy: they run as they are written."""
 
 
 def shown() -> list[tuple[str, ...]]:
     """Each command once; those that others need come first, those that take something away last."""
-    found = {tuple(words) for page in PAGES for words in calls(page) if words[0] not in ELSEWHERE}
-    order = [
-        ("run", "--first-run"),
-        ("plan", "--out", "FILE"),
-        *sorted(found - {("retire", "--yes")}),
-        ("retire", "--yes"),
-    ]
-    return list(dict.fromkeys(order))
+    first, last = [("run", "--first-run"), ("plan", "--out", "FILE")], ("retire", "--yes")
+    return list(dict.fromkeys([*first, *sorted((IN_BLOCKS | _found(span_calls)) - {last}), last]))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("docs")
-    world = demo_world()
-    for tracker in world.trackers[2:]:
-        tracker.user("ada").name = "Ada Wolf"  # so that one person has the name that the page forgets
-    people = {"4711": str(world.gitlab.user("ben").id), "forget NAME": str(world.gitlab.user("cleo").id)}
+    world = world_of_the_pages()
+    people = {"forget NAME": str(world.gitlab.user("cleo").id)}
     with Sandbox(world):
         for name in ("milesync.toml", "demo.toml"):
             (folder / name).write_text(configuration(world) + MORE, encoding="utf-8")
@@ -91,6 +114,7 @@ def test_a_command_of_the_pages_runs(words: tuple[str, ...], folder: Path, monke
     typed = [
         word for before, given in pairs if (word := STANDS_FOR.get(f"{before} {given}", STANDS_FOR.get(given, given)))
     ]
+    assert words not in IN_BLOCKS or typed == list(words), "a command in a block can be copied as it is"
     done = milesync(*typed, *(["--help"] if typed[0] in NAMES and len(typed) == 1 else []), env=env)
     assert done.code in (0, 2), done.err + done.out
     assert "Traceback" not in done.err
@@ -99,5 +123,4 @@ def test_a_command_of_the_pages_runs(words: tuple[str, ...], folder: Path, monke
 
 @pytest.mark.parametrize("command", sorted({words[0] for page in PAGES for words in calls(page)} & set(ELSEWHERE)))
 def test_what_is_not_run_here_is_run_elsewhere(command: str) -> None:
-    root: Any = Path(__file__).parents[2]
-    assert f'"{command}"' in (root / ELSEWHERE[command]).read_text(encoding="utf-8")
+    assert f'"{command}"' in (ROOT / ELSEWHERE[command]).read_text(encoding="utf-8")

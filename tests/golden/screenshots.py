@@ -43,22 +43,25 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def page(body: str, *, unfold: bool) -> str:
-    """A comment as a page. Trackers find the direction of each paragraph and list by its first strong letter."""
+def comment(body: str) -> str:
+    """A comment in HTML. Trackers find the direction of each paragraph and list by its first strong letter."""
     html = MarkdownIt("gfm-like", {"linkify": False}).render(body)
     for tag in ("p", "ul", "ol", "h3", "h4"):
         html = html.replace(f"<{tag}>", f'<{tag} dir="auto">')
     html = html.replace('<pre><code class="language-mermaid">', '<pre class="mermaid">')
+    top = '<div class="top"><b>milesync</b><span class="bot">bot</span>commented on 16 Nov · edited</div>'
+    return f'<div class="comment">{top}<div class="body">{html}</div></div>'
+
+
+def page(body: str, *, unfold: bool) -> str:
+    """A comment as a page, its details open if asked for."""
+    html = comment(body)
     if unfold:
         html = html.replace("<details>", "<details open>")
     script = os.environ.get("MERMAID_JS", "")
     start = "<script>mermaid.initialize({startOnLoad:true})</script>"
     draw = f"<script>{Path(script).read_text(encoding='utf-8')}</script>{start}" if script else ""
-    top = '<div class="top"><b>milesync</b><span class="bot">bot</span>commented on 16 Nov · edited</div>'
-    return (
-        f'<!doctype html><meta charset="utf-8"><style>{STYLE}</style>'
-        f'<div class="comment">{top}<div class="body">{html}</div></div>{draw}'
-    )
+    return f'<!doctype html><meta charset="utf-8"><style>{STYLE}</style>{html}{draw}'
 
 
 def browse(html: str, *options: str) -> str:
@@ -97,6 +100,6 @@ def draw(body: str, target: Path, *, unfold: bool = False, height: int = 2400) -
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     for name in sys.argv[2:] or SITUATIONS:
-        comment = render(summary(SITUATIONS[name]()), Markup.GITHUB, 65_000)
-        draw(comment, folder / f"{name}.png")
-        draw(comment, folder / f"{name}.open.png", unfold=True, height=4000)
+        body = render(summary(SITUATIONS[name]()), Markup.GITHUB, 65_000)
+        draw(body, folder / f"{name}.png")
+        draw(body, folder / f"{name}.open.png", unfold=True, height=4000)

@@ -11,6 +11,7 @@ from PIL import Image
 from sync.markup import render
 from sync.model.tracker_data import Markup
 from sync.report.summary import summary
+from tests.golden import readme_picture
 from tests.golden.screenshots import browse, chromium, draw, page
 from tests.golden.situations import SITUATIONS, at_risk
 
@@ -35,3 +36,9 @@ def test_mermaid_reads_our_charts() -> None:
     charts = "\n\n".join(body for body in bodies if "```mermaid" in body)
     shown = browse(page(charts, unfold=True), "--dump-dom")
     assert shown.count('aria-roledescription="xychart"') == charts.count("```mermaid") > 5
+
+
+def test_the_picture_of_the_readme_shows_the_comment_and_the_portfolio_of_today() -> None:
+    with Image.open(readme_picture.PICTURE) as picture:
+        made_of = picture.info[readme_picture.SOURCES]
+    assert made_of == readme_picture.sources(), "draw it again, and look: python -m tests.golden.readme_picture"
