@@ -12,7 +12,7 @@ demo: $(VENV)/run.stamp ## tell one story in three trackers on loopback, run by 
 	@$(BIN)/milesync demo
 
 test: $(VENV)/dev.stamp ## every test
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: lint types contracts ## what must hold before the tests count
 

@@ -139,7 +139,7 @@ class Retention(SettingTable):
 
     every: int = setting(14, "days for which every changed assessment is kept; then the last one of a day", ge=1)
     daily: int = setting(365, "days for which one assessment a day is kept; then one a week, for ever", ge=1)
-    journal: int = setting(365, "days for which runs and finished writes are kept", ge=1)
+    journal: int = setting(365, "days for which runs and finished writes are kept; of equal writes the last", ge=1)
 
     def __post_init__(self) -> None:
         """Raise `SettingError` if daily assessments would be deleted before they are thinned to one a day."""

@@ -222,10 +222,15 @@ def prune(engine: Engine, now: datetime, retention: Retention) -> PruneCounts:
     """Delete the rows that are older than the retention. `now` is in UTC.
 
     Assessments that changed the status or the due date, and the last one of each milestone, are always kept: status
-    changes and their durations are the same before and after.
+    changes and their durations are the same before and after. Of equal finished writes that are older than a day, such
+    as the daily edits of a summary, the last one is kept.
     """
     old = now - timedelta(days=retention.journal)
     run, journal = schema.run, schema.journal
+    done = journal.c.finished_at.is_not(None)
+    arrived = done & journal.c.error.is_(None)
+    last = select(func.max(journal.c.n)).where(arrived).group_by(journal.c.source, journal.c.action)
+    repeated = arrived & (journal.c.begun_at < now - _DAY) & journal.c.n.not_in(last)
     with writing(engine) as connection:
         assessments = _thin(
             connection, now - timedelta(days=retention.every), now - timedelta(days=retention.daily), _DAY
@@ -234,9 +239,7 @@ def prune(engine: Engine, now: datetime, retention: Retention) -> PruneCounts:
         runs = connection.execute(delete(run).where(run.c.started_at < old)).rowcount
         telling = schema.telling
         connection.execute(delete(telling).where(telling.c.begun_at < old, telling.c.told == ""))
-        writes = connection.execute(
-            delete(journal).where(journal.c.begun_at < old, journal.c.finished_at.is_not(None))
-        ).rowcount
+        writes = connection.execute(delete(journal).where((done & (journal.c.begun_at < old)) | repeated)).rowcount
     return PruneCounts(assessments, runs, writes)
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -403,3 +404,13 @@ def test_a_kind_of_container_is_one_small_file(path: str) -> None:
     ]
     assert len(kinds) == 1
     assert len((ROOT / path).read_text("utf-8").splitlines()) <= 150
+
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_test_file_is_in_a_folder_that_is_run() -> None:
+    folders = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]["testpaths"]
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert files
+    assert not [file for file in files if not any(file.startswith(f"{folder}/") for folder in folders)]

@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select, text
+from msgspec.structs import replace
+from sqlalchemy import Engine, insert, select, text, update
 
 from sync.model.closing import ClosingRecord
 from sync.model.health import Status
 from sync.model.settings import Retention
 from sync.model.tracker_data import Event, EventKind, Issue, Person, State, StatusCategory
 from sync.store import tables as schema
-from sync.store.database import MissingDatabase, UnusableDatabase, open_engine, writing
+from sync.store.database import MissingDatabase, UnusableDatabase, open_engine, reading, writing
 from sync.store.export import KnownPerson, erase_person, export, find_people
 from sync.store.maintenance import check_integrity, condition, open_as_it_is, prune, vacuum
 from sync.store.store import Store
-from sync.tracker.actions import CreateComment, OwnContent, Receipt, UpdateDescription
+from sync.tracker.actions import CreateComment, OwnContent, Receipt, UpdateComment, UpdateDescription
 from sync.tracker.observed import CommandComment, StatusIssue
 from sync.tracker.protocol import Page
 from tests import postgres
@@ -283,6 +284,25 @@ def test_old_runs_and_finished_writes_go_and_unfinished_ones_stay(store: Store, 
     assert (taken.runs, taken.writes) == (2, 1)
     assert {run.id for run in store.last_runs()} == {"r0", "r1"}
     assert [entry.n for entry in unfinished_writes(store, HERE)] == [begun]
+
+
+def test_of_equal_writes_that_arrived_the_last_one_stays(store: Store, engine: Engine) -> None:
+    filled(store)
+    edit = UpdateComment(
+        milestone=f"{HERE}/milestone/m", project="p", project_key="p", issue="1", comment="9", body="A", marker="{}"
+    )
+    edits = [store.begin("r", replace(edit, body=body)) for body in "ABCDE"]
+    other, recent = store.begin("r", replace(edit, comment="8")), store.begin("r", edit)
+    for entry in (*edits[:3], other, recent):
+        store.finish(entry, Receipt(id="9", issue="1"))
+    store.finish(edits[3], "refused")
+    with writing(engine) as connection:
+        old = update(schema.journal).values(begun_at=NOW - 2 * DAY)
+        connection.execute(old.where(schema.journal.c.n.not_in([edits[2], recent])))
+    assert prune(engine, NOW, KEPT).writes == 2
+    with reading(engine) as connection:
+        kept = connection.scalars(select(schema.journal.c.n).order_by(schema.journal.c.n)).all()
+    assert kept == [*edits[2:], other, recent]
 
 
 def test_vacuum_gives_space_back(engine: Engine, url: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from config.settings import Settings
 from sync.model.item_state import REMOVED_RESOLUTIONS, REMOVED_STATES, ItemState, StateRules, fold_name
 from sync.model.tracker_data import Issue, State, StatusCategory
-from tests.unit.test_history import issue
+from tests.history_rows import issue
 
 USUAL = StateRules()
 
