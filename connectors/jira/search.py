@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from contextvars import copy_context
@@ -33,6 +33,15 @@ class Histories(dict[str, list[api_types.History]]):
     def __init__(self, ids: Iterable[str] = ()) -> None:
         super().__init__((id_, []) for id_ in ids)
         self.broken: dict[str, str] = {}
+
+    def taken(self, ids: Iterable[str]) -> Histories:
+        """Take the entries of these issues out of this object, and return them."""
+        part = Histories()
+        for id_ in ids:
+            part[id_] = self.pop(id_, [])
+            if id_ in self.broken:
+                part.broken[id_] = self.broken.pop(id_)
+        return part
 
 
 ORDER = " ORDER BY created ASC, key ASC"
@@ -82,7 +91,8 @@ class Search:
     """Searches of one connection.
 
     ``history`` says whether changelogs are read. ``fields`` are the ids of further fields that are read of each issue,
-    ``history_fields`` those whose changes are; None: of all fields.
+    ``history_fields`` those whose changes are; None: of all fields. ``has_large_batches``: each batch causes requests,
+    so on Cloud it has a thousand issues, not a hundred.
     """
 
     def __init__(
@@ -92,8 +102,10 @@ class Search:
         history: bool,
         fields: Sequence[str] = (),
         history_fields: Sequence[str] | None = (),
+        has_large_batches: bool = False,
     ) -> None:
         self._session, self.history = session, history
+        self._batch_size = _HISTORY_BULK if has_large_batches else _BULK
         custom = session.custom_fields
         self._type = api_types.issue_type(custom.points, custom.epic_link, custom.sprint, custom.starts)
         self._fields = list(dict.fromkeys([*_FIELDS, *custom.points, *filter(None, [custom.epic_link]), *fields]))
@@ -109,7 +121,7 @@ class Search:
             pages = self._ids(where)
             calls: list[Callable[[], Any]] = [lambda: self.newest(where), lambda: next(pages)]
             newest, ids = self._session.caller.map_all(lambda call: call(), calls)
-            return SearchStart(first, newest, self._bulk(first, chain([ids], pages)))
+            return SearchStart(first, newest, self._bulk(first, chain([ids], pages), self._batch_size))
         page = self._offset_page(where, 0)
         first = self._batch(page)
         if len(page.issues) >= page.total:
@@ -339,18 +351,14 @@ class Search:
         for page in token_pages(self._session, where + ORDER, ["id"], _ID_PAGE):
             yield [row.id for row in decode_together(page.issues, _IssueId, self._session.name)]
 
-    def _bulk(self, first: Batch, ids: Iterator[list[str]]) -> Iterator[Batch]:
-        """Yield all issues in groups, the first batch first. Issues and histories of a group are read in parallel."""
+    def _bulk(self, first: Batch, ids: Iterator[list[str]], size: int = _HISTORY_BULK) -> Iterator[Batch]:
+        """Yield all issues in batches, the first batch first. Changelogs are read for a thousand issues at once."""
         known = dict.fromkeys(issue.id for issue in first.issues)
         new = (id_ for page in _one_ahead(ids) for id_ in page if id_ not in known)
         tasks: Iterator[tuple[str, list[str]]] = (
             task
             for group in chunks(chain(known, new), _HISTORY_BULK)
-            for task in (
-                *([("histories", group)] if self.history else []),
-                *(("issues", part) for part in chunks((id_ for id_ in group if id_ not in known), _BULK)),
-                ("end", []),
-            )
+            for task in (*([("histories", group)] if self.history else []), *_issue_tasks(group, size, known))
         )
         issues, unread = list(first.issues), list(first.unread)
         histories: Histories | None = None
@@ -358,17 +366,17 @@ class Search:
             if isinstance(answer, Batch):
                 issues += answer.issues
                 unread += answer.unread
-            elif answer is not None:
+            elif isinstance(answer, Histories):
                 histories = answer
             else:
-                yield Batch(issues, histories, unread)
-                issues, unread, histories = [], [], None
+                yield Batch(issues, histories.taken(answer) if histories is not None else None, unread)
+                issues, unread = [], []
 
-    def _run_task(self, task: tuple[str, list[str]]) -> Batch | Histories | None:
+    def _run_task(self, task: tuple[str, list[str]]) -> Batch | Histories | list[str]:
         kind, ids = task
         if kind == "histories":
             return self._fetch_histories(ids)
-        return self._fetch_issues(ids) if kind == "issues" else None
+        return self._fetch_issues(ids) if kind == "issues" else ids
 
     def _fetch_issues(self, ids: Sequence[str]) -> Batch:
         """Fetch issues by id. Those that an answer leaves out are asked for again, until an answer has none of them."""
@@ -434,6 +442,13 @@ class Search:
     def _batch(self, page: api_types.SearchPage) -> Batch:
         rows = self._rows(page.issues)
         return Batch(list(rows.read), None, rows.unread)
+
+
+def _issue_tasks(group: Iterable[str], size: int, known: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the tasks that read the issues of a group (ids), except the known ones, and an end after each batch."""
+    for batch in chunks(group, size):
+        yield from (("issues", part) for part in chunks((id_ for id_ in batch if id_ not in known), _BULK))
+        yield "end", batch
 
 
 def first_keys(session: Session, where: str) -> list[str]:

@@ -36,4 +36,5 @@ def search_for(session: Session, *, history: bool) -> Search:
         history=history,
         fields=[field for kind in kinds for field in kind.fields(session)],
         history_fields=None if None in changes else [field for fields in changes for field in fields or ()],
+        has_large_batches=any(kind.asks_for_each_batch for kind in kinds),
     )

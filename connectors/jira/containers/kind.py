@@ -29,12 +29,13 @@ class JiraContainers(ContainerKind[api_types.Project, api_types.Issue, api_types
     """One of Jira's kinds. A changelog names the containers before and after each change.
 
     ``has_titles``: it names their titles, too. ``prefix`` begins the ids of its milestones: Jira numbers each kind
-    separately. ``matches`` are, by project id, the issues on which memberships depend although their changes update no
-    member; see `stale`.
+    separately. ``asks_for_each_batch``: `prepare` sends requests. ``matches`` are, by project id, the issues on which
+    memberships depend although their changes update no member; see `stale`.
     """
 
     has_titles: ClassVar[bool] = False
     prefix: ClassVar[str] = ""
+    asks_for_each_batch: ClassVar[bool] = False
 
     def __init__(self, session: Session, search: Search) -> None:
         self._session, self._search = session, search

@@ -30,6 +30,7 @@ class Parents(IssueContainers):
     word = "parents"
     prefix = "parent-"
     kind = MilestoneKind.PARENT
+    asks_for_each_batch = True
 
     def __init__(self, session: Session, search: Search) -> None:
         super().__init__(session, search)
