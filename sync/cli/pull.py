@@ -12,7 +12,7 @@ def pull(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fal
     from sync.cli.session import open_puller, report_failures
     from sync.cli.terminal import Terminal
 
-    with open_puller(config, verbose=verbose, as_json=as_json) as (puller, _, _):
+    with open_puller(config, verbose=verbose, as_json=as_json, ahead=True) as (puller, _, _):
         puller.run()
         if as_json:
             errors = failure_rows(puller.failures)

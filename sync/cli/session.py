@@ -41,20 +41,22 @@ def command_session(
 
 @contextmanager
 def open_puller(
-    config: Path, *, verbose: bool, as_json: bool, create: bool = True, offline: bool = False
+    config: Path, *, verbose: bool, as_json: bool, create: bool = True, offline: bool = False, ahead: bool = False
 ) -> Iterator[tuple[Puller, Settings, str]]:
     """Yield the puller of the configured trackers, the settings and the run id. Close the puller at the end.
 
-    Imports nothing of the forecast. ``create`` allows a new database, ``offline`` needs no secrets.
+    Imports nothing of the forecast. ``create`` allows a new database, ``offline`` needs no secrets. ``ahead``: the
+    caller pulls, so that the trackers may be asked before a new database is made.
     """
     with command_session(verbose=verbose, as_json=as_json) as (run_id, display):
         settings = load_settings(config)
         from sync.cli import wiring
 
-        with (
-            wiring.tracing_spans(settings),
-            wiring.build_puller(settings, os.environ, create=create, progress=display, offline=offline) as puller,
-        ):
+        ahead = ahead and not settings.traces.endpoint  # a span that starts before that of its run would have no parent
+        puller = wiring.build_puller(
+            settings, os.environ, create=create, progress=display, offline=offline, ahead=ahead
+        )
+        with wiring.tracing_spans(settings), puller:
             yield puller, settings, run_id
 
 
@@ -66,7 +68,7 @@ def open_engine(
 
     ``ahead`` starts reading the trackers while the engine's modules are imported.
     """
-    session = open_puller(config, verbose=verbose, as_json=as_json, create=create, offline=offline)
+    session = open_puller(config, verbose=verbose, as_json=as_json, create=create, offline=offline, ahead=ahead)
     with session as (puller, settings, run_id):
         if ahead and not settings.traces.endpoint:  # a span that starts before the span of its run would have no parent
             puller.start_early()

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from config import validators
@@ -20,12 +21,14 @@ from config.settings import Settings
 from config.tables import ConnectionSettings, Joint, Milestone
 from sync.cli.options import missing_extra
 from sync.model.counting import Counting
+from sync.pull.early_pages import EarlyPages
 from sync.pull.progress import Progress
-from sync.pull.pull import Puller
-from sync.store.store import Store
 from sync.telemetry.traces import otlp, tracing
 from sync.tracker.connection import Connection, MilestoneOverrides
 from sync.tracker.protocol import Connector, Setup
+
+if TYPE_CHECKING:
+    from sync.pull.pull import Puller
 
 __all__ = [
     "build_connections",
@@ -183,19 +186,34 @@ def build_puller(
     create: bool,
     progress: Progress,
     offline: bool = False,
+    ahead: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Puller:
     """Build the puller from the configured trackers into the configured store.
 
-    ``create`` allows a new database, ``offline`` needs no secrets. Raises `ConfigurationError` and `StoreError`.
+    ``create`` allows a new database, ``offline`` needs no secrets. ``ahead`` begins to read the trackers before a new
+    database is made. Raises `ConfigurationError` and `StoreError`.
     """
     url = database_url(settings, environ)
-    return Puller(
-        connections=build_connections(settings, environ, sleep, offline=offline),
-        store=Store.open(url, create=create, clock=clock),
-        clock=clock,
-        progress=progress,
-    )
+    connections = build_connections(settings, environ, sleep, offline=offline)
+    is_early = ahead and create and is_new_file(url)
+    early = {own.name: EarlyPages(own.connector, own.projects) for own in connections if is_early}
+    try:
+        from sync.pull.pull import Puller  # late: SQLAlchemy is imported while the trackers answer
+        from sync.store.store import Store
+
+        store = Store.open(url, create=create, clock=clock)
+        return Puller(connections=connections, store=store, clock=clock, progress=progress, early_pages=early)
+    except BaseException:
+        for pages in early.values():
+            pages.cancel()
+        raise
+
+
+def is_new_file(url: str) -> bool:
+    """Return whether a database URL seems to name a SQLite file that does not exist. Imports no SQLAlchemy."""
+    scheme, _, path = url.partition(":///")
+    return scheme == "sqlite" and bool(path) and not Path(path).exists()
 
 
 def database_url(settings: Settings, environ: Mapping[str, str]) -> str:

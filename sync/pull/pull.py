@@ -17,6 +17,7 @@ from typing import Self
 import structlog
 
 from sync.model.tracker_data import UnreadRow, matches_pattern
+from sync.pull.early_pages import EarlyPages
 from sync.pull.identify import identify, recall_identities
 from sync.pull.page_batches import joined_pages
 from sync.pull.parallel import side_by_side
@@ -60,7 +61,10 @@ def selected_connections(connections: Sequence[Connection], share: RoundShare | 
 
 @dataclass
 class Puller:
-    """Pull the trackers of connections into one store. Used in ``with``, it closes the connectors and the store."""
+    """Pull the trackers of connections into one store. Used in ``with``, it closes the connectors and the store.
+
+    ``early_pages`` are pages of connections, by name, that are read already because the database is new.
+    """
 
     connections: Sequence[Connection]
     store: Store
@@ -72,6 +76,7 @@ class Puller:
     has_read_project: bool = False
     """At least one project was read to the end."""
     share: RoundShare | None = None
+    early_pages: dict[str, EarlyPages] = field(default_factory=dict)
     _early_pull: Future[None] | None = None
 
     def __post_init__(self) -> None:
@@ -89,6 +94,8 @@ class Puller:
         """Wait for an early pull, then close the connectors and the store."""
         if self._early_pull is not None:
             self._early_pull.exception()  # waits: it writes to the store
+        for pages in self.early_pages.values():
+            pages.close()
         for connection in self.connections:
             connection.connector.close()
         self.store.close()
@@ -141,12 +148,20 @@ class Puller:
         self.progress("pull", connection.name)
         projects = connection.projects if self.share is None or self.share.projects is None else self.share.projects
         state = _PullState()
+        early = self.early_pages.pop(connection.name, None)
         try:
+            if early is not None:
+                early.wait()  # both ask the tracker what it is
             identify(connection, self.store, now, sources)
             origin = connection.source
             state.keys |= {project.id: project.key for project in self.store.projects(origin)}
             cursors = self.store.cursors(origin)
-            self._save_pages(connection, connection.connector.pull(projects, cursors), state, now)
+            pages: Iterable[Page]
+            if early is not None and early.projects == projects and not cursors:
+                pages = early
+            else:
+                pages = connection.connector.pull(projects, cursors)
+            self._save_pages(connection, pages, state, now)
             is_complete = not state.failed and self.share is None
             self.store.watch(connection.name, origin, state.seen, only=is_complete)
             self._note_patterns(connection, projects, state, now)
@@ -164,6 +179,9 @@ class Puller:
             self.store.watch(connection.name, origin, state.seen, only=False)
             failed = {*projects, *self._watched_keys(connection, state)} - self._read_by_others(connection)
             self.store.note_pulls(origin, failed, now, failure_words(connection.name, error))
+        finally:
+            if early is not None:
+                early.close()
 
     def _save_pages(self, connection: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
         """Store the pages of a connection, with the outcome of each project."""
