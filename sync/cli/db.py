@@ -37,6 +37,10 @@ db = typer.Typer(help="Maintain the database.", no_args_is_help=True)
 
 InTracker = Annotated[str, typer.Option("--connection", help="Only in the tracker of this connection.", metavar="NAME")]
 
+Context = Annotated[
+    str, typer.Option("--context", help="The place that the file belongs to, such as one workflow.", metavar="TEXT")
+]
+
 
 @db.command()
 def upgrade(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
@@ -171,6 +175,68 @@ def vacuum(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = F
             f"{before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB now.",
             highlight=False,
         )
+
+
+@db.command()
+def seal(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    context: Context = "",
+    config: Config = DEFAULT,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Encrypt and sign a copy of a SQLite database with the key in MILESYNC_STATE_KEY, as state between jobs."""
+    from sync.cli.terminal import Terminal
+    from sync.store import maintenance
+    from sync.store.sealed import seal as seal_database
+
+    url = _url(config, verbose=verbose)
+    _sqlite_file(url)
+    with maintenance.open_as_it_is(url) as engine, named_file(file):
+        size = seal_database(engine, file, _state_key(), context)
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        Terminal().print(f"Database sealed in {file}.", soft_wrap=True)
+
+
+@db.command()
+def unseal(
+    file: Annotated[Path, typer.Argument(help="A file that `db seal` wrote.")],
+    context: Context = "",
+    config: Config = DEFAULT,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the SQLite database in a sealed file to its place, where none may be. Refuses a file that was changed."""
+    from sync.cli.terminal import Terminal
+    from sync.store.sealed import unseal as unseal_database
+
+    database = _sqlite_file(_url(config, verbose=verbose))
+    if database.exists():
+        raise typer.BadParameter(f"{database} exists already")
+    with named_file(file):
+        size = unseal_database(file, database, _state_key(), context)
+    if as_json:
+        print_json({"database": str(database), "bytes": size})
+    else:
+        Terminal().print(f"Database written to {database}.", soft_wrap=True)
+
+
+def _state_key() -> bytes:
+    from sync.store.sealed import parse_key
+
+    return parse_key(os.environ.get("MILESYNC_STATE_KEY", ""))
+
+
+def _sqlite_file(url: str) -> Path:
+    """Return the file of a SQLite database. Raises `typer.BadParameter` for another one."""
+    from sqlalchemy import make_url
+
+    where = make_url(url)
+    if where.get_backend_name() != "sqlite" or where.database in (None, "", ":memory:"):
+        raise typer.BadParameter("only a SQLite file can be sealed; PostgreSQL keeps its state itself")
+    return Path(str(where.database))
 
 
 def _numbers(counts: maintenance.PruneCounts | store_export.ErasureCounts) -> dict[str, int]:

@@ -46,8 +46,12 @@ if TYPE_CHECKING:
     from sync.engine.engine import Engine
 
 __all__ = [
+    "NO_MILESTONE",
+    "STATUS_COLUMNS",
     "STATUS_STYLE",
+    "STATUS_VERSION",
     "error_rows",
+    "hidden_words",
     "history_sentence",
     "last_read_lines",
     "milestone_rows",
@@ -64,7 +68,10 @@ __all__ = [
     "score_lines",
     "score_rows",
     "status_cell",
+    "status_cells",
+    "status_document",
     "summary_line",
+    "visible_milestones",
     "written_rows",
 ]
 
@@ -100,6 +107,17 @@ def reason_sentences(milestone: AssessedMilestone) -> list[str]:
     if health.unknown is not None and health.unknown is not UnknownCause.NO_DUE_DATE:
         return [no_verdict_sentence(facts)]
     return [reason_sentence(reason, counted_in(health)) for reason in health.reasons]
+
+
+STATUS_VERSION = 1
+"""Version of the format of `status_document`; its schema is ``docs/reference/status.schema.json``."""
+
+
+def status_document(
+    assessed: Iterable[AssessedMilestone], joints: Iterable[AssessedJointMilestone] = ()
+) -> dict[str, Any]:
+    """The version of the format, and the milestones: the document ``status.json`` of a report."""
+    return {"version": STATUS_VERSION, "milestones": milestone_rows(assessed, joints)}
 
 
 def milestone_rows(
@@ -194,17 +212,29 @@ def milestone_table(
     lint: bool = False,
 ) -> RenderableType:
     """Table of the running milestones, or of all with ``every``. Joint milestones are last. ``lint`` adds findings."""
-    visible: list[AssessedMilestone | AssessedJointMilestone] = [
-        milestone for milestone in assessed if every or milestone.is_current
-    ]
-    visible = sorted(visible, key=lambda milestone: (facts_of(milestone).rank, milestone.written)) + list(joints)
+    visible = visible_milestones(assessed, joints, every=every)
     rows = [_table_row(milestone, lint=lint) for milestone in visible]
     hidden = len(assessed) + len(joints) - len(visible)
-    note = [Text(f"{phrases.plural(hidden, 'finished milestone')} not shown", style="bright_black")] if hidden else []
-    return Group(FittedTable(_COLUMNS, "milestone", rows) if rows else "No milestone runs here.", *note)
+    note = [Text(hidden_words(hidden), style="bright_black")] if hidden else []
+    return Group(FittedTable(STATUS_COLUMNS, "milestone", rows) if rows else NO_MILESTONE, *note)
 
 
-_COLUMNS = (
+def visible_milestones(
+    assessed: Sequence[AssessedMilestone], joints: Sequence[AssessedJointMilestone], *, every: bool
+) -> list[AssessedMilestone | AssessedJointMilestone]:
+    """Return the running milestones, or all with ``every``, the worst first, then the joint milestones."""
+    visible = [milestone for milestone in assessed if every or milestone.is_current]
+    return [*sorted(visible, key=lambda milestone: (facts_of(milestone).rank, milestone.written)), *joints]
+
+
+def hidden_words(count: int) -> str:
+    """Return the words for the finished milestones that a table leaves out."""
+    return f"{phrases.plural(count, 'finished milestone')} not shown"
+
+
+NO_MILESTONE = "No milestone runs here."
+
+STATUS_COLUMNS = (
     TableColumn("status"),
     TableColumn("in time", is_figure=True),
     TableColumn("due"),
@@ -214,17 +244,22 @@ _COLUMNS = (
 
 
 def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> TableRow:
-    health, written = milestone.health, clean(milestone.written, len(milestone.written))
+    written = clean(milestone.written, len(milestone.written))
     title = "" if isinstance(milestone, AssessedJointMilestone) else clean(milestone.milestone.title)
-    cells = (
+    style = STATUS_STYLE[milestone.health.status]
+    notes = _notes(milestone, lint=lint)
+    return TableRow(status_cells(milestone), written, "" if title in written else title, style, notes)
+
+
+def status_cells(milestone: AssessedMilestone | AssessedJointMilestone) -> tuple[str, ...]:
+    """Return the figures of a milestone under `STATUS_COLUMNS`, in our own words."""
+    health = milestone.health
+    return (
         status_cell(health.status),
         "" if health.probability is None else phrases.percent(health.probability),
         "" if health.due is None else phrases.day(health.due),
         phrases.date_or_end(health.dates.p85, health.dates.horizon),
         f"{health.counts.on_page.done}/{health.counts.on_page.total}",
-    )
-    return TableRow(
-        cells, written, "" if title in written else title, STATUS_STYLE[health.status], _notes(milestone, lint=lint)
     )
 
 

@@ -61,7 +61,7 @@ def write_report(
         engine.store, engine.connections, at or engine.clock(), engine.rules, audience, replay=at is not None
     )
     data = msgspec.json.format(
-        msgspec.json.encode({"milestones": output.milestone_rows(contents.assessed, contents.joints)}), indent=2
+        msgspec.json.encode(output.status_document(contents.assessed, contents.joints)), indent=2
     ).decode()
     with named_file(out):
         site = build(contents, out, f"{escaped_json(secrets.redact(data))}\n".encode())

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import RenderableType
 
+    from config.settings import Settings
+    from sync.assess.milestone import AssessedMilestone
+    from sync.assess.portfolio import AssessedJointMilestone
+    from sync.engine.engine import Engine
+    from sync.engine.metrics import ReadState
     from sync.model.portfolio_finding import PortfolioFinding
 
 __all__ = ["status"]
@@ -21,50 +29,126 @@ MAX_FINDINGS = 10
 
 Every = Annotated[bool, typer.Option("--all", help="Show finished milestones too.")]
 Calibration = Annotated[bool, typer.Option("--calibration", help="Show how good past forecasts were.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="One table in Markdown, as for the summary of a job.")]
+For = Annotated[
+    str,
+    typer.Option(
+        "--audience",
+        help="Only what this audience may see: public, one of the configuration, or a project (gh:acme/app).",
+        metavar="NAME",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class StatusContents:
+    """Contents of one status. ``obstacles``: causes that only a person can clear, as rows of the JSON document."""
+
+    milestones: Sequence[AssessedMilestone]
+    joints: Sequence[AssessedJointMilestone]
+    findings: Sequence[PortfolioFinding]
+    sources: Sequence[ReadState] = ()
+    obstacles: Sequence[Mapping[str, str]] = ()
 
 
 def status(
     config: Config = DEFAULT,
+    audience: For = "",
     as_of: AsOf = "",
     every: Every = False,
     calibration: Calibration = False,
+    markdown: Markdown = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Show the milestones from the database, without asking a tracker."""
     from sync.cli.session import open_engine
 
-    with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, _):
-        from sync.assess.portfolio_findings import find_in_portfolio
-        from sync.cli import output
-        from sync.cli.terminal import Terminal
-        from sync.engine.metrics import read_states
-        from sync.report.portfolio_findings import portfolio_finding_rows
-
+    if calibration and (audience or markdown):
+        raise typer.BadParameter("--calibration is for the operator, as a table or as JSON; leave out the other option")
+    if markdown and as_json:
+        raise typer.BadParameter("choose --json or --markdown")
+    with open_engine(config, verbose=verbose, as_json=as_json, create=False, offline=True) as (engine, settings):
         at = parse_as_of(as_of)
         if calibration:
-            scores = engine.snapshot(at).scores
-            if as_json:
-                print_json({"streams": output.score_rows(scores)})
-            else:
-                Terminal().print(output.score_lines(scores))
+            _show_calibration(engine, at, as_json=as_json)
             return
-        assessed = engine.assess(at, keep=False, has_levers=False)
-        states = read_states(engine)
-        obstacles = output.obstacle_rows(engine.store.obstacles(), assessed)
-        assert engine.portfolio is not None
-        findings = find_in_portfolio(engine.store, engine.portfolio, replay=at is not None)
+        contents = _contents_for(audience, engine, settings, at) if audience else _contents(engine, at)
         if as_json:
-            rows = output.milestone_rows(assessed, engine.joints)
-            rendered = portfolio_finding_rows(findings)
-            print_json({"milestones": rows, "findings": rendered, "sources": states, "obstacles": obstacles})
+            print_json(_document(contents))
+        elif markdown:
+            from sync.cli.markdown_table import markdown_table
+            from sync.cli.terminal import Terminal
+
+            Terminal().print(markdown_table(contents.milestones, contents.joints, every=every), soft_wrap=True)
         else:
-            terminal = Terminal()
-            terminal.print(output.milestone_table(assessed, engine.joints, every=every, lint=True))
-            for line in finding_lines(findings):
-                terminal.print(line)
-            for line in (*output.last_read_lines(states, engine.clock()), *output.obstacle_lines(obstacles)):
-                terminal.print(line)
+            _show(contents, engine, every=every)
+
+
+def _show_calibration(engine: Engine, at: datetime | None, *, as_json: bool) -> None:
+    from sync.cli import output
+    from sync.cli.terminal import Terminal
+
+    scores = engine.snapshot(at).scores
+    if as_json:
+        print_json({"streams": output.score_rows(scores)})
+    else:
+        Terminal().print(output.score_lines(scores))
+
+
+def _contents(engine: Engine, at: datetime | None) -> StatusContents:
+    """Read everything, for the operator."""
+    from sync.assess.portfolio_findings import find_in_portfolio
+    from sync.cli import output
+    from sync.engine.metrics import read_states
+
+    assessed = engine.assess(at, keep=False, has_levers=False)
+    assert engine.portfolio is not None
+    return StatusContents(
+        assessed,
+        engine.joints,
+        find_in_portfolio(engine.store, engine.portfolio, replay=at is not None),
+        read_states(engine),
+        output.obstacle_rows(engine.store.obstacles(), assessed),
+    )
+
+
+def _contents_for(name: str, engine: Engine, settings: Settings, at: datetime | None) -> StatusContents:
+    """Read what a named audience may see. The state of the connections and obstacles are for the operator alone."""
+    from sync.assess.portfolio_findings import find_in_portfolio
+    from sync.assess.relations import build_portfolio
+    from sync.assess.shown import shown_to
+    from sync.cli.audiences import find_audience
+
+    audience = find_audience(name, settings, engine)
+    portfolio = build_portfolio(engine.snapshot(at, audience).limit_levers(()))
+    findings = find_in_portfolio(engine.store, portfolio, audience, replay=at is not None)
+    return StatusContents(*shown_to(audience, portfolio), findings)
+
+
+def _document(contents: StatusContents) -> dict[str, Any]:
+    from sync.cli import output
+    from sync.report.portfolio_findings import portfolio_finding_rows
+
+    return {
+        **output.status_document(contents.milestones, contents.joints),
+        "findings": portfolio_finding_rows(contents.findings),
+        "sources": contents.sources,
+        "obstacles": contents.obstacles,
+    }
+
+
+def _show(contents: StatusContents, engine: Engine, *, every: bool) -> None:
+    from sync.cli import output
+    from sync.cli.terminal import Terminal
+
+    terminal = Terminal()
+    terminal.print(output.milestone_table(contents.milestones, contents.joints, every=every, lint=True))
+    for line in finding_lines(contents.findings):
+        terminal.print(line)
+    last_lines = output.last_read_lines(contents.sources, engine.clock())
+    for line in (*last_lines, *output.obstacle_lines(contents.obstacles)):
+        terminal.print(line)
 
 
 def finding_lines(findings: Sequence[PortfolioFinding]) -> Iterator[RenderableType]:

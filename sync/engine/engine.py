@@ -19,6 +19,7 @@ from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.engine.instance import refusal_of
 from sync.engine.result import Result
+from sync.model.audience import OPERATOR, Audience
 from sync.model.policy import Limits
 from sync.plan.desired import Plan
 from sync.pull.parallel import side_by_side
@@ -190,9 +191,10 @@ class Engine:
 
     # --- assess ----------------------------------------------------------------------------------------------------
 
-    def snapshot(self, at: datetime | None = None) -> Snapshot:
-        """Return the store's rows for an assessment now, or for a replay of the time ``at`` (UTC)."""
-        return Snapshot(self.store, self.connections, at or self.clock(), self.rules, replay=at is not None)
+    def snapshot(self, at: datetime | None = None, audience: Audience = OPERATOR) -> Snapshot:
+        """Return the rows that an audience may read, for an assessment now or for a replay of the time ``at`` (UTC)."""
+        now, replay = at or self.clock(), at is not None
+        return Snapshot(self.store, self.connections, now, self.rules, replay=replay, audience=audience)
 
     @span("assess")
     def assess(

@@ -34,7 +34,7 @@ from sync.markup.document import (
     join_words,
 )
 
-__all__ = ["markdown"]
+__all__ = ["code_span", "markdown"]
 
 _GITHUB_ITEM = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+/(?:issues|pull)/\d+)", re.ASCII)
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[\w.-]*\w)?", re.ASCII)
@@ -123,25 +123,25 @@ def _line(line: Line, links: bool) -> str:
 def _inline(part: Inline, links: bool) -> str:
     match part:
         case str():
-            return part if is_ours(part) else _code(part)
+            return part if is_ours(part) else code_span(part)
         case Strong(text):
-            return f"**{text.strip()}**" if is_ours(text) else _code(text)
+            return f"**{text.strip()}**" if is_ours(text) else code_span(text)
         case Foreign(text, limit):
-            return _code(text, limit)
+            return code_span(text, limit)
         case Link(text, url):
-            words = text if is_ours(text) else _code(text)
+            words = text if is_ours(text) else code_span(text)
             return f"[{words}]({url})"
         case Sign(status):
             return SIGNS[status]
         case Mention(_, login, name):
-            return f"@{login}" if _LOGIN.fullmatch(login) else _code(name)
+            return f"@{login}" if _LOGIN.fullmatch(login) else code_span(name)
         case Item(key, title, url):
             found = _GITHUB_ITEM.fullmatch(url) if links else None
-            shown = f"[{_code(key)}](https://redirect.github.com/{found[1]})" if found else _code(key)
-            return f"{shown} {_code(title)}" if title else shown
+            shown = f"[{code_span(key)}](https://redirect.github.com/{found[1]})" if found else code_span(key)
+            return f"{shown} {code_span(title)}" if title else shown
 
 
-def _code(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
+def code_span(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
     """Return a code span that its text cannot end: the fence is longer than any run of backticks in the text."""
     shown = clean(text, limit)
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
@@ -16,6 +16,7 @@ from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.portfolio_findings import find_in_portfolio
 from sync.assess.relations import build_portfolio
+from sync.assess.shown import shown_to
 from sync.assess.snapshot import Snapshot
 from sync.forecast.track_record import LEAST_DATES, has_track_record
 from sync.model.audience import OPERATOR, Audience
@@ -121,12 +122,7 @@ def gather(
     """Gather the report as an audience may read it, at a time (UTC). Reads the store and asks no tracker."""
     reading = Snapshot(store, connections, at, book, replay=replay, audience=audience)
     portfolio = build_portfolio(reading)
-    joints = _readable_joints(portfolio.joints, audience)
-    assessed = [
-        _without_hidden_joints(milestone, joints)
-        for milestone in portfolio.milestones
-        if audience.is_shown(milestone.written, *milestone.other_ids)
-    ]
+    assessed, joints = shown_to(audience, portfolio)
     rows = [
         milestone_row(milestone, at, paged=has_page(milestone.is_running, milestone.milestone.closed_at, at))
         for milestone in assessed
@@ -204,17 +200,6 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _readable_joints(joints: Sequence[AssessedJointMilestone], audience: Audience) -> list[AssessedJointMilestone]:
-    """Return the joint milestones that the report shows: an audience must be allowed to read every member."""
-    return [joint for joint in joints if audience.is_shown(joint.written) and not (audience.name and joint.missing)]
-
-
-def _without_hidden_joints(milestone: AssessedMilestone, joints: Sequence[AssessedJointMilestone]) -> AssessedMilestone:
-    """Return the milestone with the joint milestones that the report shows: its text names no other."""
-    names = {joint.joint.name for joint in joints}
-    return replace(milestone, commitments=tuple(entry for entry in milestone.commitments if entry.name in names))
 
 
 def _stale_projects(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from connectors.sandbox.world import World
 from sync.store import tables as schema
-from tests.e2e.in_process import milesync
+from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import served
 
 
@@ -108,3 +111,63 @@ def test_vacuum_reports_what_it_deleted(config: Path) -> None:
     assert (done.code, done.document["runs"], done.document["assessments"]) == (0, 500, 0)
     assert done.document["bytes"] < done.document["bytes_before"]
     assert "0 runs" in milesync("db", "vacuum", "--config", str(config)).out
+
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+OTHER_KEY = base64.b64encode(bytes(32)).decode()
+
+
+def sealed(config: Path, *words: str, key: str = KEY) -> Done:
+    return milesync("db", *words, "--config", str(config), env={"MILESYNC_STATE_KEY": key})
+
+
+def test_a_sealed_database_comes_back_with_its_last_changes_and_shows_nothing(config: Path, tmp_path: Path) -> None:
+    """The last change is still in SQLite's second file."""
+    database, file = config.with_name("milesync.db"), tmp_path / "state.sealed"
+    with closing(sqlite3.connect(database)) as raw:
+        raw.execute("PRAGMA wal_autocheckpoint=0")
+        raw.execute("UPDATE project SET name = 'Renamed'")
+        raw.commit()
+        assert sealed(config, "seal", str(file), "--context", "here").code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not re.search(rb"SQLite|Renamed|acme", file.read_bytes())
+    for path in tmp_path.glob("milesync.db*"):
+        path.unlink()
+    done = sealed(config, "unseal", str(file), "--context", "here", "--json")
+    assert done.code == 0, done.err
+    assert done.document == {"database": str(database), "bytes": database.stat().st_size}
+    assert milesync("db", "check", "--config", str(config)).code == 0
+    with closing(sqlite3.connect(database)) as raw:
+        assert raw.execute("SELECT DISTINCT name FROM project").fetchall() == [("Renamed",)]
+
+
+def test_only_the_same_key_and_context_open_an_unchanged_file(config: Path, tmp_path: Path) -> None:
+    database, file = config.with_name("milesync.db"), tmp_path / "state.sealed"
+    assert sealed(config, "seal", str(file), "--context", "here").code == 0
+    assert "exists already" in sealed(config, "unseal", str(file), "--context", "here").err
+    database.unlink()
+    whole = file.read_bytes()
+    places = (0, 20, 30, 5_000, len(whole) - 1)
+    bent = [bytes([*whole[:place], whole[place] ^ 1, *whole[place + 1 :]]) for place in places]
+    attempts = [("here", OTHER_KEY, whole), ("there", KEY, whole), ("", KEY, whole)]
+    attempts += [("here", KEY, body) for body in (*bent, whole[:-1], whole[:30], b"")]
+    for context, key, body in attempts:
+        file.write_bytes(body)
+        done = sealed(config, "unseal", str(file), "--context", context, key=key)
+        assert done.code == 1
+        assert "was not sealed with this key and context" in done.err
+        assert not database.exists()
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 44, base64.b64encode(bytes(31)).decode()])
+def test_a_bad_key_says_how_to_make_a_good_one(config: Path, tmp_path: Path, key: str) -> None:
+    done = sealed(config, "seal", str(tmp_path / "state.sealed"), key=key)
+    assert done.code == 1
+    assert "openssl rand -base64 32" in done.err
+    assert not (tmp_path / "state.sealed").exists()
+
+
+def test_only_a_sqlite_file_is_sealed(config: Path, tmp_path: Path) -> None:
+    env = {"MILESYNC_STATE_KEY": KEY, "MILESYNC_DATABASE": "postgresql://user@127.0.0.1/milesync"}
+    done = milesync("db", "seal", str(tmp_path / "state.sealed"), "--config", str(config), env=env)
+    assert (done.code, "only a SQLite file" in done.err) == (1, True)

@@ -1,0 +1,242 @@
+"""The GitHub Action, step by step with bash against the sandbox: state, summary, pages, log and exit codes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.sandbox.world import World
+from tests.action_runner import ActionResult, run_action, stub_programs
+from tests.e2e.small_world import ours, served, small_world
+from tests.e2e.subprocesses import ENVIRONMENT
+
+ROOT = Path(__file__).parents[2]
+ACTION = ROOT / "action.yml"
+KEY = base64.b64encode(bytes(range(32))).decode()
+HERE = "acme/plan/.github/workflows/milesync.yml@refs/heads/main"
+GH = f"""#!{sys.executable}
+import os, re, subprocess, sys
+from pathlib import Path
+words = sys.argv[1:]
+(path,) = [word for word in words if word.startswith("repos/acme/plan")]
+file = Path(os.environ["GITHUB_API"]) / re.sub(r"[/?=]", "-", path)
+if not file.exists():
+    sys.exit(1)
+answer = file.read_bytes()
+if "--jq" in words:
+    answer = subprocess.run(["jq", "-r", words[words.index("--jq") + 1]], input=answer, stdout=-1, check=True).stdout
+sys.stdout.buffer.write(answer)
+"""
+"""GitHub's program: an answer is the file that is named as the path of its request."""
+
+pytestmark = pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed: apt-get install jq")
+
+
+def workflow_run(number: int, event: str = "schedule", branch: str = "main", repository: str = "acme/plan") -> Any:
+    return {"id": number, "event": event, "head_branch": branch, "head_repository": {"full_name": repository}}
+
+
+@dataclass
+class Repository:
+    """A repository with a workflow that uses the action, the runs before, and what they uploaded."""
+
+    folder: Path
+    world: World
+    path: str
+    visibility: str = "private"
+    runs: list[Any] = field(default_factory=list)
+    jobs: int = 0
+
+    @property
+    def comments(self) -> list[str]:
+        return [*ours(self.world.github), *ours(self.world.gitlab)]
+
+    def run(self, env: dict[str, str] | None = None, **inputs: str) -> ActionResult:
+        """Run the action in a new job; its upload becomes an artifact of a run that is over."""
+        self.jobs += 1
+        api, temp = self.folder / "api", self.folder / f"job-{self.jobs}"
+        temp.mkdir()
+        (api / "repos-acme-plan").write_text(json.dumps({"visibility": self.visibility}))
+        (api / "repos-acme-plan-actions-workflows-milesync.yml-runs").write_text(
+            json.dumps({"workflow_runs": self.runs})
+        )
+        environ = {
+            **{name: value for name, value in ENVIRONMENT.items() if name != "GITHUB_TOKEN"},
+            "PATH": self.path,
+            "PYTHONPATH": str(ROOT),
+            "GITHUB_API": str(api),
+            "GITHUB_REPOSITORY": "acme/plan",
+            "GITHUB_REF_NAME": "main",
+            "GITHUB_WORKFLOW_REF": HERE,
+            "GITHUB_TOKEN_OF_THE_JOB": "sandbox",
+            **(env or {}),
+        }
+        words = {name.replace("_", "-"): value for name, value in inputs.items()}
+        result = run_action(ACTION, self.folder / "checkout", temp, words, environ)
+        if "milesync-state" in result.uploads:
+            self.upload(workflow_run(self.jobs), {"milesync.sealed": result.uploads["milesync-state"].read_bytes()})
+        return result
+
+    def upload(self, run: Any, members: dict[str, bytes]) -> None:
+        """Add a run that is over, with an artifact."""
+        self.runs.insert(0, run)
+        start = self.folder / "api" / "repos-acme-plan-actions"
+        listed = {"artifacts": [{"id": run["id"] + 100, "expired": False}]}
+        Path(f"{start}-runs-{run['id']}-artifacts-name-milesync-state").write_text(json.dumps(listed))
+        with zipfile.ZipFile(f"{start}-artifacts-{run['id'] + 100}-zip", "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+
+    def document(self) -> Any:
+        """Return the document of the last run."""
+        return json.loads((self.folder / f"job-{self.jobs}" / "milesync-run.json").read_text(encoding="utf-8"))
+
+    def stored_runs(self) -> int:
+        """Return how many runs the database of the last job knows."""
+        path = self.folder / f"job-{self.jobs}" / "milesync.db"
+        with closing(sqlite3.connect(path)) as database:
+            return int(database.execute("SELECT count(*) FROM run").fetchone()[0])
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    world = small_world()
+    next(iter(world.gitlab.projects.values())).private = True
+    for name in ("checkout", "api"):
+        (tmp_path / name).mkdir()
+    with served(tmp_path / "checkout", world):
+        yield Repository(tmp_path, world, stub_programs(tmp_path / "bin", gh=GH))
+
+
+def test_each_run_takes_the_state_of_the_last_one_and_others_cannot_read_it(repository: Repository) -> None:
+    first = repository.run(state_key=KEY)
+    assert (first.code, first.outputs["exit-code"]) == (0, "0"), first.log
+    assert "No state of an earlier run" in first.log
+    comments = repository.comments
+    assert len(comments) == 2
+    assert first.summary.count("\n| ▲ at risk") + first.summary.count("\n| ") >= 3
+    assert "acme/api" in first.summary
+    sealed = first.uploads["milesync-state"].read_bytes()
+    assert not re.search(rb"SQLite|acme|Task", sealed)
+    second = repository.run(state_key=KEY)
+    assert second.code == 0, second.log
+    assert repository.document()["writes"]["applied"] == 0
+    assert repository.stored_runs() == 2
+    assert repository.comments == comments
+
+
+PLANTED: dict[str, dict[str, bytes]] = {
+    "not sealed": {"milesync.sealed": b"x" * 5_000},
+    "a folder": {"milesync.sealed/x": b""},
+    "another file": {"other": b"", "../../checkout/milesync.toml": b"planted"},
+}
+
+
+@pytest.mark.parametrize("members", PLANTED.values(), ids=PLANTED.keys())
+def test_a_planted_state_is_a_first_run_and_changes_no_file(repository: Repository, members: dict[str, bytes]) -> None:
+    config = (repository.folder / "checkout" / "milesync.toml").read_bytes()
+    repository.upload(workflow_run(500), members)
+    done = repository.run(state_key=KEY)
+    assert done.code == 0, done.log
+    assert "::warning::The state of the last run is not used" in done.log
+    assert repository.stored_runs() == 1
+    assert (repository.folder / "checkout" / "milesync.toml").read_bytes() == config
+    assert not (repository.folder / "checkout" / "milesync.db").exists()
+
+
+def test_a_lost_or_changed_state_makes_no_second_comment(repository: Repository) -> None:
+    assert repository.run(state_key=KEY).code == 0
+    comments, sealed = repository.comments, (repository.folder / "job-1" / "milesync-state" / "milesync.sealed")
+    bent = bytearray(sealed.read_bytes())
+    bent[len(bent) // 2] ^= 1
+    for change in ({"milesync.sealed": bytes(bent)}, None):
+        repository.runs.clear()
+        if change:
+            repository.upload(workflow_run(500), change)
+        done = repository.run(state_key=KEY)
+        assert done.code == 0, done.log
+        assert repository.document()["writes"]["applied"] == 0
+        assert repository.stored_runs() == 1
+        assert repository.comments == comments
+
+
+def test_no_state_comes_from_other_repositories_branches_and_pull_requests(repository: Repository) -> None:
+    others = (
+        ("pull_request", "main", "acme/plan"),
+        ("pull_request_target", "main", "acme/plan"),
+        ("schedule", "other", "acme/plan"),
+        ("schedule", "main", "stranger/plan"),
+    )
+    for number, (event, branch, home) in enumerate(others):
+        repository.upload(workflow_run(600 + number, event, branch, home), {"milesync.sealed": b"planted"})
+    done = repository.run(state_key=KEY)
+    assert done.code == 0, done.log
+    assert "No state of an earlier run" in done.log
+
+
+def test_without_a_key_nothing_is_kept_and_what_others_may_not_read_is_not_shown(repository: Repository) -> None:
+    repository.visibility = "public"
+    first = repository.run(pages="public=site/all")
+    assert first.code == 0, first.log
+    assert "No state is kept" in first.log
+    assert first.uploads == {}
+    assert "acme/app" in first.summary
+    site = repository.folder / "checkout" / "site" / "all"
+    shown = first.summary + first.log.replace("acme/plan", "")
+    shown += "".join(path.read_text("utf-8", "replace") for path in site.rglob("*") if path.is_file())
+    assert not re.search(r"acme/api|gl:", shown)
+    assert (site.stat().st_mode & 0o777, (site / "index.html").stat().st_mode & 0o777) == (0o755, 0o644)
+    comments = repository.comments
+    second = repository.run(env={"GITLAB_TOKEN": "wrong"})
+    assert (second.code, second.outputs["exit-code"]) == (0, "3"), second.log
+    assert "::warning::A part of the projects" in second.log
+    assert "The log is hidden" in second.log
+    assert "acme/api" not in second.log
+    assert repository.comments == comments
+
+
+def test_a_run_without_a_configuration_says_so(repository: Repository) -> None:
+    repository.visibility = "public"
+    done = repository.run(config="other.toml")
+    assert (done.code, done.outputs["exit-code"]) == (1, "1")
+    assert "other.toml" in done.log
+    assert "::error::milesync ended with exit code 1" in done.log
+    log = done.log.splitlines()
+    (start,) = [n for n, line in enumerate(log) if line.startswith("::stop-commands::")]
+    assert any("other.toml" in line for line in log[start : log.index(f"::{log[start].split('::')[2]}::")])
+
+
+def test_the_installation_takes_hashes_and_its_own_checkout(repository: Repository) -> None:
+    assert repository.run(config="other.toml").code == 1
+    locked, own = (repository.folder / "job-1" / "milesync" / "pip.txt").read_text(encoding="utf-8").splitlines()
+    assert locked.endswith(f"--require-hashes --requirement {ROOT}/requirements/run.txt")
+    assert own.endswith(f"--no-deps --no-build-isolation {ROOT}")
+
+
+@pytest.mark.parametrize(("code", "ends"), [(0, 0), (1, 1), (3, 0), (4, 4), (130, 130), (143, 143)])
+def test_exit_codes(code: int, ends: int) -> None:
+    *_, last = yaml.safe_load(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", last["run"]],
+        env={"CODE": str(code), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ends
+    assert bool(done.stdout) == (code != 0)
