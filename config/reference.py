@@ -38,7 +38,7 @@ Paths are relative to the configuration's folder.
 | `MILESYNC_POLICY` | no policy in the file exceeds it: `plan` stops all writes |
 | `MILESYNC_POLICY_<CONNECTION>` | the same for one connection, in capital letters, `-` as `_` |
 | `MILESYNC_DATABASE` | replaces `database` |
-| `MILESYNC_STATE_KEY` | the key of `milesync db seal` and `unseal`: 32 bytes in Base64 |
+| `MILESYNC_STATE_KEY` | the key of `db seal` and `db unseal`: 32 bytes in Base64 |
 
 `milesync check` needs no file. It reads `GITHUB_TOKEN` and `GITHUB_API_URL`, `GITLAB_TOKEN` and `GITLAB_URL`,
 `JIRA_URL` with `JIRA_TOKEN`, and for Jira Cloud `JIRA_EMAIL`.
