@@ -9,7 +9,7 @@ from typing import Any, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from config.connector_types import connector_types
+from config.connector_types import installed_type
 from config.errors import lines
 
 __all__ = ["lists_of_options", "option_errors", "options_type"]
@@ -17,10 +17,9 @@ __all__ = ["lists_of_options", "option_errors", "options_type"]
 
 def options_type(kind: object) -> type[Any] | None:
     """The dataclass ``Options`` next to the factory of a type of connector. None: it declares no options."""
-    for point in connector_types().select(name=str(kind)):
-        declared: type[Any] | None = getattr(import_module(point.module), "Options", None)
-        return declared
-    return None
+    point = installed_type(str(kind))
+    declared: type[Any] | None = getattr(import_module(point.module), "Options", None) if point else None
+    return declared
 
 
 def option_errors(table: Mapping[str, Any], file: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
-from config.connector_types import connector_types
+from config.connector_types import connector_types, installed_type
 from config.errors import did_you_mean, key
 from sync.model.item_state import fold_name
 from sync.model.settings import DaysOff, SettingError
@@ -64,8 +64,8 @@ _MILESTONE = {
 
 def connector_type(value: str) -> str:
     """Check that the type of tracker is built in or installed as a plugin."""
-    known = {*_MILESTONE, *(point.name for point in connector_types())}
-    if value not in known:
+    if value not in _MILESTONE and installed_type(value) is None:
+        known = {*_MILESTONE, *(point.name for point in connector_types())}
         raise ValueError(f"should be one of {', '.join(sorted(known))}{did_you_mean(value, known)}")
     return value
 

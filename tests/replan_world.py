@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace as changed
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -115,7 +114,7 @@ class ReplanWorld:
     def join(self, members: Sequence[str], due: date | None) -> None:
         """Make a joint milestone of the running ones of these projects; again: with another due date."""
         joint = JointMilestone(name="GA", members=tuple(map(self.written, members)), due=due)
-        self.rules = changed(self.rules, joints=(joint,))
+        self.rules = replace(self.rules, joints=(joint,))
 
     # --- the beginning ------------------------------------------------------------------------------------------------
 

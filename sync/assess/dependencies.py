@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sync.assess.issue_names import issue_names
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
@@ -20,8 +21,7 @@ OpenItems = Mapping[str, Sequence[str]]
 """The uids of the open items of each milestone, by its uid."""
 
 
-@dataclass(frozen=True)
-class Links:
+class Links(Struct, frozen=True):
     """Links between two milestones (uids): pairs of an open issue of ``before`` and one of ``after`` that it blocks."""
 
     before: str
@@ -50,8 +50,7 @@ class Links:
         )
 
 
-@dataclass(frozen=True)
-class DependencyGraph:
+class DependencyGraph(Struct, frozen=True):
     """Dependencies between milestones (uids), without cycles. ``cycles``: uid -> number of cycles that it was in.
 
     ``links``: (before, after) -> the links between these milestones.

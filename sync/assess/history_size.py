@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from msgspec import Struct
 
 from sync.assess.rows import ConnectionRows
 from sync.history.ledger import Ledger, days
@@ -19,8 +19,7 @@ from sync.history.ledger import Ledger, days
 __all__ = ["FinishedMilestones", "HistorySize"]
 
 
-@dataclass(frozen=True)
-class HistorySize:
+class HistorySize(Struct, frozen=True):
     """Number of finished milestones that a forecast may learn from: of the own stream, and others of the same kind."""
 
     own: int = 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from sync.assess.history_size import HistorySize
 from sync.forecast.parameters import Rules
@@ -28,8 +29,7 @@ from sync.tracker.connection import Connection, MilestoneOverrides
 __all__ = ["AssessedMilestone", "AssessmentRules"]
 
 
-@dataclass(frozen=True)
-class AssessmentRules:
+class AssessmentRules(Struct, frozen=True):
     """Rules for every connection. ``keep_quiet``: publish no transition comment on days without work.
 
     ``joints`` and ``dependencies`` (before, after) name milestones as people write them.
@@ -59,8 +59,7 @@ class AssessmentRules:
         return self.keep_quiet and not self.calendar.is_working_day(day_of(at, zone))
 
 
-@dataclass(frozen=True)
-class AssessedMilestone:
+class AssessedMilestone(Struct, frozen=True):
     """One milestone with its health and everything that its comment shows.
 
     ``other_ids`` are further texts that may mean it (`sync.model.milestone_ids`). ``known_from``: no history of its

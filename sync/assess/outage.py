@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from sync.assess.issue_names import issue_names
 from sync.health.missing_input import Outage, worst_outage
@@ -38,8 +39,7 @@ _UNREAD = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class RemovedMilestone:
+class RemovedMilestone(Struct, frozen=True, eq=False):
     """A milestone of a project that no connection reads any more. ``written``: its id as people write it."""
 
     connection: Connection
@@ -54,8 +54,7 @@ class RemovedMilestone:
         return uid(self.connection.source, "milestone", self.milestone.id)
 
 
-@dataclass(frozen=True)
-class RemovedProjects:
+class RemovedProjects(Struct, frozen=True):
     """Open milestones of removed projects.
 
     ``milestones``: by written id. ``blockers``: by the names of their open issues (`issue_names`).

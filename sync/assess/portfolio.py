@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Struct, field
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.outage import RemovedMilestone
@@ -20,8 +20,7 @@ from sync.model.joint import JointMilestone
 __all__ = ["AssessedJointMilestone", "Portfolio"]
 
 
-@dataclass(frozen=True)
-class AssessedJointMilestone:
+class AssessedJointMilestone(Struct, frozen=True):
     """A joint milestone with its health.
 
     ``missing``: member ids (as written) that match no milestone. ``unforecastable``: members that cannot be forecast.
@@ -84,8 +83,7 @@ class AssessedJointMilestone:
         return bool(self.removed) or any(milestone.health.stale_since is not None for milestone in self.members)
 
 
-@dataclass(frozen=True)
-class Portfolio:
+class Portfolio(Struct, frozen=True):
     """All milestones and joint milestones at one time, with their dependencies.
 
     ``dependencies`` and ``planned_times`` are by uid. ``propagation`` takes every dependency into account; the healths

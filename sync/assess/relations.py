@@ -6,11 +6,11 @@ milestone, and its connection does not share aggregates, the dependency changes 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sync.assess.definition import DefinitionChecks
@@ -192,7 +192,7 @@ class _PortfolioBuilder:
         """Return the health with the reasons and levers of ``advised``, after the reason of its predecessors."""
         waits = [reason for reason in health.reasons if reason.kind is ReasonKind.PREDECESSOR]
         reasons = sorted((*waits, *advised.reasons), key=lambda reason: -abs(reason.effect))
-        health = msgspec.structs.replace(health, reasons=tuple(reasons), levers=advised.levers)
+        health = replace(health, reasons=tuple(reasons), levers=advised.levers)
         return with_steady_reasons(health, self.snapshot.previous.get(health.container))
 
     # --- joint milestones ---------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ class _PortfolioBuilder:
         for k, own in known.items():
             health, written = joints[k].health, [member.written for member in joints[k].members]
             reasons = [] if health.probability is None else joint_reasons(written, own.of_members, plans[k].p_of)
-            health = msgspec.structs.replace(health, reasons=tuple(reasons), levers=levers.get(k, ()))
+            health = replace(health, reasons=tuple(reasons), levers=levers.get(k, ()))
             joints[k] = replace(joints[k], health=health)
         return joints
 
@@ -304,9 +304,9 @@ class _PortfolioBuilder:
             snapshot.changes,
         )
         words = [member.connection.changes.word for member in members if member.health.counts.changes]
-        counts = msgspec.structs.replace(counts, word=joint_word(words))
+        counts = replace(counts, word=joint_word(words))
         previous = snapshot.previous.get(f"joint:{joint.name}")
-        rules = replace(self.rules.parameters, method=snapshot.joint_method(uids))
+        rules = dataclasses.replace(self.rules.parameters, method=snapshot.joint_method(uids))
         return joint_health(
             joint,
             [member.health for member in members],

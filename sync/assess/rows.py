@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sync.assess.membership_cache import ItemRules, load_memberships
 from sync.assess.milestone_counts import milestone_counts
@@ -33,8 +33,7 @@ from sync.tracker.team_words import team_words
 __all__ = ["ConnectionRows", "LazyIssues", "load_rows"]
 
 
-@dataclass(frozen=True)
-class ConnectionRows:
+class ConnectionRows(Struct, frozen=True, dict=True):
     """Rows of one connection as of ``at`` (UTC). A value: `sync.assess.whatif` changes copies of it.
 
     ``projects`` are by native id; ``milestones``, ``issues`` and ``estimated`` (time of the last new estimate) by uid;
@@ -131,7 +130,7 @@ class ConnectionRows:
         clock = plan_clock([note for note in notes if note.seen <= self.at], self.known_plans.get(container.id), zone)
         if clock is None:
             return container
-        return msgspec.structs.replace(container, clock=clock, clock_due=end_of_day(clock.due, zone))
+        return replace(container, clock=clock, clock_due=end_of_day(clock.due, zone))
 
     def _with_counting(self, container: Container) -> Container:
         """Return the container with the work that counts in it, and the rules for the state of its items."""
@@ -139,7 +138,7 @@ class ConnectionRows:
         counting, states = self._countings[project], self._state_rules[project]
         if (counting, states) == (container.counting, container.states):
             return container
-        return msgspec.structs.replace(container, counting=counting, states=states)
+        return replace(container, counting=counting, states=states)
 
     @cached_property
     def _countings(self) -> Mapping[str, Counting]:
@@ -406,7 +405,7 @@ def _with_starts(
     starts = {name: own.start for name, own in words.items()} | {
         name: own.start for name, own in overrides.items() if own.start is not None
     }
-    return {name: msgspec.structs.replace(milestones[name], start=on) for name, on in starts.items() if on is not None}
+    return {name: replace(milestones[name], start=on) for name, on in starts.items() if on is not None}
 
 
 def _loader(
@@ -435,7 +434,7 @@ def _with_whole_keys(issue: Issue, project: str) -> Issue:
     A milestone may hold issues of several projects.
     """
     blockers = tuple(whole_key(key, project) for key in issue.blocked_by)
-    return msgspec.structs.replace(issue, key=whole_key(issue.key, project), blocked_by=blockers)
+    return replace(issue, key=whole_key(issue.key, project), blocked_by=blockers)
 
 
 def _needed_items(rows: ConnectionRows, reported: Collection[str]) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
@@ -13,6 +12,7 @@ from operator import itemgetter
 from typing import Any, Self
 
 import msgspec
+from msgspec import Struct, field
 
 from sync.assess.history_size import FinishedMilestones
 from sync.assess.members import resolve_members
@@ -83,7 +83,7 @@ class Snapshot:
                 for connection in connections
             ]
         if replay:
-            rows = [dataclasses.replace(own, is_present=False) for own in rows]
+            rows = [msgspec.structs.replace(own, is_present=False) for own in rows]
         self.rows = rows
         self.ids = MilestoneIds(own for connection_rows in rows for own in connection_rows.ids.by_uid.values())
         self.rules = rules = _with_ids(rules, self.ids)
@@ -118,7 +118,7 @@ class Snapshot:
         found = [(text, self.ids.find(text)) for text in written]
         self.levers_for = levers_for = frozenset(text if own is None else own.uid for text, own in found)
         self._groups = [
-            dataclasses.replace(group, inputs=msgspec.structs.replace(group.inputs, levers_for=levers_for))
+            msgspec.structs.replace(group, inputs=msgspec.structs.replace(group.inputs, levers_for=levers_for))
             for group in self._groups
         ]
         return self
@@ -281,7 +281,7 @@ def _with_ids(rules: AssessmentRules, ids: MilestoneIds) -> AssessmentRules:
         for joint in rules.joints
     ]
     dependencies = tuple((ids.canonical(before), ids.canonical(after)) for before, after in rules.dependencies)
-    return dataclasses.replace(rules, joints=tuple(joints), dependencies=dependencies)
+    return msgspec.structs.replace(rules, joints=tuple(joints), dependencies=dependencies)
 
 
 class _Histories:
@@ -313,8 +313,7 @@ class _Histories:
         return self._tables[key]
 
 
-@dataclass(frozen=True)
-class _PreviousRuns:
+class _PreviousRuns(Struct, frozen=True):
     """Results of earlier runs: the last health of each container, outages, milestones with a status issue.
 
     ``outages`` and ``read_at`` (times in UTC) are by source and project key, ``forecasts`` and ``last_week`` by
@@ -344,7 +343,7 @@ class _PreviousRuns:
 
     def with_forecasts(self, store: Store, audience: Audience, at: datetime, methods: Methods) -> _PreviousRuns:
         """Add the comparable forecasts of the last weeks."""
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             self,
             forecasts=recent_forecasts(store, audience.name, at, methods),
             last_week=forecasts_of_last_week(store, audience.name, at, methods),
@@ -361,8 +360,7 @@ class _PreviousRuns:
         )
 
 
-@dataclass(frozen=True)
-class _VisibilityGroup:
+class _VisibilityGroup(Struct, frozen=True):
     """The milestones (by uid) of a connection that are public, or those that are not, and the inputs of their health.
 
     The two are assessed apart: the health of a public milestone must not depend on private data. So are milestones of

@@ -7,10 +7,10 @@ one. Nothing is written. Earlier statuses count as always: a later due date alon
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import Portfolio
@@ -30,8 +30,7 @@ class UnknownError(ValueError):
     """The scenario names a milestone or an issue that is not in the store."""
 
 
-@dataclass(frozen=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """Changes of one milestone. ``written`` is its id, or ``joint:<name>``; ``drop`` are its open issues, as written.
 
     ``due``: another due date, None: unchanged.
@@ -48,8 +47,7 @@ class Scenario:
         return self.written.startswith("joint:")
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The health before and after the changes, and that of every other milestone (by written id) that they affect.
 
     ``dropped`` are the dropped issues, with the whole key.
@@ -100,7 +98,7 @@ def _change_rows(rows: ConnectionRows, milestones: set[str], dropped: set[str], 
     due_dates = {
         milestone.id: (*rows.due_dates.get(milestone.id, ()), DueDate(rows.at, due)) for milestone in own.values()
     }
-    moved = {uid: msgspec.structs.replace(milestone, due=due) for uid, milestone in own.items()}
+    moved = {uid: replace(milestone, due=due) for uid, milestone in own.items()}
     return replace(rows, milestones={**rows.milestones, **moved}, due_dates={**rows.due_dates, **due_dates})
 
 
@@ -110,7 +108,7 @@ def _change_rules(rules: AssessmentRules, scenario: Scenario) -> AssessmentRules
     if not scenario.is_joint or scenario.due is None:
         return rules
     joints = [
-        msgspec.structs.replace(joint, due=scenario.due) if f"joint:{joint.name}" == scenario.written else joint
+        replace(joint, due=scenario.due) if f"joint:{joint.name}" == scenario.written else joint
         for joint in rules.joints
     ]
     return replace(rules, joints=tuple(joints))

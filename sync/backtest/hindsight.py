@@ -7,10 +7,10 @@ milestones, and answers for the rest. What it cannot do, no weights and no train
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from sync.backtest.baselines import fit_logistic

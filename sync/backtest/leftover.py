@@ -7,10 +7,10 @@ each applied to the present scope. While the stream has fewer than four, these a
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from sync.backtest import baselines

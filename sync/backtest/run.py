@@ -13,10 +13,10 @@ were agreed before the due date make milestones look more punctual than they wer
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from sync.backtest.csv_history import read_histories

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -15,8 +15,7 @@ from sync.cli.terminal import encodable_text
 __all__ = ["Indented"]
 
 
-@dataclass(frozen=True)
-class Indented:
+class Indented(Struct, frozen=True):
     """Text whose lines are indented ``by`` so many columns, also those that it wraps to.
 
     A word is never broken: an address that is longer than a line stays whole. ``hanging``: the first line has no

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
+
+from msgspec import structs
 
 from sync.cli.options import DEFAULT, Config, Json, Verbose, Yes
 
@@ -21,12 +23,12 @@ def retire(yes: Yes = False, config: Config = DEFAULT, as_json: Json = False, ve
         from sync.engine import handover
         from sync.engine.instance import former_instance
 
-        engine.connections = [replace(connection, admits=_every_title) for connection in engine.connections]
+        engine.connections = [structs.replace(connection, admits=_every_title) for connection in engine.connections]
         engine.pull()
         assessed = engine.assess(keep=False)
         instance, former = engine.instance, former_instance(engine.store, engine.instance)
         if former:  # after a change of instance, what the former one wrote is removed
-            engine = replace(engine, instance=former)
+            engine = dataclasses.replace(engine, instance=former)
         plan, unreached = handover.retire(engine, assessed)
         engine.leftovers += unreached
         carry_out(engine, assessed, plan, instance=instance, yes=yes, as_json=as_json, more={})

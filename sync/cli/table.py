@@ -6,8 +6,9 @@ No cell is wrapped. Only the last part of a name is shortened, with an ellipsis;
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -22,16 +23,14 @@ _SHORTEST = 16
 """Width in columns of the terminal to which a title may be shortened in a table."""
 
 
-@dataclass(frozen=True)
-class TableColumn:
+class TableColumn(Struct, frozen=True):
     """A column: its heading, and whether its cells are figures, which are aligned at their right end."""
 
     heading: str
     is_figure: bool = False
 
 
-@dataclass(frozen=True)
-class TableRow:
+class TableRow(Struct, frozen=True):
     """A row: a cell for each column, ``name`` and ``title`` as the last column, and sentences below it.
 
     The name is never shortened. ``style`` is that of the first cell, ``name_style`` that of the name.
@@ -45,8 +44,7 @@ class TableRow:
     name_style: str = ""
 
 
-@dataclass(frozen=True)
-class FittedTable:
+class FittedTable(Struct, frozen=True):
     """Rows under headings. In blocks, the first cell is before the name, and the others follow with their headings.
 
     ``name`` is the heading of the last column.

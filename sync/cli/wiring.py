@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from config import validators
-from config.connector_types import connector_types
+from config.connector_types import installed_type
 from config.errors import ConfigurationError
 from config.settings import Settings
 from config.tables import ConnectionSettings, Joint, Milestone
@@ -49,12 +49,12 @@ def clock() -> datetime:
 
 def connect(kind: str, setup: Setup) -> Connector:
     """Build a connector of an installed type. Raises `ConfigurationError` if the type is not installed."""
-    for point in connector_types().select(name=kind):
-        connector: Connector = point.load()(setup)
-        return connector
-    raise ConfigurationError(
-        [f"no connector of type {kind!r} is installed; install its package, or change the type in the configuration"]
-    )
+    point = installed_type(kind)
+    if point is None:
+        problem = f"no connector of type {kind!r} is installed; install its package, or change the type"
+        raise ConfigurationError([f"{problem} in the configuration"])
+    connector: Connector = point.load()(setup)
+    return connector
 
 
 def build_connections(

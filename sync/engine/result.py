@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct, field
 
 from sync.plan.desired import Plan
 from sync.pull.progress import Failure
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["AppliedAction", "Result", "RoundResult"]
 
 
-@dataclass(frozen=True)
-class AppliedAction:
+class AppliedAction(Struct, frozen=True):
     """A write that was sent, with the tracker's receipt."""
 
     action: Action
     receipt: Receipt
 
 
-@dataclass
-class Result:
+class Result(Struct):
     """The result of a run."""
 
     assessed: list[AssessedMilestone] = field(default_factory=list)
@@ -57,8 +55,7 @@ class Result:
         return msgspec.json.encode(numbers).decode()
 
 
-@dataclass(frozen=True)
-class RoundResult:
+class RoundResult(Struct, frozen=True):
     """The result of a round that began at ``since`` (UTC) and whose writes have ended."""
 
     since: datetime

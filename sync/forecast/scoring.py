@@ -10,7 +10,6 @@ back-test and the self-score of an installation share these functions.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from msgspec import Struct
@@ -50,8 +49,7 @@ Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(Struct, frozen=True):
     """Scores of one method over ``n`` forecasts.
 
     ``bss`` is the Brier skill against the reference, ``bss_ci`` its 95% interval, ``ece`` the expected calibration
@@ -67,8 +65,7 @@ class Score:
     n: int
 
 
-@dataclass(frozen=True)
-class Bin:
+class Bin(Struct, frozen=True):
     """Reliability bin: the ``n`` forecasts with ``low <= p < high`` (the last bin includes 1).
 
     ``forecast`` is their mean probability, ``observed`` the share that came true; None in an empty bin.

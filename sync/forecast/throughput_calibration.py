@@ -13,13 +13,13 @@ The other is the stream's own, which is 0 without a record.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.forecast.history_tables import HistoryTables, SortedEvents
@@ -55,8 +55,7 @@ _P50, _P85, _P95 = (LEVELS.index(level) for level in (0.50, 0.85, 0.95))
 _NORMAL_70, _NORMAL_85 = 0.5244, 1.0364
 
 
-@dataclass(frozen=True)
-class Replay:
+class Replay(Struct, frozen=True):
     """Questions of a history (m), each about ``items`` more closures of ``stream`` as of ``at`` (days since 1970 UTC).
 
     In the order of time. ``weeks`` int64[m, 12]: the closures of the weeks before. ``silence`` int64[m]: the group of

@@ -18,6 +18,7 @@ What depends on the history alone is computed once, so that a question about oth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +41,13 @@ _KERNEL_WIDTH = 0.7
 """Standard deviation of the closeness of two needs, in their natural logarithm."""
 
 
+@cache
 def _kernel() -> Floats:
     """Return the weight of each whole need from 0 (none) to `_LARGEST` at each of `_NEEDS`."""
     with np.errstate(divide="ignore"):
         distance = np.log(np.arange(_LARGEST + 1.0))[:, None] - np.log(_NEEDS)
     kernel: Floats = np.exp(-0.5 * (distance / _KERNEL_WIDTH) ** 2)
     return kernel
-
-
-_KERNEL = _kernel()
 
 
 class Votes:
@@ -103,7 +102,7 @@ class Votes:
 
     def _near_needs(self, *columns: Floats) -> Iterator[Floats]:
         """Yield for each of ``columns[t, j, c]`` the sums over members by closeness to `_NEEDS`: float64[t, c, x]."""
-        kernel = _KERNEL[np.clip(self.need, 0, _LARGEST).astype(np.int64)].swapaxes(1, 2)
+        kernel = _kernel()[np.clip(self.need, 0, _LARGEST).astype(np.int64)].swapaxes(1, 2)
         for column in columns:
             by_column = column.swapaxes(1, 2)
             yield by_column @ kernel[:, 0] if kernel.shape[1] == 1 else (by_column[:, :, None] @ kernel)[:, :, 0]

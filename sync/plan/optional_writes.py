@@ -6,7 +6,8 @@ A new kind needs a module with these two functions and an entry in `OPTIONAL_WRI
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sync.plan.attachment import plan_attachment, retire_attachments
 from sync.plan.board_status import plan_board_update, retire_board_updates
@@ -20,8 +21,7 @@ from sync.tracker.actions import Action
 __all__ = ["OPTIONAL_WRITES", "OptionalWrite", "plan_optional_writes", "retire_optional_writes"]
 
 
-@dataclass(frozen=True)
-class OptionalWrite:
+class OptionalWrite(Struct, frozen=True):
     """One optional kind of write.
 
     ``retire`` returns the plans that remove it. ``plan`` returns the writes for one milestone, and the reason if a

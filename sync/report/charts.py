@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib.resources import as_file, files
 from importlib.util import find_spec
@@ -69,8 +68,7 @@ class BurnUp(Struct, frozen=True, kw_only=True):
         return [on for on in (self.p50, self.p85, self.p95) if on is not None and on > self.today]
 
 
-@dataclass(frozen=True)
-class _Plot:
+class _Plot(Struct, frozen=True):
     """The area of a chart between its axes: pixels from the upper left corner, and the values at its ends."""
 
     left: float

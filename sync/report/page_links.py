@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
 from sync.model.audience import Audience
@@ -25,8 +26,7 @@ def has_page(running: bool, ended: datetime | None, at: datetime) -> bool:
     return running or (ended is not None and at - ended <= PAGE_LIFETIME)
 
 
-@dataclass(frozen=True)
-class Pages:
+class Pages(Struct, frozen=True):
     """The published report: the address of its folder, and its audience."""
 
     base_url: str

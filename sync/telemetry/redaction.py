@@ -13,6 +13,7 @@ import math
 import re
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
@@ -54,9 +55,8 @@ class Secrets:
     """
 
     def __init__(self) -> None:
-        self._parts: set[str] = set()
-        self._all: re.Pattern[str] | None = None
-        self._distinct: re.Pattern[str] | None = None
+        self._all: frozenset[str] = frozenset()
+        self._distinct: frozenset[str] = frozenset()
 
     def register(self, *values: str) -> None:
         """Redact these texts from now on, and each line of longer texts. Texts under 4 characters are ignored."""
@@ -66,19 +66,16 @@ class Secrets:
             for part in (value, value.strip(), unquote(value), *value.splitlines())
             if _is_long_enough(part)
         }
-        if parts <= self._parts:
-            return
-        self._parts |= parts
-        self._all = _any(self._parts)
-        self._distinct = _any({part for part in self._parts if not _WORD.fullmatch(part)})
+        self._all |= parts
+        self._distinct = frozenset(part for part in self._all if not _WORD.fullmatch(part))
 
     def redact(self, text: str) -> str:
         """Return a text of ours, or with data of ours, with each secret replaced by `MASK`, plain words excepted."""
-        return _TOKENS.sub(MASK, _replaced(self._distinct, text))
+        return _TOKENS.sub(MASK, _replaced(_any(self._distinct), text))
 
     def redact_foreign(self, text: str) -> str:
         """Return a text of another program with each secret replaced by `MASK`."""
-        return _TOKENS.sub(MASK, _replaced(self._all, text))
+        return _TOKENS.sub(MASK, _replaced(_any(self._all), text))
 
     def redact_data(self, value: Any) -> Any:
         """Return plain data without secrets. Other objects become text first, so that their repr is redacted too."""
@@ -99,7 +96,7 @@ class Secrets:
 
     def clear(self) -> None:
         """Remove all secrets."""
-        self._parts, self._all, self._distinct = set(), None, None
+        self._all = self._distinct = frozenset()
 
     def __repr__(self) -> str:
         return "Secrets()"
@@ -130,8 +127,9 @@ def exception_words(error: BaseException) -> str:
     return f"{name} in {'/'.join(last.filename.split('/')[-3:])}:{last.lineno}"
 
 
-def _any(parts: set[str]) -> re.Pattern[str] | None:
-    """Return a pattern that finds any of these secrets in any form. None: there is no secret."""
+@lru_cache(maxsize=2)
+def _any(parts: frozenset[str]) -> re.Pattern[str] | None:
+    """Return a pattern that finds any of these secrets in any form, built when a text needs it. None: no secret."""
     forms = {form for part in parts for form in _forms(part) if _is_long_enough(form)}
     # Longest first: of two secrets with the same beginning, the end of the longer one must not remain.
     longest = sorted(forms, key=len, reverse=True)

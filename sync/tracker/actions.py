@@ -8,7 +8,6 @@ output read the table; none of them lists the kinds. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
@@ -322,8 +321,7 @@ class ContentRecord(Struct, frozen=True, kw_only=True):
     url: str = ""
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(Struct, frozen=True):
     """An observation that was made because the answer to a write was lost.
 
     ``issue`` is the milestone's status issue, None without one. ``labels`` exist in the project. ``ignore_case``: the
@@ -342,8 +340,7 @@ class Lookup:
 A = TypeVar("A", bound=Action)
 
 
-@dataclass(frozen=True, kw_only=True)
-class WriteKind(Generic[A]):
+class WriteKind(Struct, Generic[A], frozen=True, kw_only=True):
     """One row of `WRITE_KINDS`."""
 
     describe: Callable[[A], tuple[Sign, str]]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from sync.model.counting import Counting, TrackerChanges
 from sync.model.item_state import StateRules
@@ -19,8 +20,7 @@ from sync.tracker.protocol import ChangeTracker, Connector, TimedTracker
 __all__ = ["Connection", "MilestoneOverrides"]
 
 
-@dataclass(frozen=True)
-class MilestoneOverrides:
+class MilestoneOverrides(Struct, frozen=True):
     """Settings of one milestone in the configuration; they outrank the tracker's data."""
 
     report_on: str = ""
@@ -49,8 +49,7 @@ def _every_title(_project: str, _title: str) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """A configured connection, ready to use.
 
     ``policy_of`` returns the policy of a project, ``admits`` whether a project's milestone with this title is managed,

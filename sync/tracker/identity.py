@@ -15,11 +15,11 @@ read as markers of today's identity when the connection still lists that address
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct
 
 from sync.tracker.errors import TrackerError
 from sync.tracker.marker import Marker
@@ -32,8 +32,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _T = TypeVar("_T", StatusIssue, OurComment, Claim, BoardUpdate)
 
 
-@dataclass
-class TrackerIdentity:
+class TrackerIdentity(Struct):
     """The identity of a connection's tracker, found step by step.
 
     ``source`` is empty before the store was asked. ``aliases`` are its other names that the store knows. ``problem``:

@@ -399,9 +399,9 @@ def test_a_picture_that_cannot_be_made_stops_no_mail(
 def test_of_missing_data_nothing_is_drawn() -> None:
     whole = Place().where().portfolio(AUDIENCE)
     assessed = whole.milestones[-1]
-    stale = replace(assessed, health=structs.replace(assessed.health, unknown=UnknownCause.STALE))
+    stale = structs.replace(assessed, health=structs.replace(assessed.health, unknown=UnknownCause.STALE))
     assert len(pictures.render_pictures(whole, [assessed.uid])) == 1
-    assert pictures.render_pictures(replace(whole, milestones=(stale,)), [assessed.uid]) == []
+    assert pictures.render_pictures(structs.replace(whole, milestones=(stale,)), [assessed.uid]) == []
 
 
 # --- foreign text does nothing ----------------------------------------------------------------------------------------

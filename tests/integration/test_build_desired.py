@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -57,7 +56,7 @@ def desired(milestone: AssessedMilestone, issue: StatusIssue | None, now: dateti
 
 def forecast(milestone: AssessedMilestone, p: float, p50: date) -> AssessedMilestone:
     made = replace(milestone.health, status=Status.AT_RISK, unknown=None, probability=p, dates=Dates(p50=p50))
-    return changed(milestone, health=made)
+    return replace(milestone, health=made)
 
 
 def written(want: Desired, have: StatusIssue | None, now: datetime = NOW) -> StatusIssue:
@@ -127,9 +126,9 @@ def test_an_issue_that_was_reopened_left_and_comes_back_is_added(world: World) -
     reopened = replace(known, joined=NOW - 9 * days, closed=NOW - 8 * days, reopened=NOW - 7 * days)
     left = replace(known, joined=NOW - 7 * days, left=NOW - 6 * days)
     others = [membership for membership in milestone.memberships if membership.item != known.item]
-    milestone = changed(milestone, memberships=[*others, reopened, left])
+    milestone = replace(milestone, memberships=[*others, reopened, left])
     stands = written(desired(milestone, None), None)
-    milestone = changed(milestone, memberships=[*milestone.memberships, replace(known, joined=NOW + days)])
+    milestone = replace(milestone, memberships=[*milestone.memberships, replace(known, joined=NOW + days)])
     again = desired(milestone, stands, NOW + days + timedelta(hours=2))
     assert f"**Added** `#{milestone.issues[known.item].key.partition('#')[2]}`" in again.summary
 
@@ -160,7 +159,7 @@ def test_each_day_has_the_forecast_of_a_week_ago_for_its_trend(world: World, wee
     (today,) = world.engine().assess(keep=False)
     today = forecast(today, 0.5, date(2026, 4, 1))
     assert build_facts(today, now=now).last_week == pytest.approx(0.83)
-    assert build_facts(changed(today, forecasts=(), last_week=()), now=now).last_week is None
+    assert build_facts(replace(today, forecasts=(), last_week=()), now=now).last_week is None
 
 
 def test_what_was_taken_out_and_what_was_reopened_are_named(world: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -351,7 +350,7 @@ def test_connectors_name_their_changes_by_an_attribute() -> None:
     assert isinstance(ChangeConnector(MemoryTracker(lambda: NOW), GITHUB), ChangeTracker)
     plain = Connection(name="memory", connector=MemoryConnector(MemoryTracker(lambda: NOW)), projects=())
     assert plain.counting("acme/app") is Counting.ISSUES
-    assert replace(plain, count_of=lambda _: Counting.CHANGES).counting("acme/app") is Counting.CHANGES
+    assert structs.replace(plain, count_of=lambda _: Counting.CHANGES).counting("acme/app") is Counting.CHANGES
 
 
 @pytest.mark.parametrize(("days", "kinds"), [(0, []), (20, [PortfolioFindingKind.FORGOTTEN])])

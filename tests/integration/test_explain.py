@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -179,7 +178,7 @@ def test_table_shows_the_first_reason_that_speaks_for_the_status(status: Status,
     (assessed,) = (milestone for milestone in World(page("app")).whole().milestones if milestone.written == APP)
     health = msgspec.structs.replace(assessed.health, status=status, reasons=reasons)
     console = Console(file=io.StringIO(), width=120)
-    console.print(milestone_table([replace(assessed, health=health)]))
+    console.print(milestone_table([msgspec.structs.replace(assessed, health=health)]))
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines()[2].strip() == words
 

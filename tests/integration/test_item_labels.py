@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace as changed
 from datetime import timedelta
 
 import pytest
@@ -55,7 +54,7 @@ class Labelled(World):
         return result
 
     def with_reasons(self, milestone: AssessedMilestone) -> AssessedMilestone:
-        return changed(milestone, health=replace(milestone.health, reasons=self.reasons))
+        return replace(milestone, health=replace(milestone.health, reasons=self.reasons))
 
     def says(self, kind: ReasonKind, *numbers: int) -> None:
         items = tuple(f"memory://tracker/issue/p1-{n}" for n in numbers)

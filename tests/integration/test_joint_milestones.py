@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import date, timedelta
 
 import msgspec
@@ -343,7 +342,7 @@ def test_over_commitment_counts_what_the_readers_may_see_and_is_off_by_default(
     pages = [_assigned(page("a", due=soon)), _assigned(page("b", due=soon, visibility=visibility))]
     world = World(*pages)
     world.connections = [
-        dataclasses.replace(connection, name="one", connector=world.connections[0].connector)
+        replace(connection, name="one", connector=world.connections[0].connector)
         for connection in world.connections[:1]
     ]
     world.store.save(world.connections[0].connector.base_url, pages[1], NOW)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -29,13 +28,13 @@ def world(visibility: Visibility = Visibility.PROJECT) -> tuple[AssessedMileston
     whole = World(combined_page(page("app"), page("api", visibility=visibility))).whole()
     by_id = {milestone.written: milestone for milestone in whole.milestones}
     carried = [replace(stay(n, -900), left=LEFT, carried_over=True) for n in range(5)]
-    return dataclasses.replace(by_id[running("app")], memberships=carried), by_id[running("api", "app")]
+    return replace(by_id[running("app")], memberships=carried), by_id[running("api", "app")]
 
 
 def of_series(milestone: AssessedMilestone, title: str, *stays: Membership, **fields: object) -> AssessedMilestone:
     """Return another milestone of the series, with these memberships."""
     own = replace(milestone.milestone, id=title, title=title, **fields)
-    return dataclasses.replace(milestone, uid=title, milestone=own, memberships=stays)
+    return replace(milestone, uid=title, milestone=own, memberships=stays)
 
 
 def test_the_most_frequent_comes_first_and_later_moves_count() -> None:
@@ -48,7 +47,7 @@ def test_the_most_frequent_comes_first_and_later_moves_count() -> None:
 def test_other_kinds_and_milestones_where_the_items_always_were_are_no_next_ones() -> None:
     ended, _ = world()
     epic = of_series(ended, "Epic", stay(0), kind=MilestoneKind.EPIC)
-    always = dataclasses.replace(of_series(ended, "Someday", stay(1, -500)), stream="another series")
+    always = replace(of_series(ended, "Someday", stay(1, -500)), stream="another series")
     nowhere = of_series(ended, "v4")
     assert next_milestones([ended], [epic, always, nowhere]) == {ended.uid: []}
 
@@ -56,5 +55,5 @@ def test_other_kinds_and_milestones_where_the_items_always_were_are_no_next_ones
 @pytest.mark.parametrize(("visibility", "title"), [(Visibility.PUBLIC, "Release 9"), (Visibility.PROJECT, "")])
 def test_a_milestone_that_the_readers_may_not_know_is_not_named(visibility: Visibility, title: str) -> None:
     ended, other = world(visibility)
-    other = dataclasses.replace(other, memberships=[stay(n) for n in range(5)])
+    other = replace(other, memberships=[stay(n) for n in range(5)])
     assert next_milestones([ended], [other]) == {ended.uid: [NextMilestone(title, 5)]}

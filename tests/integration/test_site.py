@@ -109,9 +109,7 @@ def test_page_and_comment_agree_on_the_track_record(made: Contents, tmp_path: Pa
     page = next(page for page in made.pages if page.health.probability is not None)
     score = StreamScore(stream="s", dates=dates, held=dates, forecasts=dates, milestones=3, brier=0.271)
     words = track_record_sentence(score)
-    comment = render(
-        summary(build_facts(dataclasses.replace(page.milestone, score=score), now=made.at)), Markup.GITHUB, 65_000
-    )
+    comment = render(summary(build_facts(replace(page.milestone, score=score), now=made.at)), Markup.GITHUB, 65_000)
     reliability = dataclasses.replace(made.reliabilities[0], score=score)
     pages = (dataclasses.replace(page, score=score),)
     build(dataclasses.replace(made, pages=pages, reliabilities=(reliability,)), tmp_path, b"{}")
@@ -166,7 +164,7 @@ def test_a_picture_of_the_burn_up_is_a_png_for_what_cannot_draw(made: Contents) 
 
 def replace_stays(milestone: AssessedMilestone) -> AssessedMilestone:
     """The milestone as if it held nothing."""
-    return dataclasses.replace(milestone, memberships=())
+    return replace(milestone, memberships=())
 
 
 def test_the_portfolio_counts_the_milestones_whose_verdicts_an_outage_hides() -> None:

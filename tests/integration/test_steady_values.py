@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,7 +34,7 @@ def _without_since(facts: dict[str, Any]) -> dict[str, Any]:
 def test_an_untouched_world_changes_its_values_at_midnight_only(zone: str) -> None:
     """Waiting and joint milestones too, before and after their due dates."""
     world = World(page("app", still_open=5, late={1, 3, 5}), page("base", still_open=7, late={0, 2}))
-    world.connections = [replace(connection, zone=ZoneInfo(zone)) for connection in world.connections]
+    world.connections = [msgspec.structs.replace(connection, zone=ZoneInfo(zone)) for connection in world.connections]
     calendar, before = Calendar().in_zone(ZoneInfo(zone)), dict[str, dict[str, Any]]()
     changed_at: dict[str, list[datetime]] = {}
     for hour in range(HOURS):

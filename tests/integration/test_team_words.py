@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,7 +36,7 @@ def described(given: Page, text: str = "", **fields: object) -> Page:
 def assessed(given: Page, overrides: MilestoneOverrides | None = None, **connection: Any) -> AssessedMilestone:
     world = World(given)
     named = {} if overrides is None else {running("app").partition(":")[2]: overrides}
-    world.connections = [dataclasses.replace(own, named=named, **connection) for own in world.connections]
+    world.connections = [replace(own, named=named, **connection) for own in world.connections]
     return next(own for own in world.whole().milestones if own.written == running("app"))
 
 

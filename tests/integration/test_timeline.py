@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -102,14 +101,14 @@ def test_a_section_of_the_gantt_is_a_project(shown: Schedule) -> None:
 def test_today_is_the_day_of_the_connection(zone: str, today: date) -> None:
     whole = World(page("app")).whole()
     moved = [
-        dataclasses.replace(
+        replace(
             milestone,
-            connection=dataclasses.replace(milestone.connection, zone=ZoneInfo(zone)),
+            connection=replace(milestone.connection, zone=ZoneInfo(zone)),
             health=replace(milestone.health, start=None),
         )
         for milestone in whole.milestones
     ]
-    schedule = build_schedule(dataclasses.replace(whole, milestones=tuple(moved)), NOW, Calendar.plain())
+    schedule = build_schedule(replace(whole, milestones=tuple(moved)), NOW, Calendar.plain())
     entry = _entry(schedule, running("app"))
     assert entry.today == today
     assert f", {today}, {entry.due}" in mermaid(schedule)

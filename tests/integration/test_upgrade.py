@@ -191,7 +191,7 @@ def test_stale_data_puts_an_upgrade_off() -> None:
     world.run(OLD)
     engine = world.engine()
     (milestone,) = [milestone for milestone in engine.assess() if milestone.is_current]
-    stale = replace(milestone, health=stale_health(milestone.health, None, world.now))
+    stale = msgspec.structs.replace(milestone, health=stale_health(milestone.health, None, world.now))
     actions = engine.plan([stale]).actions
     markers = [Marker.decode(action.marker) for action in actions if isinstance(action, UpdateComment)]
     assert [marker.method for marker in markers if marker] == [OLD.method]
@@ -239,7 +239,7 @@ def test_what_the_policy_forbids_takes_no_room_from_the_rest() -> None:
     allowed = {"acme/p11": Policy.CREATE}
     world = World(12)
     world.run(OLD)
-    world.connection = replace(world.connection, policy_of=lambda key: allowed.get(key, Policy.PLAN))
+    world.connection = msgspec.structs.replace(world.connection, policy_of=lambda key: allowed.get(key, Policy.PLAN))
     world.now += timedelta(minutes=5)
     result = world.run(limits=Limits(updates=2))
     assert kinds(result) == {"CreateLabel": 1, "MoveLabel": 1, "UpdateComment": 1}
