@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -205,6 +206,7 @@ _NOT_WORDS = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def is_ours(text: str) -> bool:
     """Return whether a text is safe as our own words: letters, digits, and punctuation without meaning in a tracker.
 

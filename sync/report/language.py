@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from gettext import NullTranslations, translation
 from pathlib import Path
 from typing import Literal
@@ -53,7 +53,7 @@ class Language:
 
     def day(self, value: date) -> str:
         """Return a date: 12 Dec 2026."""
-        return self.say("{day} {month} {year}", day=value.day, month=self._month(value.month), year=value.year)
+        return self.say("{day} {month} {year}", day=value.day, month=self._months[value.month - 1], year=value.year)
 
     def minute(self, value: datetime) -> str:
         """Return a moment in UTC: 12 Dec 2026, 06:30 UTC."""
@@ -63,7 +63,7 @@ class Language:
         """Return a date as 12 Dec, with its year if that is not the year of ``today``."""
         if value.year != today.year:
             return self.day(value)
-        return self.say("{day} {month}", day=value.day, month=self._month(value.month))
+        return self.say("{day} {month}", day=value.day, month=self._months[value.month - 1])
 
     def number(self, value: float) -> str:
         """Return a number without a needless decimal: 9, 2.5."""
@@ -103,12 +103,12 @@ class Language:
         *most, last = parts
         return self.say("{first} or {second}", first=", ".join(most), second=last) if most else last
 
-    def _month(self, number: int) -> str:
-        months = (
+    @cached_property
+    def _months(self) -> tuple[str, ...]:
+        return (
             self.say("Jan"), self.say("Feb"), self.say("Mar"), self.say("Apr"), self.say("May"), self.say("Jun"),
             self.say("Jul"), self.say("Aug"), self.say("Sep"), self.say("Oct"), self.say("Nov"), self.say("Dec"),
         )  # fmt: skip
-        return months[number - 1]
 
 
 class _WorkLanguage(Language):

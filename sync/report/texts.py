@@ -72,9 +72,10 @@ class Texts(Struct, frozen=True, kw_only=True):
     ``meaning`` is the hash of what the summary means. ``reference`` is the comment that its changes refer to, None for
     a first one; ``method_changed_at`` (UTC) is the change of method that it names. The marker keeps both.
     ``transition`` returns the comment for a new status, given the status before. ``closing`` is None without a closing
-    record, ``reminder`` None when no issue needs its owner. ``description`` holds the lines for the description
-    with their markers: empty when the configuration asks for none, None when the tracker has no description.
-    ``board_update`` is empty when the configuration asks for none.
+    record, ``reminder`` None when no issue needs its owner. ``issue_body`` is that of a new status issue: empty if the
+    milestone has one. ``description`` holds the lines for the description with their markers: empty when the
+    configuration asks for none, None when the tracker has no description. ``board_update`` is empty when the
+    configuration asks for none.
     """
 
     summary: str
@@ -121,7 +122,7 @@ def build_texts(report_input: ReportInput) -> Texts:
         else _comment(milestone, _closing(report_input.record, milestone, reminder_rules)),
         reminder=None if reminder_comment is None else _comment(milestone, reminder_comment),
         issue_title=report.status_issue_title(tracker_milestone),
-        issue_body=_issue_body(milestone),
+        issue_body=_issue_body(milestone) if report_input.issue_url is None else "",
         description=_description(milestone, steady, report_input.instance),
         board_update=_board_update(milestone, steady, report_input.issue_url),
         burn_up=burn_up_picture(milestone),
