@@ -5,7 +5,8 @@ May import every package of `sync`, and `config`; nothing imports it.
 A module of a command declares it, and imports `options` alone: the help of all commands imports every such module. The
 command imports its work when it runs, what takes long after `session` shows the progress. Work with a module of its
 own: `dialogue` (init), `findings` (doctor), `comparison` (whatif), `schedule_table` (timeline), `site` (report),
-`digests`, `jobs` (worker and serve), `receiver` (serve), `handover` (adopt and retire), `after_run`.
+`digests`, `jobs` (worker and serve), `receiver` (serve), `handover` (adopt and retire), `connector_package`
+(new-connector), `after_run`.
 
 The wiring: `options` (options, exit codes and printing that commands share), `streams` and `terminal` (output in any
 encoding), `session` and `progress` (an open engine for one command), `wiring` (settings to connections and store),
@@ -38,7 +39,7 @@ __all__ = ["application", "commands", "main"]
 
 _GROUP = "milesync.commands"
 _COMMANDS = tuple(
-    EntryPoint(name, f"sync.cli.{name}:{name}", _GROUP)
+    EntryPoint(name, "sync.cli.{0}:{0}".format(name.replace("-", "_")), _GROUP)
     for name in (
         "check",
         "pull",
@@ -59,9 +60,13 @@ _COMMANDS = tuple(
         "serve",
         "worker",
         "db",
+        "new-connector",
     )
 )
-"""A command is the function of its module's name: `milesync plan` is `sync.cli.plan.plan`. Order of ``--help``."""
+"""A command is the function of its module's name: `milesync plan` is `sync.cli.plan.plan`. Order of ``--help``.
+
+A hyphen of a command's name is an underscore there.
+"""
 
 
 _ANY_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}

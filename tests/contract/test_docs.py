@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -16,6 +17,7 @@ from config import load
 from sync.cli import reference
 from sync.forecast.parameters import Rules
 from sync.health import usual
+from sync.model.tracker_data import Issue, Milestone, Project
 from sync.tracker import errors
 from tests.contract.command_lines import commands, unknown_words
 
@@ -239,3 +241,11 @@ def test_every_error_of_a_tracker_or_of_the_store_is_explained() -> None:
     explained = re.findall(r"^\| `(.*?)` \|", page, re.MULTILINE)
     assert len(kinds) > 8
     assert [k.__name__ for k in kinds if not any(words in str(k.__doc__) for words in explained)] == []
+
+
+@pytest.mark.parametrize("type_", [Project, Milestone, Issue])
+def test_a_table_says_where_each_field_of_the_model_comes_from(type_: type[msgspec.Struct]) -> None:
+    table = text("docs/how-to/write-a-connector.md").partition(f"### `{type_.__name__}`")[2].partition("\n#")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(type_.__struct_fields__)
+    assert all(line.count("|") == 7 and line.rstrip(" |") for line in table.splitlines() if line.startswith("| `"))

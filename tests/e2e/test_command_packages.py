@@ -49,6 +49,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor",),
     "explain": ("explain", "gh:acme/app#2"),
     "init": ("init",),  # to the first question
+    "new-connector": ("new-connector", "github"),  # to the refusal of this name
     "plan": ("plan",),
     "pull": ("pull",),
     "report": ("report", "--out", "OUT"),
@@ -62,7 +63,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "worker": ("worker", "--once"),  # to the refusal of SQLite
 }
 
-WITHOUT_CONFIG = ("--help", "--version", "a usage error", "check", "demo", "sandbox")
+WITHOUT_CONFIG = ("--help", "--version", "a usage error", "check", "demo", "new-connector", "sandbox")
 
 
 def stated() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
