@@ -37,16 +37,23 @@ def demo(
 
 
 def sandbox(
-    load: Annotated[Path | None, typer.Option(help="Put the real history in this folder into the Jira.")] = None,
+    load: Annotated[
+        Path | None, typer.Option(help="Put the real history in this folder into the Jira.", metavar="DIR")
+    ] = None,
     port: Annotated[
-        int, typer.Option(help="First of four ports; 0 lets the system choose.", min=0, max=65_532)
+        int,
+        typer.Option(
+            help="First of four ports, at most 65532; 0 lets the system choose.", min=0, max=65_532, metavar="PORT"
+        ),
     ] = PORTS["github"],
-    latency: Annotated[float, typer.Option(help="Seconds added to each answer.")] = 0.0,
+    latency: Annotated[float, typer.Option(help="Time added to each answer.", metavar="SECONDS")] = 0.0,
     server_version: Annotated[
         list[str] | None,
         typer.Option(metavar="TRACKER=VERSION", help="Imitate an older server, as github=3.14."),
     ] = None,
-    write_config: Annotated[Path | None, typer.Option(help="Write a configuration for it to this file.")] = None,
+    write_config: Annotated[
+        Path | None, typer.Option(help="Write a configuration for it to this file.", metavar="FILE")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Tell the addresses as one JSON document.")] = False,
 ) -> None:
     """Keep three trackers running on loopback (Jira in both dialects), until interrupted."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 from typer.exceptions import TyperException
 
+from sync.installation import missing_extra
+
 if TYPE_CHECKING:
     from connectors.sandbox.world import World
 
@@ -60,8 +62,7 @@ def served(world: World, ports: Mapping[str, int], versions: Sequence[str] = ())
         from connectors.sandbox.server import Sandbox  # late: the help of all commands needs no extra
         from connectors.sandbox.versions import age
     except ModuleNotFoundError as error:
-        words = f"the sandbox needs the extra `sandbox`: pip install 'milesync[sandbox]' (no module {error.name!r})"
-        raise TyperException(words) from None
+        raise TyperException(f"{missing_extra('the sandbox', 'sandbox')} (no module {error.name!r})") from None
     try:
         age(world, {kind: version for kind, _, version in (entry.partition("=") for entry in versions)})
     except ValueError as error:

@@ -8,10 +8,10 @@ own: `dialogue` (init), `findings` (doctor), `comparison` (whatif), `schedule_ta
 `digests`, `jobs` (worker and serve), `receiver` (serve), `handover` (adopt and retire), `connector_package`
 (new-connector), `after_run`.
 
-The wiring: `options` (options, exit codes and printing that commands share), `streams` and `terminal` (output in any
-encoding), `session` and `progress` (an open engine for one command), `wiring` (settings to connections and store),
-`engine_factory` (settings to engine), `target_wiring` (targets of check to a puller), `audiences`, `output` (tables and
-JSON documents), `config_template`, `reference` (the page of all commands).
+The wiring: `options` (options, exit codes and printing that commands share), `help`, `streams` and `terminal` (output
+in any encoding), `session` and `progress` (an open engine for one command), `wiring` (settings to connections and
+store), `engine_factory` (settings to engine), `target_wiring` (targets of check to a puller), `audiences`, `output`
+(tables and JSON documents), `config_template`, `reference` (the page of all commands).
 
 Exit codes: 0 done or nothing to do; 1 error, bad usage or bad configuration; 2 `plan` found changes; 3 a part of the
 projects failed; 4 refused (another run is writing, a stale plan, above the limits). The first of 1, 4, 3, 2 wins.
@@ -25,12 +25,14 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points, version
 from signal import Signals
 from types import TracebackType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
+from typer.main import get_command
 
 from sync import signals
+from sync.cli.help import clear_help
 from sync.cli.options import ERROR, print_error
 from sync.cli.streams import output_problem, standard_streams
 from sync.model.errors import PlainError
@@ -115,13 +117,17 @@ def _exit_code() -> int:
     return ERROR
 
 
-def application(points: Iterable[EntryPoint]) -> typer.Typer:
-    """Build the program with these commands and import their modules. No other command's module is imported."""
+def application(points: Iterable[EntryPoint]) -> Any:
+    """Build the program with these commands and import their modules. No other command's module is imported.
+
+    With several commands it has the options for shell completion, which import modules of their own.
+    """
+    points = list(points)
     program = typer.Typer(
         name="milesync",
         help=_HELP,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=len(points) > 1,
         pretty_exceptions_enable=False,
     )
     program.callback(help=_HELP)(_global_options)  # so that a single command is called by its name, too
@@ -135,7 +141,7 @@ def application(points: Iterable[EntryPoint]) -> typer.Typer:
             program.add_typer(command, name=point.name)
         else:
             program.command(point.name)(command)
-    return program
+    return clear_help(get_command(program))
 
 
 def _print_version(is_wanted: bool) -> None:

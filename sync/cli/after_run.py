@@ -120,7 +120,9 @@ def _write_metrics(settings: Settings, run_figures: Figures) -> None:
     try:
         write_textfile(path, run_figures, installation=settings.instance, version=version("milesync"))
     except ImportError:
-        log.warning("metrics not written", file=str(path), error="the extra is not installed: milesync[metrics]")
+        from sync.installation import missing_extra
+
+        log.warning("metrics not written", file=str(path), error=missing_extra("the file", "metrics"))
     except OSError as error:
         log.warning("metrics not written", file=str(path), error=error.strerror or type(error).__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,11 @@ def backtest(
     """Replay finished milestones in time order and score the forecast against the field's usual methods."""
     from sync.cli.session import command_session, open_engine
 
+    if plot is not None and find_spec("matplotlib") is None:
+        from sync.installation import missing_extra
+
+        print_error(missing_extra("--plot", "plot"))
+        raise typer.Exit(ERROR)
     if prefixes:
         with command_session(verbose=verbose, as_json=as_json):
             from sync.backtest import run as replay
@@ -60,6 +66,6 @@ def _with_plain_errors(step: Callable[[], Any]) -> Any:
     """Run a step on files that the user named. Print its error as one line and exit with code 1. Raises OSError."""
     try:
         return step()
-    except (ImportError, ValueError) as error:
+    except ValueError as error:
         print_error(str(error))
         raise typer.Exit(ERROR) from None

@@ -25,11 +25,12 @@ from sync.engine.doctor import (
     series_findings,
     unlisted_findings,
 )
+from sync.installation import install_command
 from sync.model.item_state import fold_name
 from sync.model.tracker_data import Milestone, Project
 from sync.pull.identify import former_address, is_known, moved_error, recall_identities
 from sync.report.phrases import unshared_words
-from sync.store.database import MissingDatabase, StoreError
+from sync.store.database import MissingDatabase, MissingDriver, StoreError
 from sync.store.maintenance import Condition, condition
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -152,7 +153,8 @@ def _database_findings(
         yield from _missing_database(url)
         return
     except (ConfigurationError, StoreError) as error:
-        yield _database_finding(Level.ERROR, str(error), "is it running, and may this account reach it?")
+        remedy = "" if isinstance(error, MissingDriver) else "is it running, and may this account reach it?"
+        yield _database_finding(Level.ERROR, str(error), remedy)
         return
     yield from _condition_findings(database)
     if database.revision is not None and not (database.behind or database.ahead):
@@ -237,7 +239,9 @@ def _output_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator
     if textfile is not None:
         error: dict[str, Any] = {"area": "metrics", "level": Level.ERROR}
         if find_spec("prometheus_client") is None:
-            yield DoctorFinding(**error, words="the extra is not installed", remedy="install milesync[metrics]")
+            yield DoctorFinding(
+                **error, words="the extra `metrics` is not installed", remedy=install_command(("metrics",))
+            )
         elif not (textfile.parent.is_dir() and os.access(textfile.parent, os.W_OK)):
             folder = textfile.parent
             yield DoctorFinding(

@@ -14,9 +14,10 @@ import structlog
 from config.errors import ConfigurationError
 from config.settings import Settings
 from sync.cli import after_run, engine_factory, wiring
-from sync.cli.options import ERROR, PARTLY, REFUSED, exit_code, exit_with, missing_extra, print_error
+from sync.cli.options import ERROR, PARTLY, REFUSED, exit_code, exit_with, print_error
 from sync.engine.engine import Engine
 from sync.engine.result import Result, RoundResult
+from sync.installation import missing_extra
 from sync.store.store import Store
 from sync.worker.job import JobEnvironment, JobSpec
 

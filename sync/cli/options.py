@@ -36,7 +36,6 @@ __all__ = [
     "exit_with",
     "failure_rows",
     "load_settings",
-    "missing_extra",
     "named_file",
     "parse_as_of",
     "print_error",
@@ -128,11 +127,6 @@ def print_note(message: str) -> None:
     from sync.cli.terminal import Terminal
 
     Terminal(stderr=True).print(message, soft_wrap=True)
-
-
-def missing_extra(what: str, extra: str) -> str:
-    """The error message for a feature whose extra is not installed."""
-    return f"{what} needs the extra `{extra}`: pip install 'milesync[{extra}]'"
 
 
 def exit_code(*codes: int) -> int:

@@ -18,7 +18,8 @@ from config.settings import Settings
 from sync import signals
 from sync.cli import wiring
 from sync.cli.jobs import job_environment, listening, prometheus_exporter
-from sync.cli.options import ERROR, exit_with, missing_extra, print_error, print_note
+from sync.cli.options import ERROR, exit_with, print_error, print_note
+from sync.installation import missing_extra
 from sync.store.database import StoreError
 from sync.store.store import Store
 from sync.tracker.webhook import WebhookListener

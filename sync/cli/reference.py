@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
-
-import typer.main
 
 from sync import cli
 
@@ -21,8 +19,9 @@ _HEAD = """\
 
 <!-- Generated: python -m sync.cli.reference > docs/reference/commands.md -->
 
-Every command ends with one of the [exit codes](exit-codes.md). `milesync COMMAND --help` prints the same text.
-`milesync --version` prints the version. What reads takes `--as-of 2026-03-15`, which shows the state of that day.
+Every command ends with one of the [exit codes](exit-codes.md). `milesync COMMAND -h` prints the same text.
+`milesync --version` prints the version, and `milesync --install-completion` lets your shell complete commands and
+options. What reads takes `--as-of 2026-03-15`, which shows the state of that day.
 
 | command | what it does | writes to trackers |
 |---|---|---|
@@ -43,7 +42,7 @@ WRITES = {
 
 def reference() -> str:
     """The page, as Markdown."""
-    commands = getattr(typer.main.get_command(cli.application(cli.commands())), "commands", {})
+    commands = cli.application(cli.commands()).commands
     lines = [_HEAD + "\n".join(_row(name, command) for name, command in commands.items()), ""]
     for name in sorted(commands):
         lines += _section(f"milesync {name}", commands[name])
@@ -51,7 +50,7 @@ def reference() -> str:
 
 
 def _row(name: str, command: Any) -> str:
-    what = inspect.cleandoc(command.help or "").partition("\n\n")[0].replace("\n", " ")
+    what = command.help.partition("\n\n")[0]
     return f"| `milesync {name}` | {what} | {WRITES.get(name, 'no')} |"
 
 
@@ -65,7 +64,7 @@ def _section(words: str, command: Any) -> Iterator[str]:
     options = [param for param in command.params if param.param_type_name == "option"]
     yield f"## {' '.join([words, *map(_argument, arguments)])}"
     yield ""
-    yield inspect.cleandoc(command.help or "")
+    yield "\n\n".join(textwrap.fill(paragraph, 120) for paragraph in command.help.split("\n\n"))
     yield ""
     yield "| argument or option | meaning | default |"
     yield "|---|---|---|"

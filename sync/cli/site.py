@@ -15,8 +15,9 @@ from typer.exceptions import TyperException
 from config.settings import Settings
 from sync.cli import output
 from sync.cli.audiences import find_audience
-from sync.cli.options import missing_extra, named_file
+from sync.cli.options import named_file
 from sync.engine.engine import Engine
+from sync.installation import missing_extra
 from sync.model.audience import OPERATOR, Audience
 from sync.model.characters import escaped_json
 from sync.pull.progress import Failure

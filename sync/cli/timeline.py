@@ -14,7 +14,6 @@ from sync.cli.options import (
     Config,
     Json,
     Verbose,
-    missing_extra,
     named_file,
     parse_as_of,
     print_error,
@@ -53,6 +52,8 @@ def timeline(
             with named_file(ics):
                 write_private(ics, icalendar(dates, settings.instance))
         except ImportError:
+            from sync.installation import missing_extra
+
             print_error(missing_extra("iCalendar", "timeline"))
             raise typer.Exit(ERROR) from None
     if as_json:

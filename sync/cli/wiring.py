@@ -19,7 +19,6 @@ from config.connector_types import installed_type
 from config.errors import ConfigurationError
 from config.settings import Settings
 from config.tables import ConnectionSettings, Joint, Milestone
-from sync.cli.options import missing_extra
 from sync.model.counting import Counting
 from sync.pull.early_pages import EarlyPages
 from sync.pull.progress import Progress
@@ -227,6 +226,8 @@ def tracing_spans(settings: Settings) -> AbstractContextManager[None]:
     try:
         exporter = otlp(endpoint) if endpoint else None
     except ImportError:
+        from sync.installation import missing_extra
+
         raise ConfigurationError([missing_extra("traces.endpoint", "traces")]) from None
     return tracing(exporter, installation=settings.instance, version=version("milesync"))
 

@@ -18,7 +18,6 @@ from sync.cli.options import (
     Verbose,
     exit_with,
     load_settings,
-    missing_extra,
     print_error,
 )
 
@@ -40,6 +39,8 @@ def worker(config: Config = DEFAULT, first_run: FirstRun = False, once: Once = F
         from sync.worker.tasks import WorkerOptions
         from sync.worker.worker import Worker
     except ImportError:
+        from sync.installation import missing_extra
+
         print_error(missing_extra("milesync worker", "worker"))
         exit_with(ERROR)
     from sync.cli import wiring

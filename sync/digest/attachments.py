@@ -12,6 +12,7 @@ import structlog
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import Portfolio
+from sync.installation import missing_extra
 from sync.model.health import UnknownCause
 
 __all__ = ["MAX_PICTURES", "Picture", "render_pictures"]
@@ -67,7 +68,7 @@ def _can_draw() -> bool:
 
     is_installed = can_render_png()
     if not is_installed:
-        log.info("mails are sent without burn-ups, which need the extra `site`: pip install 'milesync[site]'")
+        log.info("mails are sent without burn-ups", reason=missing_extra("a burn-up", "site"))
     return is_installed
 
 

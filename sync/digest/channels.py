@@ -22,6 +22,7 @@ import structlog
 from sync.digest.attachments import Picture
 from sync.digest.message import Message, omitted_note
 from sync.digest.phrases import Speaker
+from sync.installation import missing_extra
 from sync.markup.message import fit_message, html_message, text_message
 from sync.store.private_file import write_private
 from sync.store.tables import Delivery
@@ -32,7 +33,6 @@ ANSWER_TIMEOUT = 15.0
 """Seconds to wait for an answer, unless the address sets it. Apprise's default of 4 leaves many deliveries unsure."""
 
 _MAIL = re.compile(r"\s*mailtos?:", re.IGNORECASE)
-_NOT_INSTALLED = "channels need the extra `digest`: pip install 'milesync[digest]'"
 _NOT_UNDERSTOOD = "Apprise does not understand the address"
 
 _PAGE = """<!doctype html>
@@ -106,7 +106,7 @@ class AppriseChannel:
         try:
             import apprise
         except ImportError:
-            return DeliveryResult(Delivery.REFUSED, _NOT_INSTALLED)
+            return DeliveryResult(Delivery.REFUSED, missing_extra("a channel", "digest"))
         try:
             address = self.address()
         except Exception as problem:  # noqa: BLE001 - a missing secret affects this channel only
@@ -155,7 +155,7 @@ def address_problem(address: str) -> str:
     try:
         import apprise
     except ImportError:
-        return _NOT_INSTALLED
+        return missing_extra("a channel", "digest")
     with _captured_log():
         return "" if _service(apprise, address) is not None else _NOT_UNDERSTOOD
 

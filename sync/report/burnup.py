@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
 from sync.history.counting import burnup
+from sync.installation import missing_extra
 from sync.model.dates import day_of
 from sync.report import charts
 from sync.report.charts import BurnUp
@@ -19,7 +20,6 @@ from sync.report.facts import Point
 
 __all__ = ["BurnUpPicture", "burn_up_data", "burn_up_picture", "content_hash", "render_attachment", "render_png"]
 
-MISSING_EXTRA = "its burn-up needs the extra `site`: pip install 'milesync[site]'"
 
 log = structlog.get_logger("milesync")
 
@@ -40,7 +40,7 @@ def burn_up_picture(milestone: AssessedMilestone) -> BurnUpPicture:
     if not milestone.connection.attaches(milestone.project.key):
         return BurnUpPicture(content_hash="" if milestone.connection.connector.capabilities.files else None)
     if not charts.can_render_png():
-        return BurnUpPicture(problem=MISSING_EXTRA)
+        return BurnUpPicture(problem=missing_extra("its burn-up", "site"))
     return BurnUpPicture(content_hash=content_hash(milestone))
 
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
+from sync.installation import missing_extra
 from sync.model.errors import PlainError
 from sync.store.tables import HEAD, METADATA
 from sync.telemetry.redaction import error_words
@@ -37,6 +38,7 @@ __all__ = [
     "DamagedDatabase",
     "LostDatabase",
     "MissingDatabase",
+    "MissingDriver",
     "NewerDatabase",
     "ReadOnlyDatabase",
     "StoreError",
@@ -97,6 +99,10 @@ class LostDatabase(StoreError):  # noqa: N818
 
 class UnusableDatabase(StoreError):  # noqa: N818
     """The database cannot be used."""
+
+
+class MissingDriver(UnusableDatabase):
+    """The driver of this database is not installed."""
 
 
 class ReadOnlyDatabase(UnusableDatabase):
@@ -325,7 +331,12 @@ def structure_problems(connection: Connection, pragma: str) -> Iterator[str]:
 
 def _postgresql(where: URL) -> Engine:
     """Open PostgreSQL without prepared statements: a plan from the time of an empty table would always scan it."""
-    engine = create_engine(where, hide_parameters=True, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+    try:
+        engine = create_engine(
+            where, hide_parameters=True, pool_pre_ping=True, connect_args={"prepare_threshold": None}
+        )
+    except ImportError:
+        raise MissingDriver(where.render_as_string(), missing_extra("PostgreSQL", "postgresql")) from None
     event.listen(engine, "begin", _limit_idle_time)
     return engine
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import typer.main
-
 __all__ = ["commands", "unknown_words"]
 
 
@@ -20,7 +18,7 @@ def commands() -> Mapping[str, frozenset[str]]:
     """The flags of each command, those from entry points too."""
     from sync import cli  # here, so that files are still read when the program is broken
 
-    found = getattr(typer.main.get_command(cli.application(cli.commands())), "commands", {})
+    found = cli.application(cli.commands()).commands
     return {name: _flags(command) for name, command in found.items()}
 
 
@@ -36,7 +34,7 @@ def unknown_words(words: Sequence[str]) -> list[str]:
     command, *rest = words
     if command not in commands():
         return [command]
-    known = {*commands()[command], "--help"}
+    known = {*commands()[command], "-h", "--help"}
     wrong = [word for word in rest if word.startswith("--") and word.split("=")[0] not in known]
     strange = rest[:1] if command in GROUPS and rest and rest[0] not in known else []
     return [*strange, *wrong]

@@ -225,7 +225,7 @@ def test_a_secret_that_is_not_there_or_no_address_concerns_that_channel_only(cha
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     found = Place(chat="json://127.0.0.1/").told()["chat"]
-    assert (found.state, "pip install 'milesync[digest]'" in found.problem) == (SendState.REFUSED, True)
+    assert (found.state, "pip install 'milesync[digest]" in found.problem) == (SendState.REFUSED, True)
 
 
 def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_without_what_draws_a_mail_goes_without_pictures_and_that_is_said_once(
             assert Place(mail=mail(post)).states() == {"mail": SendState.SENT}
     pictures._can_draw.cache_clear()
     assert [attached(mail) for mail in post.mails] == [{}, {}]
-    assert ["milesync[site]" in log["event"] for log in logs] == [True]
+    assert ["milesync[site]" in log["reason"] for log in logs] == [True]
 
 
 @pytest.mark.parametrize("trouble", ["drawing", "writing"])
