@@ -13,7 +13,7 @@ WORKDIR /src
 COPY requirements/run.txt requirements/run.txt
 RUN python -m venv /opt/milesync \
     && /opt/milesync/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/run.txt
-COPY pyproject.toml README.md LICENSE milesync.py ./
+COPY pyproject.toml hatch_build.py README.md LICENSE milesync.py ./
 COPY sync sync
 COPY connectors connectors
 COPY config config

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces,--extra $(extra))
 
-.PHONY: demo test check lint types contracts proof siege mutation bench bench-large soak audit sbom lock clean
+.PHONY: demo test check lint types contracts proof siege mutation bench bench-large soak dist size audit sbom lock clean
 
 demo: $(VENV)/run.stamp ## tell one story in three trackers on loopback, run by run
 	@$(BIN)/milesync demo
@@ -52,6 +52,15 @@ bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, for a million in t
 
 soak: $(VENV)/dev.stamp ## a month of hourly runs over fifty projects that work every day
 	$(BIN)/python -m tests.benchmarks.soak
+
+dist: $(VENV)/dev.stamp ## wheel and source distribution in dist/, the same bytes from the same commit
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -t sdist -t wheel -d dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
+size: $(VENV)/dev.stamp ## megabytes that an installation takes, the base and with all extras, and each package of it
+	@$(BIN)/python -m tests.installed_size
 
 audit: $(VENV)/dev.stamp ## known vulnerabilities in what we install; where nobody can tell: not audited
 	@$(BIN)/python -m tests.audit

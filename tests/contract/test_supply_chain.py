@@ -47,13 +47,34 @@ def locked(path: Path) -> set[tuple[str, str]]:
 # --- workflows --------------------------------------------------------------------------------------------------------
 
 
+MAY_WRITE = {
+    "release.yml": {
+        "attest: attestations",
+        "attest: id-token",
+        "publish: id-token",
+        "image: packages",
+        "image-tags: attestations",
+        "image-tags: id-token",
+        "image-tags: packages",
+        "draft: contents",
+    }
+}
+"""The jobs that may write, and what: no job that runs a package's code may sign or publish."""
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_has_no_rights_but_those_that_a_job_names(path: Path) -> None:
     assert workflow(path)["permissions"] == {}
     for job in workflow(path)["jobs"].values():
         assert job["permissions"], "a job without rights of its own would inherit the repository's"
-        assert {right for name, right in job["permissions"].items() if name != "issues"} == {"read"}
         assert job["timeout-minutes"] <= 90
+    writes = {
+        f"{name}: {scope}"
+        for name, job in workflow(path)["jobs"].items()
+        for scope, right in job["permissions"].items()
+        if right != "read"
+    }
+    assert writes - {f"{name}: issues" for name in workflow(path)["jobs"]} == MAY_WRITE.get(path.name, set())
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -61,7 +82,9 @@ def test_actions_are_pinned_by_commit_with_their_version(path: Path) -> None:
     used = re.findall(r"uses: (?!OWNER/milesync@COMMIT$)(.*)", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert used
     assert [
-        action for action in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+        action
+        for action in used
+        if not re.fullmatch(r"(actions/[\w-]+|pypa/gh-action-pypi-publish)@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
     ] == []
 
 
