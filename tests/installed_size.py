@@ -50,13 +50,13 @@ def tree_sizes(requirements: list[Requirement], sizes: dict[str, int]) -> dict[s
 
 def _install(extras: tuple[str, ...], folder: Path) -> None:
     names = [word for extra in extras for word in ("--extra", extra)]
-    lock = folder / "lock.txt"
-    uv = Path(sys.executable).parent / "uv"
+    lock = str(folder / "lock.txt")
+    uv, python = str(Path(sys.executable).parent / "uv"), str(folder / "venv")
     environ = {**os.environ, "UV_LINK_MODE": "copy"}
     command = [uv, "pip", "compile", "-q", "--python", sys.executable, "pyproject.toml", *names]
     subprocess.run([*command, "-c", "requirements/dev.txt", "-o", lock], cwd=ROOT, env=environ, check=True)
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "venv"], env=environ, check=True)
-    command = [uv, "pip", "install", "-q", "--python", folder / "venv", "-r", lock, ROOT]
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, python], env=environ, check=True)
+    command = [uv, "pip", "install", "-q", "--python", python, "-r", lock, str(ROOT)]
     subprocess.run(command, env=environ, check=True)
 
 

@@ -115,8 +115,8 @@ def test_the_sdist_builds_the_same_wheel_with_the_addresses_of_its_release(tmp_p
     """The release sets the address of its own repository; what is built from its sdist later needs no variable."""
     base = "https://forge.example/acme/milesync"
     environ = {"SOURCE_DATE_EPOCH": "1700000000", "MILESYNC_PROJECT_URL": base}
-    wheels = [build("wheel", tmp_path / "wheel", **environ)]
-    with tarfile.open(build("sdist", tmp_path / "sdist", **environ)) as packed:
+    wheels = [build("wheel", tmp_path / "wheel", ROOT, **environ)]
+    with tarfile.open(build("sdist", tmp_path / "sdist", ROOT, **environ)) as packed:
         packed.extractall(tmp_path, filter="data")
     (source,) = tmp_path.glob("milesync-*")
     wheels.append(build("wheel", tmp_path / "again", source, SOURCE_DATE_EPOCH="1700000000"))
@@ -296,7 +296,7 @@ def test_it_says_its_version_and_is_found_by_the_interpreter(installed: Path, en
 
 # --- uvx and pipx -----------------------------------------------------------------------------------------------------
 
-ISOLATED = {
+ISOLATED: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "uvx": lambda wheel: ("uvx", "--from", wheel, "milesync"),
     "pipx run": lambda wheel: ("pipx", "run", "--spec", wheel, "milesync"),
 }
@@ -306,7 +306,7 @@ ISOLATED = {
 def test_a_project_is_checked_by_a_wheel_that_nothing_installed(
     by: str, environ: dict[str, str], wheel: Path, tmp_path: Path
 ) -> None:
-    program, *words = ISOLATED[by](wheel)
+    program, *words = map(str, ISOLATED[by](wheel))
     with served(tmp_path) as (trackers, _):
         told = {**environ, "GITHUB_API_URL": trackers.github.url}
         done = run(told, tool(program), *words, "check", "github:acme/app", cwd=tmp_path)
