@@ -28,8 +28,8 @@ class UpdateCursor(Struct, frozen=True):
         return parse(text, UpdateCursor) or UpdateCursor()
 
     def encode(self) -> str:
-        """Return the text that `decode` reads."""
-        return msgspec.json.encode(self).decode()
+        """Return the text that `decode` reads. Equal cursors have the same text."""
+        return msgspec.json.encode(self, order="deterministic").decode()
 
     def advance(self, rows: Iterable[R], key: Callable[[R], tuple[datetime, str]]) -> tuple[list[R], UpdateCursor]:
         """Return the rows of a page that were not read yet, and the cursor after them. ``key``: time and id of a row.
