@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests start hundreds of processes: each would compile our modules again.
 export PYTHONDONTWRITEBYTECODE :=
-EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces,--extra $(extra))
+EXTRAS := $(foreach extra,sandbox metrics postgresql timeline site digest worker serve traces mcp,--extra $(extra))
 
 .PHONY: demo test check lint types contracts proof siege mutation bench bench-large soak dist size audit sbom lock clean
 
@@ -43,6 +43,7 @@ bench: $(VENV)/dev.stamp ## figures, printed and never asserted
 	$(BIN)/python -m tests.benchmarks.bench_thousand
 	$(BIN)/python -m tests.benchmarks.bench_fleet
 	$(BIN)/python -m tests.benchmarks.bench_assess
+	$(BIN)/python -m tests.benchmarks.bench_ask
 
 bench-large: $(VENV)/dev.stamp ## the same for 50,000 issues, for a million in ten thousand milestones, and for 50,000 in one
 	$(BIN)/python tests/benchmarks/bench_connectors.py --issues 50000 --rows bare pull quiet

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from sync.assess.milestone import AssessedMilestone
-from sync.assess.portfolio import AssessedJointMilestone
+from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.model.health import Health
 from sync.store.store import Store
 
-__all__ = ["Explanation", "explain_milestone", "milestone_numbers"]
+__all__ = ["Explanation", "explain_in", "explain_milestone", "milestone_numbers"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,12 @@ def explain_milestone(snapshot: Snapshot, store: Store, written: str) -> Explana
     A finished one also has its closing record, under ``closing``. Each earlier milestone has its written id,
     under ``name``. Raises `AmbiguousIdError`.
     """
-    portfolio, written = build_portfolio(snapshot), snapshot.ids.canonical(written)
+    return explain_in(build_portfolio(snapshot), snapshot, store, written)
+
+
+def explain_in(portfolio: Portfolio, snapshot: Snapshot, store: Store, written: str) -> Explanation | None:
+    """Return the same from the portfolio that was built from the snapshot."""
+    written = snapshot.ids.canonical(written)
     for joint in portfolio.joints:
         if joint.written == written:
             numbers = joint.explain() | _closing(store, joint.written)

@@ -163,7 +163,8 @@ class _PortfolioBuilder:
         readable = [
             uid
             for uid in uids
-            if all(can_read(self.alone[uid], self.alone[own.before]) for own in self.paths.predecessors(uid))
+            if self.snapshot.has_advice
+            and all(can_read(self.alone[uid], self.alone[own.before]) for own in self.paths.predecessors(uid))
         ]
         for positions, batch in self.paths.waiting_batches(readable):
             own = [readable[k] for k in positions]
@@ -325,9 +326,11 @@ class _PortfolioBuilder:
     def _may_advise(self, joint: AssessedJointMilestone) -> bool:
         """Return whether a joint milestone has reasons and levers.
 
-        It has none with data missing, or with a member that waits for a milestone that its readers may not see.
+        It has none in a snapshot without advice, with data missing, or with a member that waits for a milestone that
+        its readers may not see.
         """
-        return joint.health.band in (*BANDS, Status.OVERDUE) and not any(
+        is_wanted = self.snapshot.has_advice and joint.health.band in (*BANDS, Status.OVERDUE)
+        return is_wanted and not any(
             member.health.stale_since is not None
             or _has_missed(member)
             or any(not can_read(member, self.alone[own.before]) for own in self.paths.predecessors(member.uid))

@@ -6,7 +6,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Self
@@ -58,7 +58,7 @@ class Snapshot:
     ``removed``: milestones of projects that were removed from the configuration; none in a replay.
     ``replay``: ignore the statuses of earlier runs. Nothing that is dated after ``at`` (UTC) is used. ``rows``: the
     rows to assess instead of those in the store, for what-if. ``levers_for``: the containers whose levers are computed;
-    None: all.
+    None: all. ``has_advice``: reasons and levers are computed.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Snapshot:
         rows: Sequence[ConnectionRows] | None = None,
     ) -> None:
         self.at = at
+        self._same = partial(Snapshot, store, connections, at, replay=replay, audience=audience)
         reported = frozenset(uid for uid, (issue, _) in store.last_observations().items() if issue is not None)
         self._runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
         if rows is None:
@@ -104,6 +105,7 @@ class Snapshot:
         if not replay:
             self._runs = self._runs.with_forecasts(store, audience, at, methods)
         self.levers_for: frozenset[str] | None = None
+        self.has_advice = True
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
         self._group_of = {uid: k for k, group in enumerate(self._groups) for uid in group.milestones}
         self._advisors: dict[int, Advisor] = {}
@@ -117,11 +119,24 @@ class Snapshot:
         """
         found = [(text, self.ids.find(text)) for text in written]
         self.levers_for = levers_for = frozenset(text if own is None else own.uid for text, own in found)
+        self._change_inputs(levers_for=levers_for)
+        return self
+
+    def without_advice(self) -> Self:
+        """Compute neither reasons nor levers; no health so far may be in use."""
+        self.has_advice = False
+        self._change_inputs(has_advice=False)
+        return self
+
+    def _change_inputs(self, **changes: Any) -> None:
         self._groups = [
-            msgspec.structs.replace(group, inputs=msgspec.structs.replace(group.inputs, levers_for=levers_for))
+            msgspec.structs.replace(group, inputs=msgspec.structs.replace(group.inputs, **changes))
             for group in self._groups
         ]
-        return self
+
+    def changed(self, rows: Sequence[ConnectionRows], rules: AssessmentRules) -> Snapshot:
+        """Return the snapshot of the same time and audience with other rows and rules, for what-if."""
+        return self._same(rules, rows=rows)
 
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
         for uid in rows.containers:

@@ -23,7 +23,7 @@ from sync.model.tracker_data import DueDate, Issue
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 
-__all__ = ["Answer", "Scenario", "UnknownError", "whatif"]
+__all__ = ["Answer", "Scenario", "UnknownError", "whatif", "whatif_in"]
 
 
 class UnknownError(ValueError):
@@ -68,10 +68,18 @@ def whatif(
     *,
     replay: bool = False,
 ) -> Answer:
-    """Assess a scenario as of ``at`` (UTC). Raises `UnknownError` and `AmbiguousIdError`."""
-    snapshot = Snapshot(store, connections, at, rules, replay=replay)
+    """Assess a scenario as of ``at`` (UTC); the healths have no reasons or levers.
+
+    Raises `UnknownError` and `AmbiguousIdError`.
+    """
+    snapshot = Snapshot(store, connections, at, rules, replay=replay).without_advice()
+    return whatif_in(build_portfolio(snapshot), snapshot, scenario)
+
+
+def whatif_in(portfolio: Portfolio, snapshot: Snapshot, scenario: Scenario) -> Answer:
+    """Assess a scenario against the portfolio that was built from the snapshot, for its time and its audience."""
+    at = snapshot.at
     scenario = replace(scenario, written=snapshot.ids.canonical(scenario.written))
-    portfolio = build_portfolio(snapshot)
     before = _healths(portfolio)
     if scenario.written not in before:
         raise UnknownError(f"no milestone {scenario.written!r} in the store; `milesync status` lists them")
@@ -79,8 +87,8 @@ def whatif(
     dropped = {uid: issue for word in scenario.drop for uid, issue in _find(word, scenario.written, milestones, at)}
     uids = {milestone.uid for milestone in milestones}
     rows = [_change_rows(own, uids, set(dropped), None if scenario.is_joint else scenario.due) for own in snapshot.rows]
-    changed_rules = _change_rules(rules, scenario)
-    after = _healths(build_portfolio(Snapshot(store, connections, at, changed_rules, replay=replay, rows=rows)))
+    changed = snapshot.changed(rows, _change_rules(snapshot.rules, scenario))
+    after = _healths(build_portfolio(changed.without_advice()))
     others = {
         written: (health, after[written])
         for written, health in before.items()

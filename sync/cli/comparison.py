@@ -17,7 +17,7 @@ from sync.report.leftover import leftover_range, usual_odds, usual_sentence
 from sync.report.phrases import STATUS, date_or_end, day, percent, promise_sentences
 from sync.report.verdict import replan_sentence
 
-__all__ = ["comparison", "comparison_document"]
+__all__ = ["comparison", "comparison_document", "is_replanned"]
 
 
 def comparison_document(scenario: Scenario, answer: Answer) -> dict[str, Any]:
@@ -55,6 +55,11 @@ def _row(health: Health) -> dict[str, Any]:
     }
 
 
+def is_replanned(health: Health) -> bool:
+    """Return whether only the move of its due date keeps a milestone from being on track."""
+    return health.band is Status.ON_TRACK and health.replan is not None
+
+
 def comparison(scenario: Scenario, answer: Answer) -> Group:
     """Show the health before and after the changes, side by side, and the other milestones that they affect."""
     healths = (answer.before, answer.after)
@@ -80,7 +85,7 @@ def comparison(scenario: Scenario, answer: Answer) -> Group:
     if answer.dropped:
         keys = ", ".join(clean(issue.key) for issue in answer.dropped)
         lines.append(Indented(Text(f"without {keys}", style="dim"), 2))
-    if answer.after.band is Status.ON_TRACK and answer.after.replan is not None:
+    if is_replanned(answer.after):
         lines.append(Indented(Text(replan_sentence(), style="dim"), 2))
     lines += [
         Indented(Text(f"also {clean(written)}: {' → '.join(map(_brief, pair))}", style="dim"), 2)

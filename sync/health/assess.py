@@ -56,7 +56,7 @@ class AssessmentInputs(Struct, frozen=True, kw_only=True):
     id -> uids of its open items; without them reasons and levers name no items. ``changes``: container id -> uids of
     all open pull and merge requests in it, counted or not. ``scores``: stream -> score of its published forecasts.
     ``counts``: container id -> the counts to show instead of those of the history. ``levers_for``: ids of the
-    containers whose levers are computed; None: all.
+    containers whose levers are computed; None: all. ``has_advice``: reasons and levers are computed.
     """
 
     previous: Mapping[str, Health] = {}
@@ -66,6 +66,7 @@ class AssessmentInputs(Struct, frozen=True, kw_only=True):
     scores: Mapping[str, StreamScore] = {}
     counts: Mapping[str, Counts] = {}
     levers_for: Collection[str] | None = None
+    has_advice: bool = True
 
     def advisor(self, history: HistoryTables) -> Advisor:
         """Return the advisor for a history."""
@@ -118,7 +119,7 @@ def _healths(
     if any(health.basis.calibrating and health.probability is not None for health in healths):
         published = np.array([np.nan if health.probability is None else health.probability for health in healths])
         healths = _with_published_dates(batch, healths, published, inputs.previous)
-    advised = advisor.advise(batch, healths, has_enough_data(batch))
+    advised = advisor.advise(batch, healths, has_enough_data(batch)) if inputs.has_advice else healths
     return [with_steady_reasons(health, inputs.previous.get(health.container)) for health in advised]
 
 

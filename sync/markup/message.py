@@ -31,7 +31,7 @@ from sync.markup.document import (
     clean,
 )
 
-__all__ = ["fit_message", "html_message", "inert_text", "text_message"]
+__all__ = ["fit_message", "html_message", "inert_text", "message_parts", "part_text", "text_message"]
 
 _LOOKALIKE = str.maketrans(
     {
@@ -51,25 +51,23 @@ def inert_text(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
 
 def text_message(document: Document) -> str:
     """Return the document as plain text that is inert as Markdown too."""
-    return "\n\n".join(block for section in document.sections for block in _text_section(section))
+    return "".join(map(part_text, message_parts(document)))
 
 
-def _text_section(section: Section) -> list[str]:
-    blocks = [
-        "\n".join(f"> {_text_line(line)}" if isinstance(block, Quote) else _text_line(line) for line in block.lines)
-        for block in section.blocks
-        if isinstance(block, Lines | Quote)
-    ]
-    if section.title and blocks:
-        blocks[0] = f"{section.title.upper()}\n\n{blocks[0]}"
-    return blocks
+def message_parts(document: Document) -> list[Inline]:
+    """Return the parts of the plain text in reading order, with headings and line ends as our own words."""
+    parts: list[Inline] = []
+    for section in document.sections:
+        for number, block in enumerate(block for block in section.blocks if isinstance(block, Lines | Quote)):
+            parts += ["\n\n"] if parts else []
+            parts += [f"{section.title.upper()}\n\n"] if section.title and not number else []
+            for place, line in enumerate(block.lines):
+                parts += ["\n" if place else "", "> " if isinstance(block, Quote) else "", *line]
+    return parts
 
 
-def _text_line(line: Line) -> str:
-    return "".join(map(_text, line))
-
-
-def _text(part: Inline) -> str:
+def part_text(part: Inline) -> str:
+    """Return a part of the plain text; foreign text is inert."""
     match part:
         case Sign(status):
             return SIGNS[status]
@@ -107,15 +105,15 @@ def _html_line(line: Line) -> str:
 def _html(part: Inline) -> str:
     match part:
         case Item(_, _, url) if _PLAIN_URL.fullmatch(url):
-            return f'<a href="{escape(url)}"><b><bdi>{escape(_text(part))}</bdi></b></a>'
+            return f'<a href="{escape(url)}"><b><bdi>{escape(part_text(part))}</bdi></b></a>'
         case Item():
-            return f"<b><bdi>{escape(_text(part))}</bdi></b>"
+            return f"<b><bdi>{escape(part_text(part))}</bdi></b>"
         case Foreign():
-            return f"<bdi>{escape(_text(part))}</bdi>"
+            return f"<bdi>{escape(part_text(part))}</bdi>"
         case Strong():
-            return f"<b>{escape(_text(part))}</b>"
+            return f"<b>{escape(part_text(part))}</b>"
         case _:
-            return escape(_text(part))
+            return escape(part_text(part))
 
 
 def fit_message(document: Document, limit: int, write: Callable[[Document], str], more: Callable[[int], str]) -> str:

@@ -36,6 +36,7 @@ from sync.telemetry.redaction import error_words
 
 __all__ = [
     "DamagedDatabase",
+    "DataVersion",
     "LostDatabase",
     "MissingDatabase",
     "MissingDriver",
@@ -160,6 +161,39 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
     except DBAPIError as error:
         raise _unusable(engine.url, error) from error
+
+
+class DataVersion:
+    """The version of the data in a database, which every process that writes changes.
+
+    Holds one connection, because SQLite compares versions of one connection only.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def read(self) -> str:
+        """Return the present version: an equal text means that nothing was written in between.
+
+        Raises `UnusableDatabase`, and `LostDatabase` after the file was replaced.
+        """
+        query = "PRAGMA data_version" if self._engine.dialect.name == "sqlite" else "SELECT pg_current_snapshot()::text"
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            version = str(self._connection.scalar(text(query)))
+            self._connection.rollback()
+        except DBAPIError as error:
+            self.close()
+            raise _unusable(self._engine.url, error) from error
+        return version
+
+    def close(self) -> None:
+        """Return the connection to the pool."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _parse(url: str) -> URL:

@@ -16,7 +16,7 @@ from sync.model.item_state import StateNames, StateRules
 from sync.model.settings import Retention
 from sync.store.assessments import AssessmentRepository
 from sync.store.closing_records import ClosingRecordRepository
-from sync.store.database import open_engine
+from sync.store.database import DataVersion, open_engine
 from sync.store.digests import DigestJournal
 from sync.store.journal import Journal
 from sync.store.maintenance import PruneCounts, prune
@@ -71,6 +71,10 @@ class Store(
     def names_in_use(self, source: str) -> StateNames:
         """Return the names of states, labels and resolutions of a tracker; see `sync.store.names_in_use`."""
         return names_in_use(self._engine, source)
+
+    def data_version(self) -> DataVersion:
+        """Return the version of the data, to be read again and again."""
+        return DataVersion(self._engine)
 
     def prune(self, retention: Retention) -> PruneCounts:
         """Delete the rows that are older than the retention."""

@@ -34,6 +34,7 @@ LIBRARIES = (
     "procrastinate",
     "psycopg",
     "asyncio",
+    "mcp",
 )
 _TRACES = ("exception", "stack")
 """Keys of an event whose texts have several lines, by libraries."""

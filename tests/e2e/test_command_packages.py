@@ -31,6 +31,18 @@ OPTIONAL = {
     "psycopg-binary": "psycopg takes it where it is installed",
     "setuptools": "its start file loads a part of it in every process where it is installed",
     "shellingham": "typer's completion",
+    **dict.fromkeys(
+        (
+            "opentelemetry-exporter-http-transport",
+            "opentelemetry-exporter-otlp-common",
+            "opentelemetry-exporter-otlp-proto-common",
+            "opentelemetry-exporter-otlp-proto-http",
+            "opentelemetry-proto",
+            "opentelemetry-sdk",
+            "opentelemetry-semantic-conventions",
+        ),
+        "shares the name `opentelemetry` with the API, which the SDK of `mcp` loads",
+    ),
     "pygments": "rich colours code with it where a text has some",
 }
 """Packages of other packages that a command may load or not, depending on what is installed."""
@@ -50,6 +62,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "explain": ("explain", "gh:acme/app#2"),
     "init": ("init",),  # to the first question
     "new-connector": ("new-connector", "github"),  # to the refusal of this name
+    "mcp": ("mcp",),  # to the end of its input
     "plan": ("plan",),
     "pull": ("pull",),
     "report": ("report", "--out", "OUT"),

@@ -1,0 +1,481 @@
+"""Answers of `milesync mcp`: small documents for an assistant, with the figures of the commands' JSON documents.
+
+Text of other people is only under ``tracker_text``, and in ids: all else is our own words and numbers. Each answer
+names the command that prints the same figures.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from sync.assess.explain import explain_in
+from sync.assess.milestone import AssessedMilestone
+from sync.assess.portfolio import AssessedJointMilestone, Portfolio
+from sync.assess.portfolio_findings import find_in_portfolio
+from sync.assess.whatif import Scenario, UnknownError, whatif_in
+from sync.cli.comparison import comparison_document, is_replanned
+from sync.cli.digests import digest_rows, make_digests
+from sync.cli.options import DEFAULT
+from sync.cli.output import milestone_rows, score_rows
+from sync.cli.portfolio_cache import LoadedPortfolio, PortfolioCache
+from sync.digest.send import PortfolioSource, SendOutcome
+from sync.forecast.track_record import StreamScore
+from sync.markup.document import Document, Foreign, Inline, Item, Mention, clean
+from sync.markup.message import message_parts, part_text
+from sync.model.audience import Audience
+from sync.model.errors import PlainError
+from sync.model.health import Lever, Status
+from sync.model.tracker_data import Issue
+from sync.report.attention import attention_line, flagged_issues
+from sync.report.counting import counted_in
+from sync.report.facts import Facts, build_facts
+from sync.report.head import date_lines
+from sync.report.levers import lever_texts, ranked_levers
+from sync.report.portfolio_findings import portfolio_finding_rows
+from sync.report.track_record import record_clauses, track_record_sentence
+from sync.report.verdict import replan_sentence, verdict
+from sync.report.verdict_facts import WORST_FIRST, facts_of
+from sync.report.why import joint_why, why_sentence
+
+__all__ = ["MOST_ROWS", "AssistantAnswers", "QuestionError"]
+
+MOST_ROWS = 50
+"""Maximum number of rows of an answer."""
+
+FEW = 5
+"""Maximum number of details of each kind in an answer: findings, levers, issues, earlier milestones."""
+
+_LONGEST = 200
+"""Maximum length of a foreign text in characters."""
+
+_KEYS = (
+    "id", "status", "probability", "due", "p50", "p85", "p95", "horizon", "open", "closed", "carried",
+    "under_calibration", "as_of", "stale_since",
+)  # fmt: skip
+"""Keys of a milestone in a list, as in `milesync status --json`."""
+
+_FOREIGN_KEYS = ("title", "owners", "decisions", "risks")
+"""Keys of a milestone with text of other people."""
+
+AnyMilestone = AssessedMilestone | AssessedJointMilestone
+
+
+class QuestionError(PlainError):
+    """A question that has no answer: an unknown milestone or issue, a wrong date, an audience without a digest."""
+
+
+class AssistantAnswers:
+    """The answers to one audience, by its name. Reads the database, asks no tracker and writes nothing.
+
+    ``config`` is the configuration file that the commands in the answers name.
+    """
+
+    def __init__(self, cache: PortfolioCache, audience: str = "", config: Path = DEFAULT) -> None:
+        self._cache, self._audience = cache, audience
+        self._options = () if config == DEFAULT else ("--config", str(config))
+
+    # --- the questions ----------------------------------------------------------------------------------------------
+
+    def portfolio(
+        self,
+        status: Sequence[str] = (),
+        text: str = "",
+        limit: int = 10,
+        cursor: str = "",
+        *,
+        include_finished: bool = False,
+    ) -> dict[str, Any]:
+        """Return the milestones, worst first, at most ``limit`` of them from ``cursor`` on, and findings about all.
+
+        ``text`` is a part of an id, a title or an owner.
+        """
+        statuses = [_status(name) for name in status]
+        loaded = self._load()
+        known = [milestone for milestone in _all(loaded) if include_finished or _is_current(milestone)]
+        found = [
+            milestone
+            for milestone in known
+            if (not statuses or milestone.health.status in statuses) and _contains(milestone, text)
+        ]
+        rows, following = _page(sorted(found, key=_worst_first), limit, cursor)
+        findings = find_in_portfolio(self._cache.engine.store, loaded.portfolio, loaded.audience)
+        return {
+            **self._origin(loaded, "status"),
+            "count_by_status": Counter(milestone.health.status for milestone in known),
+            "matches": len(found),
+            "milestones": [_short_row(milestone) for milestone in rows],
+            "next_cursor": following,
+            "findings": [_finding_row(row) for row in portfolio_finding_rows(findings[:FEW])],
+            "more_findings": max(0, len(findings) - FEW),
+            **({} if known else {"note": _NOTHING}),
+        }
+
+    def milestone(self, written: str) -> dict[str, Any]:
+        """Return all figures of a milestone, by its id. Raises `QuestionError`."""
+        loaded = self._load()
+        found = _find(loaded, written)
+        facts = facts_of(found)
+        row = _row(found)
+        return {
+            **self._origin(loaded, "status"),
+            "verdict": verdict(facts),
+            "why": _why(found),
+            **{key: value for key, value in row.items() if key not in _FOREIGN_KEYS},
+            "tracker_text": _foreign({**{key: row[key] for key in _FOREIGN_KEYS}, "url": facts.milestone.url}),
+        }
+
+    def explain(self, written: str) -> dict[str, Any]:
+        """Return why a milestone has its health, what would help, and which issues need someone.
+
+        Raises `QuestionError`.
+        """
+        loaded = self._load()
+        found = _find(loaded, written)
+        explanation = explain_in(loaded.portfolio, loaded.snapshot, self._cache.engine.store, found.written)
+        assert explanation is not None
+        numbers, health, row = explanation.numbers, found.health, _row(found)
+        answer = {
+            **self._origin(loaded, "explain", found.written),
+            "id": _shown(found.written),
+            "verdict": verdict(facts_of(found)),
+            "why": _why(found),
+            **{key: row[key] for key in ("open", "closed", "carried", "reasons")},
+            "levers": [_lever_row(found, lever) for lever in ranked_levers(health)[:FEW]],
+            "confidence": health.confidence,
+        }
+        if isinstance(found, AssessedJointMilestone):
+            members = sorted(numbers["members"], key=_likelihood)
+            return answer | {
+                "members": [{**member, "id": _shown(member["id"])} for member in members[:MOST_ROWS]],
+                "missing": row["missing"],
+            }
+        facts = build_facts(found, now=health.at)
+        return answer | {
+            "lines": [_parts(line) for line in date_lines(facts)],
+            "needs_someone": [_issue_row(facts, *flagged) for flagged in flagged_issues(facts)[:FEW]],
+            "forecast": _without(numbers["forecast"], "curve"),
+            "history": _history(numbers["history"]),
+            "status": numbers["status"],
+            "track_record": track_record_sentence(found.score),
+        }
+
+    def what_if(
+        self, written: str, drop: Sequence[str] = (), due: str = "", days_off: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Return the health before and after changes, and the other milestones that they affect.
+
+        Raises `QuestionError`.
+        """
+        loaded = self._load()
+        found = _find(loaded, written)
+        new_due = _date(due) if due else None
+        scenario = Scenario(found.written, tuple(drop), new_due, tuple(map(_date, days_off)))
+        try:
+            answer = whatif_in(loaded.portfolio, loaded.snapshot, scenario)
+        except UnknownError as error:
+            raise QuestionError(str(error)) from None
+        shown = {milestone.written for milestone in _all(loaded)}
+        document = comparison_document(scenario, answer)
+        others = [row for row in document["others"] if row["id"] in shown]
+        words = [*(f"--drop={key}" for key in drop), *([f"--due={new_due}"] if new_due else [])]
+        words += [f"--add-holiday={day}" for day in scenario.days_off]
+        return {
+            **self._origin(loaded, "whatif", found.written, *words),
+            **document,
+            "id": _shown(found.written),
+            "others": [{**row, "id": _shown(row["id"])} for row in others[:FEW]],
+            "more_others": max(0, len(others) - FEW),
+            **({"note": replan_sentence()} if is_replanned(answer.after) else {}),
+        }
+
+    def digest(self, limit: int = FEW) -> dict[str, Any]:
+        """Return the next message to the audience; for the people who run milesync, those to all audiences.
+
+        Each part of a message has at most ``limit`` entries. Raises `QuestionError` without a digest.
+        """
+        loaded, engine, settings = self._load(), self._cache.engine, self._cache.settings
+        known = [name for name, audience in settings.audiences.items() if audience.digest is not None]
+        names = [name for name in known if self._audience in ("", name)]
+        if not names:
+            raise QuestionError(
+                f"no digest is configured {'' if not self._audience else 'for this audience '}"
+                "([audiences.NAME.digest]); ask for the portfolio instead"
+            )
+        source = _CachedSource(engine.store, engine.connections, engine.rules, engine.clock(), cache=self._cache)
+        outcomes = make_digests(settings, names, source, engine.run_id, send=False)
+        return {
+            **self._origin(loaded, "digest"),
+            "digests": [_digest_row(outcome, limit) for outcome in _once_each(outcomes)],
+        }
+
+    def calibration(self, text: str = "", limit: int = 5, cursor: str = "") -> dict[str, Any]:
+        """Return how good the forecasts of each series were, those with the most resolved forecasts first.
+
+        ``text`` is a part of the name of a series.
+        """
+        loaded = self._load()
+        scores = [score for name, score in loaded.snapshot.scores.items() if text.casefold() in name.casefold()]
+        scores.sort(key=lambda score: (-score.forecasts, -score.dates, score.stream))
+        rows, following = _page(scores, limit, cursor)
+        return {
+            **self._origin(loaded, "status", "--calibration"),
+            "matches": len(scores),
+            "streams": [_score_row(score) for score in rows],
+            "next_cursor": following,
+            **({} if scores else {"note": "No forecast has been published yet, so there is nothing to score."}),
+        }
+
+    # --- parts of every answer --------------------------------------------------------------------------------------
+
+    def _load(self) -> LoadedPortfolio:
+        return self._cache.load(self._audience)
+
+    def _origin(self, loaded: LoadedPortfolio, *command: str) -> dict[str, Any]:
+        """Return the audience, the times of assessment and of the oldest data, and the command with the same figures.
+
+        What no command shows to an audience is in its report.
+        """
+        words = [*command, "--json"]
+        if self._audience:
+            is_shown = command in (("status",), ("digest",))
+            words = [*(words if is_shown else ("report", "--out", "report")), "--audience", self._audience]
+        read = [milestone.read_at for milestone in loaded.milestones if milestone.read_at]
+        return {
+            "audience": self._audience or "everything that is configured",
+            "assessed_at": loaded.snapshot.at,
+            "oldest_data": min(read, default=None),
+            "command": shlex.join(["milesync", *words, *self._options]),
+        }
+
+
+_NOTHING = "The database has no milestone that runs and that this audience may read; `milesync run` reads the trackers."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CachedSource(PortfolioSource):
+    """The source of digests that takes assessed portfolios from the cache."""
+
+    cache: PortfolioCache
+
+    def portfolio(self, audience: Audience) -> Portfolio:
+        """Return everything that an audience may read."""
+        return self.cache.load(audience.name).portfolio
+
+
+# --- finding milestones ----------------------------------------------------------------------------------------------
+
+
+def _all(loaded: LoadedPortfolio) -> list[AnyMilestone]:
+    return [*loaded.milestones, *loaded.joints]
+
+
+def _is_current(milestone: AnyMilestone) -> bool:
+    """Return whether `milesync status` shows it without ``--all``."""
+    return isinstance(milestone, AssessedJointMilestone) or milestone.is_current
+
+
+def _likelihood(member: Mapping[str, Any]) -> float:
+    return 1.0 if member["probability"] is None else member["probability"]
+
+
+def _shown(written: str) -> str:
+    """Return an id as one safe line in full."""
+    return clean(written, len(written))
+
+
+def _worst_first(milestone: AnyMilestone) -> tuple[object, ...]:
+    health = milestone.health
+    likely = 1.0 if health.probability is None else health.probability
+    return WORST_FIRST.index(health.status), likely, health.due or date.max, milestone.written
+
+
+def _title(milestone: AnyMilestone) -> str:
+    return milestone.joint.name if isinstance(milestone, AssessedJointMilestone) else milestone.milestone.title
+
+
+def _contains(milestone: AnyMilestone, text: str) -> bool:
+    if not text:
+        return True
+    owners = (milestone.joint.owner,) if isinstance(milestone, AssessedJointMilestone) else milestone.owners.names
+    return any(text.casefold() in part.casefold() for part in (milestone.written, _title(milestone), *owners))
+
+
+def _find(loaded: LoadedPortfolio, written: str) -> AnyMilestone:
+    """Return a milestone by its id, also as an answer shows it. Raises `QuestionError` that names similar ids."""
+    known = {milestone.written: milestone for milestone in _all(loaded)}
+    shown = {_shown(own): own for own in known}
+    found = known.get(loaded.snapshot.ids.canonical(shown.get(written, written)))
+    if found is not None:
+        return found
+    titled = [shown_id for shown_id, own in shown.items() if written.casefold() in _title(known[own]).casefold()]
+    titled.sort(key=lambda shown_id: not _is_current(known[shown[shown_id]]))
+    similar = dict.fromkeys([*titled[:FEW], *get_close_matches(written, shown, n=FEW, cutoff=0.6)])
+    hint = f"; similar ids: {', '.join(list(similar)[:FEW])}" if similar else "; the tool `portfolio` lists the ids"
+    raise QuestionError(f"no milestone {clean(written)!r} here{hint}")
+
+
+def _page(rows: Sequence[Any], limit: int, cursor: str) -> tuple[Sequence[Any], str | None]:
+    """Return the rows from the cursor on, and the next cursor; None after the last row. Raises `QuestionError`."""
+    if cursor and not cursor.isdecimal():
+        raise QuestionError(f"{clean(cursor)!r} is no cursor; use `next_cursor` of the answer before")
+    start, size = int(cursor or 0), max(1, min(limit, MOST_ROWS))
+    end = start + size
+    return rows[start:end], str(end) if end < len(rows) else None
+
+
+def _status(name: str) -> Status:
+    try:
+        return Status(name)
+    except ValueError:
+        raise QuestionError(f"no status {clean(name)!r}; there are {', '.join(WORST_FIRST)}") from None
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise QuestionError(f"{clean(text)!r} is not a date such as 2026-03-15") from None
+
+
+# --- parts of answers ------------------------------------------------------------------------------------------------
+
+
+def _row(milestone: AnyMilestone) -> dict[str, Any]:
+    """Return the row of the JSON documents, with ids that are safe to show, and not too many of them."""
+    if not isinstance(milestone, AssessedJointMilestone):
+        (row,) = milestone_rows([milestone])
+        return {**row, "id": _shown(row["id"]), "findings": [_few_items(finding) for finding in row["findings"]]}
+    (row,) = milestone_rows([], [milestone])
+    members = {name: [_shown(own) for own in row[name][:MOST_ROWS]] for name in ("members", "missing")}
+    return {**row, "id": _shown(row["id"]), **members}
+
+
+def _short_row(milestone: AnyMilestone) -> dict[str, Any]:
+    row = _row(milestone)
+    return {
+        **{key: row[key] for key in _KEYS},
+        "verdict": verdict(facts_of(milestone)),
+        "why": _why(milestone),
+        "tracker_text": _foreign({"title": row["title"], "owners": row["owners"]}),
+    }
+
+
+def _why(milestone: AnyMilestone) -> str:
+    return joint_why(milestone) if isinstance(milestone, AssessedJointMilestone) else why_sentence(facts_of(milestone))
+
+
+def _finding_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    ids = [_shown(own) for own in row["ids"]]
+    shown = {"ids": ids[:FEW], "more_ids": max(0, len(ids) - FEW)}
+    return {**_without(row, "title"), **shown, "tracker_text": _foreign({"title": row["title"]})}
+
+
+def _few_items(finding: Mapping[str, Any]) -> dict[str, Any]:
+    items = finding.get("items", [])
+    return {**finding, "items": items[:FEW], "more_items": len(items) - FEW} if len(items) > FEW else dict(finding)
+
+
+def _lever_row(milestone: AnyMilestone, lever: Lever) -> dict[str, Any]:
+    act, effect = lever_texts(lever, milestone.health.due, counted_in(milestone.health))
+    issues = {} if isinstance(milestone, AssessedJointMilestone) else milestone.issues
+    keys = [issues[uid].key for uid in lever.items if uid in issues]
+    return {
+        "kind": lever.kind,
+        "act": act,
+        "effect": effect,
+        "probability": lever.probability,
+        "issues": keys[:FEW],
+        "more_issues": max(0, len(keys) - FEW),
+    }
+
+
+def _issue_row(facts: Facts, issue: Issue, flags: tuple[str, ...]) -> dict[str, Any]:
+    _, _, *words = attention_line(facts, issue, flags)  # without the issue and the colon
+    return {
+        "key": issue.key,
+        "flags": flags,
+        "words": _parts(tuple(words)),
+        "tracker_text": _foreign({"title": issue.title, "url": issue.url}),
+    }
+
+
+def _history(history: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the earlier milestones that a forecast was made from: the weightiest ones, and the number of all."""
+    rows = sorted(history["milestones"], key=lambda row: -row["weight"])
+    keys = ("name", "due_day", "weight", "open_then", "joined_later", "gone_by_due", "left_at_due", "done_by_due")
+    few = [{key: clean(row[key]) if key == "name" else row[key] for key in keys} for row in rows[:FEW]]
+    return {**_without(history, "milestones"), "milestones": few, "more_milestones": max(0, len(rows) - FEW)}
+
+
+def _score_row(score: StreamScore) -> dict[str, Any]:
+    """Return a row of `milesync status --calibration --json` without the figures by horizon."""
+    (row,) = score_rows({score.stream: score})
+    levels = {"p50": row["p50"], "p85": row["p85"]}
+    return {
+        **_without(row, "stream"),
+        **{name: _without(level, "horizons") for name, level in levels.items()},
+        "promises": [_without(level, "horizons") for level in row["promises"]],
+        "record": record_clauses(score) or track_record_sentence(score),
+        "tracker_text": _foreign({"stream": score.stream}),
+    }
+
+
+def _once_each(outcomes: Iterable[SendOutcome]) -> Iterator[SendOutcome]:
+    """Yield the first outcome of each audience: most channels get the same message."""
+    for _, own in groupby(outcomes, key=lambda outcome: outcome.audience):
+        yield next(own)
+
+
+def _digest_row(outcome: SendOutcome, limit: int) -> dict[str, Any]:
+    (row,) = digest_rows([outcome])
+    document, omitted = _shortened(outcome.message.document if outcome.message else Document(()), limit)
+    return {
+        **_without(row, "text", "error"),
+        "text": _parts(message_parts(document)),
+        "omitted_entries": omitted,
+    }
+
+
+def _shortened(document: Document, limit: int) -> tuple[Document, int]:
+    """Return the document with the first entries of each section, and the number of entries that are left out."""
+    size = max(1, min(limit, MOST_ROWS))
+    sections = tuple(replace(section, blocks=section.blocks[:size]) for section in document.sections)
+    return Document(sections), sum(max(0, len(section.blocks) - size) for section in document.sections)
+
+
+def _parts(line: Iterable[Inline]) -> list[str | dict[str, str]]:
+    """Return a text in parts: our own words as they are, each foreign part as ``tracker_text``."""
+    parts: list[str | dict[str, str]] = []
+    for part in line:
+        if isinstance(part, Foreign | Item | Mention):
+            parts.append({"tracker_text": part_text(part)})
+        elif parts and isinstance(parts[-1], str):
+            parts[-1] += part_text(part)
+        elif words := part_text(part):
+            parts.append(words)
+    return parts
+
+
+def _foreign(value: Any) -> Any:
+    """Return data with each text as one safe line: no controls, no signs without width, not too long."""
+    value = msgspec.to_builtins(value)
+    if isinstance(value, str):
+        return clean(value, _LONGEST) if value else ""
+    if isinstance(value, Mapping):
+        return {key: _foreign(inner) for key, inner in value.items()}
+    return [_foreign(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _without(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in (row or {}).items() if key not in keys}

@@ -1,0 +1,42 @@
+"""`milesync mcp`: answer the questions of an assistant, over standard input and output."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from sync.cli.options import DEFAULT, Config, Verbose
+
+__all__ = ["mcp"]
+
+For = Annotated[
+    str,
+    typer.Option(
+        "--audience",
+        help="Answer only what this audience may read: public, one of the configuration, or a project (gh:acme/app).",
+        metavar="NAME",
+    ),
+]
+
+
+def mcp(audience: For = "", config: Config = DEFAULT, verbose: Verbose = False) -> None:
+    """Answer an assistant's questions from the store (Model Context Protocol), without asking a tracker.
+
+    The assistant starts this command. Without --audience, it may read everything that is configured.
+    """
+    if find_spec("mcp") is None:
+        from sync.installation import missing_extra
+
+        raise typer.BadParameter(missing_extra("milesync mcp", "mcp"))
+    from sync.cli.answers import AssistantAnswers
+    from sync.cli.assistant import build_server
+    from sync.cli.portfolio_cache import PortfolioCache
+    from sync.cli.session import open_engine
+
+    opened = partial(open_engine, config, verbose=verbose, as_json=True, create=False, offline=True)
+    with PortfolioCache(opened) as cache:
+        cache.load(audience)  # now, so that an unknown audience is refused and the first answer is fast
+        build_server(AssistantAnswers(cache, audience, config)).run("stdio")
