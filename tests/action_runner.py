@@ -34,9 +34,12 @@ class ActionResult:
 
 
 def run_action(
-    action: Path, workspace: Path, temp: Path, inputs: Mapping[str, str], environ: Mapping[str, str]
+    action: Path, workspace: Path, temp: Path, inputs: Mapping[str, str], environ: Mapping[str, str], last: str = ""
 ) -> ActionResult:
-    """Run every step of the action in ``workspace``. ``temp`` is the runner's folder of this job."""
+    """Run the steps of the action in ``workspace``, all or up to the ``last`` by its id.
+
+    ``temp`` is the runner's folder of this job.
+    """
     definition = yaml.safe_load(action.read_text(encoding="utf-8"))
     names = {"github.token": environ["GITHUB_TOKEN_OF_THE_JOB"], "runner.temp": str(temp)}
     unknown = inputs.keys() - definition["inputs"].keys()
@@ -68,7 +71,7 @@ def run_action(
         for line in output.read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition("=")
             names[f"steps.{step['id']}.outputs.{name}"] = value
-        if result.code:
+        if result.code or (last and step.get("id") == last):
             break
     result.summary = summary.read_text(encoding="utf-8") if summary.exists() else ""
     result.outputs = {name: _filled(row["value"], names) for name, row in definition["outputs"].items()}

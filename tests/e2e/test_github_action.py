@@ -66,8 +66,8 @@ class Repository:
     def comments(self) -> list[str]:
         return [*ours(self.world.github), *ours(self.world.gitlab)]
 
-    def run(self, env: dict[str, str] | None = None, **inputs: str) -> ActionResult:
-        """Run the action in a new job; its upload becomes an artifact of a run that is over."""
+    def run(self, env: dict[str, str] | None = None, last: str = "", **inputs: str) -> ActionResult:
+        """Run the action in a new job, up to the ``last`` step. Its upload becomes an artifact of a finished run."""
         self.jobs += 1
         api, temp = self.folder / "api", self.folder / f"job-{self.jobs}"
         temp.mkdir()
@@ -87,7 +87,7 @@ class Repository:
             **(env or {}),
         }
         words = {name.replace("_", "-"): value for name, value in inputs.items()}
-        result = run_action(ACTION, self.folder / "checkout", temp, words, environ)
+        result = run_action(ACTION, self.folder / "checkout", temp, words, environ, last)
         if "milesync-state" in result.uploads:
             self.upload(workflow_run(self.jobs), {"milesync.sealed": result.uploads["milesync-state"].read_bytes()})
         return result
@@ -123,21 +123,35 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
         yield Repository(tmp_path, world, stub_programs(tmp_path / "bin", gh=GH))
 
 
-def test_each_run_takes_the_state_of_the_last_one_and_others_cannot_read_it(repository: Repository) -> None:
+def test_each_run_takes_the_state_of_the_last_one_and_a_lost_state_makes_no_second_comment(
+    repository: Repository,
+) -> None:
     first = repository.run(state_key=KEY)
     assert (first.code, first.outputs["exit-code"]) == (0, "0"), first.log
     assert "No state of an earlier run" in first.log
     comments = repository.comments
     assert len(comments) == 2
-    assert first.summary.count("\n| ▲ at risk") + first.summary.count("\n| ") >= 3
+    assert "acme/app" in first.summary
     assert "acme/api" in first.summary
     sealed = first.uploads["milesync-state"].read_bytes()
     assert not re.search(rb"SQLite|acme|Task", sealed)
-    second = repository.run(state_key=KEY)
-    assert second.code == 0, second.log
-    assert repository.document()["writes"]["applied"] == 0
-    assert repository.stored_runs() == 2
-    assert repository.comments == comments
+    assert repository.stored_runs() == 1
+    for state, runs in ((sealed, 2), (bent(sealed), 1), (None, 1)):
+        repository.runs.clear()
+        if state:
+            repository.upload(workflow_run(500), {"milesync.sealed": state})
+        done = repository.run(state_key=KEY)
+        assert done.code == 0, done.log
+        assert ("::warning::The state of the last run is not used" in done.log) == (state == bent(sealed))
+        assert repository.stored_runs() == runs
+        assert repository.document()["writes"]["applied"] == 0
+        assert repository.comments == comments
+
+
+def bent(sealed: bytes) -> bytes:
+    """Return a sealed file with one other bit."""
+    middle = len(sealed) // 2
+    return bytes([*sealed[:middle], sealed[middle] ^ 1, *sealed[middle + 1 :]])
 
 
 PLANTED: dict[str, dict[str, bytes]] = {
@@ -148,31 +162,15 @@ PLANTED: dict[str, dict[str, bytes]] = {
 
 
 @pytest.mark.parametrize("members", PLANTED.values(), ids=PLANTED.keys())
-def test_a_planted_state_is_a_first_run_and_changes_no_file(repository: Repository, members: dict[str, bytes]) -> None:
+def test_a_planted_state_is_not_used_and_changes_no_file(repository: Repository, members: dict[str, bytes]) -> None:
     config = (repository.folder / "checkout" / "milesync.toml").read_bytes()
     repository.upload(workflow_run(500), members)
-    done = repository.run(state_key=KEY)
+    done = repository.run(state_key=KEY, last="state")
     assert done.code == 0, done.log
     assert "::warning::The state of the last run is not used" in done.log
-    assert repository.stored_runs() == 1
+    assert not list(repository.folder.glob("job-1/*.db"))
+    assert [path.name for path in (repository.folder / "checkout").iterdir()] == ["milesync.toml"]
     assert (repository.folder / "checkout" / "milesync.toml").read_bytes() == config
-    assert not (repository.folder / "checkout" / "milesync.db").exists()
-
-
-def test_a_lost_or_changed_state_makes_no_second_comment(repository: Repository) -> None:
-    assert repository.run(state_key=KEY).code == 0
-    comments, sealed = repository.comments, (repository.folder / "job-1" / "milesync-state" / "milesync.sealed")
-    bent = bytearray(sealed.read_bytes())
-    bent[len(bent) // 2] ^= 1
-    for change in ({"milesync.sealed": bytes(bent)}, None):
-        repository.runs.clear()
-        if change:
-            repository.upload(workflow_run(500), change)
-        done = repository.run(state_key=KEY)
-        assert done.code == 0, done.log
-        assert repository.document()["writes"]["applied"] == 0
-        assert repository.stored_runs() == 1
-        assert repository.comments == comments
 
 
 def test_no_state_comes_from_other_repositories_branches_and_pull_requests(repository: Repository) -> None:
@@ -184,7 +182,7 @@ def test_no_state_comes_from_other_repositories_branches_and_pull_requests(repos
     )
     for number, (event, branch, home) in enumerate(others):
         repository.upload(workflow_run(600 + number, event, branch, home), {"milesync.sealed": b"planted"})
-    done = repository.run(state_key=KEY)
+    done = repository.run(state_key=KEY, last="state")
     assert done.code == 0, done.log
     assert "No state of an earlier run" in done.log
 
@@ -221,8 +219,47 @@ def test_a_run_without_a_configuration_says_so(repository: Repository) -> None:
     assert any("other.toml" in line for line in log[start : log.index(f"::{log[start].split('::')[2]}::")])
 
 
+def test_a_log_of_everything_is_hidden_with_a_database_of_its_own_too(repository: Repository) -> None:
+    repository.visibility = "public"
+    done = repository.run(env={"MILESYNC_DATABASE": "postgresql://user@127.0.0.1:1/acme"}, config="other.toml")
+    assert (done.code, done.outputs["exit-code"]) == (1, "1")
+    assert "other.toml" not in done.log
+    assert "The log is hidden" in done.log
+    shown = repository.run(
+        env={"MILESYNC_DATABASE": "postgresql://user@127.0.0.1:1/acme"}, config="other.toml", log="true"
+    )
+    assert "other.toml" in shown.log
+
+
+def test_pages_need_an_audience_and_a_folder(repository: Repository) -> None:
+    assert repository.run().code == 0
+    steps = {step["name"]: step for step in yaml.safe_load(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]}
+    temp = repository.folder / "job-1"
+    environ = {
+        **ENVIRONMENT,
+        "AUDIENCE": "",
+        "CONFIG": "milesync.toml",
+        "GITHUB_STEP_SUMMARY": str(temp / "summary.md"),
+        "PROGRAM": str(temp / "milesync" / "bin" / "milesync"),
+        "PYTHONPATH": str(ROOT),
+        "RUNNER_TEMP": str(temp),
+    }
+    for pages in ("site", "=site", "public=", "nowhere=site"):
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", steps["Write the summary, and the pages"]["run"]],
+            cwd=repository.folder / "checkout",
+            env={**environ, "PAGES": pages},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "::error::" in done.stdout
+        assert not (repository.folder / "checkout" / "site").exists()
+
+
 def test_the_installation_takes_hashes_and_its_own_checkout(repository: Repository) -> None:
-    assert repository.run(config="other.toml").code == 1
+    assert repository.run(last="install").code == 0
     locked, own = (repository.folder / "job-1" / "milesync" / "pip.txt").read_text(encoding="utf-8").splitlines()
     assert locked.endswith(f"--require-hashes --requirement {ROOT}/requirements/run.txt")
     assert own.endswith(f"--no-deps --no-build-isolation {ROOT}")
