@@ -113,39 +113,57 @@ class Repository:
             return int(database.execute("SELECT count(*) FROM run").fetchone()[0])
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Iterator[Repository]:
+def made(folder: Path) -> Iterator[Repository]:
+    """A repository whose configuration has a public and a private project of two trackers."""
     world = small_world()
     next(iter(world.gitlab.projects.values())).private = True
     for name in ("checkout", "api"):
-        (tmp_path / name).mkdir()
-    with served(tmp_path / "checkout", world):
-        yield Repository(tmp_path, world, stub_programs(tmp_path / "bin", gh=GH))
+        (folder / name).mkdir()
+    with served(folder / "checkout", world):
+        yield Repository(folder, world, stub_programs(folder / "bin", gh=GH))
 
 
-def test_each_run_takes_the_state_of_the_last_one_and_a_lost_state_makes_no_second_comment(
-    repository: Repository,
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    yield from made(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def after_a_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Repository, ActionResult]]:
+    """A repository in which the action has run once, and the outcome."""
+    for repository in made(tmp_path_factory.mktemp("action")):
+        yield repository, repository.run(state_key=KEY)
+
+
+def test_a_run_writes_the_summary_and_a_state_that_others_cannot_read(
+    after_a_run: tuple[Repository, ActionResult],
 ) -> None:
-    first = repository.run(state_key=KEY)
+    repository, first = after_a_run
     assert (first.code, first.outputs["exit-code"]) == (0, "0"), first.log
     assert "No state of an earlier run" in first.log
-    comments = repository.comments
-    assert len(comments) == 2
+    assert len(repository.comments) == 2
     assert "acme/app" in first.summary
     assert "acme/api" in first.summary
+    assert not re.search(rb"SQLite|acme|Task", first.uploads["milesync-state"].read_bytes())
+
+
+@pytest.mark.parametrize("state", ["kept", "changed", "lost"])
+def test_the_next_run_takes_the_state_and_a_lost_one_makes_no_second_comment(
+    after_a_run: tuple[Repository, ActionResult], state: str
+) -> None:
+    repository, first = after_a_run
     sealed = first.uploads["milesync-state"].read_bytes()
-    assert not re.search(rb"SQLite|acme|Task", sealed)
-    assert repository.stored_runs() == 1
-    for state, runs in ((sealed, 2), (bent(sealed), 1), (None, 1)):
-        repository.runs.clear()
-        if state:
-            repository.upload(workflow_run(500), {"milesync.sealed": state})
-        done = repository.run(state_key=KEY)
-        assert done.code == 0, done.log
-        assert ("::warning::The state of the last run is not used" in done.log) == (state == bent(sealed))
-        assert repository.stored_runs() == runs
-        assert repository.document()["writes"]["applied"] == 0
-        assert repository.comments == comments
+    comments = repository.comments
+    repository.runs.clear()
+    if state != "lost":
+        repository.upload(workflow_run(500), {"milesync.sealed": sealed if state == "kept" else bent(sealed)})
+    done = repository.run(state_key=KEY)
+    assert done.code == 0, done.log
+    assert ("::warning::The state of the last run is not used" in done.log) == (state == "changed")
+    assert repository.stored_runs() == (2 if state == "kept" else 1)
+    assert repository.document()["writes"]["applied"] == 0
+    assert repository.comments == comments
+    assert len(comments) == 2
 
 
 def bent(sealed: bytes) -> bytes:
