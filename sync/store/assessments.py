@@ -32,6 +32,10 @@ _WEEK = 7 * 24 * 3600 * 1_000_000
 """Microseconds."""
 
 
+_COMPARED = [c.name for c in schema.health.columns if c.name not in ("at", "run", "latest", "repeated")]
+"""Columns whose change makes a new row; ``run`` is not read."""
+
+
 class _Reason(Reason, frozen=True, kw_only=True):
     values: dict[str, Any] = msgspec.field(default_factory=dict)
 
@@ -72,8 +76,8 @@ class AssessmentRepository(Repository):
         """Save the assessments of a run, one per container, audience and time.
 
         `streams` has the stream of each container whose health does not name it. An assessment from the future, which
-        a clock that ran ahead made, is not the last one any more. One that repeats the last one of its day (UTC) is
-        no row of its own, and only the last one is kept whole: hourly runs would fill the database.
+        a clock that ran ahead made, is not the last one any more. One with the same columns as the last one of its day
+        (UTC) is no row of its own, and only the last one is kept whole: hourly runs would fill the database.
         """
         table = schema.health
         mine = (table.c.container == bindparam("c")) & (table.c.audience == bindparam("a"))
@@ -82,11 +86,11 @@ class AssessmentRepository(Repository):
             return
         changed: list[dict[str, Any]] = []
         repeated: list[dict[str, Any]] = []
+        whole: list[dict[str, Any]] = []
         with writing(self._engine) as connection:
             limit = self._clock() + MAX_AHEAD
-            fields = [table.c[name] for name in ("container", "audience", "at", "repeated", "stream")]
             audiences = {health.audience for health in in_order}
-            query = select(*(*fields, schema.verdict.c.body)).join(schema.verdict, _WHOLE)
+            query = select(table, schema.verdict.c.body).join(schema.verdict, _WHOLE)
             query = query.where(table.c.latest, table.c.audience.in_(audiences))
             last = {(row.container, row.audience): row for row in connection.execute(query)}
             for health in in_order:
@@ -94,9 +98,12 @@ class AssessmentRepository(Repository):
                 before = last.get((health.container, health.audience))
                 if before is not None and before.at <= limit:
                     last_time = _last_time(before, limit)
-                    if _repeats(before, health, row["stream"]):
+                    if _repeats(before, row):
                         again = max(last_time, health.at)
                         repeated.append({"c": health.container, "a": health.audience, "again": again})
+                        row["body"] = _encode(replace(health, at=before.at))
+                        if again == health.at and row["body"] != before.body:
+                            whole.append(row)
                         continue
                     if health.at < last_time:
                         row["latest"] = False
@@ -108,9 +115,8 @@ class AssessmentRepository(Repository):
                 connection.execute(
                     update(table).where(mine, table.c.latest).values(repeated=bindparam("again")), repeated
                 )
-            verdicts = [
-                {name: row[name] for name in ("container", "audience", "body")} for row in changed if row["latest"]
-            ]
+            whole += [row for row in changed if row["latest"]]
+            verdicts = [{name: row[name] for name in ("container", "audience", "body")} for row in whole]
             upsert(connection, schema.verdict, verdicts)
             upsert(connection, table, [{name: row[name] for name in row if name != "body"} for row in changed])
 
@@ -249,10 +255,10 @@ def _last_time(row: Row[Any], limit: datetime) -> datetime:
     return last
 
 
-def _repeats(before: Row[Any], health: Health, stream: str) -> bool:
-    """Return True if an assessment is that of the row, apart from a later time, on the same day (UTC)."""
-    is_later = before.at <= health.at and before.at.date() == health.at.date()
-    return is_later and before.stream == stream and bool(before.body == _encode(replace(health, at=before.at)))
+def _repeats(before: Row[Any], row: Mapping[str, Any]) -> bool:
+    """Return True if an assessment is later than the row before it on the same day (UTC), and has the same columns."""
+    is_later = before.at <= row["at"] and before.at.date() == row["at"].date()
+    return is_later and all(getattr(before, name) == row[name] for name in _COMPARED)
 
 
 def _decode(body: str, repeated: datetime | None) -> Health:

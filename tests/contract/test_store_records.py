@@ -115,8 +115,22 @@ def test_a_repetition_of_a_clock_that_ran_ahead_ends_with_the_next_health(
     assert store.last_health("team") == {"c": following}
 
 
-@pytest.mark.parametrize("other", [{"probability": 0.41}, {"reasons": ()}, {"audience": "public"}, {"method": 2}])
-def test_any_difference_is_a_new_row_and_so_is_what_comes_after_it(store: Store, other: dict[str, Any]) -> None:
+def test_of_assessments_with_the_same_columns_the_last_one_is_whole(store: Store) -> None:
+    fewer = replace(FULL, reasons=())
+    assert fewer != FULL
+    for hours, health in enumerate((FULL, fewer, fewer)):
+        store.save_health("run", [replace(health, at=T0 - (5 - hours) * HOUR)], {"c": "s"})
+    assert _times(store) == [T0 - 5 * HOUR]
+    assert store.last_health("team") == {"c": replace(fewer, at=T0 - 3 * HOUR)}
+    store.save_health("slow run", [replace(FULL, at=T0 - 4 * HOUR)], {"c": "s"})
+    assert store.last_health("team") == {"c": replace(fewer, at=T0 - 3 * HOUR)}
+    store.save_health("next run", [FULL], {"c": "s"})
+    assert _times(store) == [T0 - 5 * HOUR]
+    assert store.last_health("team") == {"c": FULL}
+
+
+@pytest.mark.parametrize("other", [{"probability": 0.41}, {"audience": "public"}, {"method": 2}])
+def test_any_difference_in_a_column_is_a_new_row_and_so_is_what_comes_after_it(store: Store, other: dict[str, Any]) -> None:
     store.save_health("run 0", [FULL], {"c": "s"})
     store.save_health("run 1", [replace(FULL, at=T0 + HOUR, **other)], {"c": "s"})
     store.save_health("run 2", [replace(FULL, at=T0 + 2 * HOUR, audience=other.get("audience", FULL.audience))])
