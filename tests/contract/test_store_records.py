@@ -130,7 +130,9 @@ def test_of_assessments_with_the_same_columns_the_last_one_is_whole(store: Store
 
 
 @pytest.mark.parametrize("other", [{"probability": 0.41}, {"audience": "public"}, {"method": 2}])
-def test_any_difference_in_a_column_is_a_new_row_and_so_is_what_comes_after_it(store: Store, other: dict[str, Any]) -> None:
+def test_any_difference_in_a_column_is_a_new_row_and_so_is_what_comes_after_it(
+    store: Store, other: dict[str, Any]
+) -> None:
     store.save_health("run 0", [FULL], {"c": "s"})
     store.save_health("run 1", [replace(FULL, at=T0 + HOUR, **other)], {"c": "s"})
     store.save_health("run 2", [replace(FULL, at=T0 + 2 * HOUR, audience=other.get("audience", FULL.audience))])

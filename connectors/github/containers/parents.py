@@ -27,9 +27,10 @@ class Parents(ContainerKind[Any, Parent, Any]):
         self.named = tuple(options.get("parents") or ()) if is_on else ()
         self._date_field = options.get("date_field") or "Target date"
 
-    def includes(self, repository: str, row: Parent) -> bool:
-        """Return whether an issue with sub-issues is a milestone. ``repository`` is ``owner/name``."""
-        return f"{repository}#{row.number}" in self.named or row.due(self._date_field) is not None
+    def includes(self, repository: str, row: Parent, *, has_sub_issues: bool) -> bool:
+        """Return whether an issue is a milestone. ``repository`` is ``owner/name``."""
+        is_dated_parent = has_sub_issues and row.due(self._date_field) is not None
+        return is_dated_parent or f"{repository}#{row.number}" in self.named
 
     def milestone(self, row: Parent, project: str) -> Milestone:
         """Convert a parent of the project with this id. Its assignees are its owners."""

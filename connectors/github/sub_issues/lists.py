@@ -146,7 +146,8 @@ class ParentLists:
         milestones = {row.id: row for row in state.milestones if _key(row, stored) in forest.failed}
         members: Members = {}
         for key, (name, project, row) in forest.rows.items():
-            if project not in stored or not self._kind.includes(name, row):
+            has_sub_issues = forest.children.get(key) != {}  # None: they could not be read
+            if project not in stored or not self._kind.includes(name, row, has_sub_issues=has_sub_issues):
                 continue
             milestone = self._kind.milestone(row, project)
             milestones[milestone.id] = milestone
