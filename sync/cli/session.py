@@ -51,12 +51,16 @@ def open_puller(
     with command_session(verbose=verbose, as_json=as_json) as (run_id, display):
         settings = load_settings(config)
         from sync.cli import wiring
+        from sync.pull.memory import use_one_arena
 
+        use_one_arena()
         ahead = ahead and not settings.traces.endpoint  # a span that starts before that of its run would have no parent
-        puller = wiring.build_puller(
-            settings, os.environ, create=create, progress=display, offline=offline, ahead=ahead
-        )
-        with wiring.tracing_spans(settings), puller:
+        with (
+            wiring.tracing_spans(settings),
+            wiring.build_puller(
+                settings, os.environ, create=create, progress=display, offline=offline, ahead=ahead
+            ) as puller,
+        ):
             yield puller, settings, run_id
 
 

@@ -26,19 +26,24 @@ def save_unread(connection: Connection, source: int, page: Page, gone: Collectio
     unread rows of a project, so the others are deleted with its last page.
     """
     table = schema.unread
-    names: dict[tuple[str, tuple[UnreadKind, ...]], set[str]] = {}
-    for issue in page.issues:
-        names.setdefault((issue.project, ITEMS), set()).update((issue.id, issue.key))
-    for milestone in page.milestones:
-        names.setdefault((milestone.project, (UnreadKind.MILESTONE,)), set()).add(milestone.id)
     if connection.execute(select(table.c.item).where(table.c.source == source).limit(1)).first() is not None:
-        for (project, kinds), items in names.items():
+        for (project, kinds), items in _names(page).items():
             _delete(connection, items, (table.c.source == source, table.c.project == project, table.c.kind.in_(kinds)))
         _delete(connection, gone, (table.c.source == source, table.c.kind.in_(ITEMS)))
     _upsert(connection, source, page.unread, at)
     for projects in chunks(page.complete):
         mine = (table.c.source == source) & table.c.project.in_(projects) & (table.c.seen_at < at)
         connection.execute(delete(table).where(mine))
+
+
+def _names(page: Page) -> dict[tuple[str, tuple[UnreadKind, ...]], set[str]]:
+    """Return the ids and keys of a page's rows, by project and kinds."""
+    names: dict[tuple[str, tuple[UnreadKind, ...]], set[str]] = {}
+    for issue in page.issues:
+        names.setdefault((issue.project, ITEMS), set()).update((issue.id, issue.key))
+    for milestone in page.milestones:
+        names.setdefault((milestone.project, (UnreadKind.MILESTONE,)), set()).add(milestone.id)
+    return names
 
 
 def _delete(connection: Connection, items: Collection[str], where: Sequence[ColumnElement[bool]]) -> None:
