@@ -185,3 +185,11 @@ def test_another_instances_summary_on_the_same_issue_is_not_taken_for_ours(world
     both = replace(stands, comments=(theirs, ours))
     assert last_marker(milestone.uid, both, "acme") == Marker.decode(ours.marker)
     assert last_marker(milestone.uid, replace(stands, comments=(theirs,)), "acme") is None
+
+
+@pytest.mark.parametrize("url", [None, "https://tracker.example/1"])
+def test_the_body_of_a_status_issue_is_rendered_for_a_new_one_only(world: World, url: str | None) -> None:
+    report_input = ReportInput(
+        milestone=assessed(world), instance="acme", now=NOW, calendar=Calendar.plain(), issue_url=url
+    )
+    assert bool(build_texts(report_input).issue_body) == (url is None)

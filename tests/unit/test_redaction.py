@@ -116,3 +116,10 @@ def test_an_unexpected_exception_is_shown_without_its_text() -> None:
     assert "\u2026" not in fail(encoding)
     assert fail(OSError(28, "No space left on device")).endswith("OSError: No space left on device")
     assert exception_words(ValueError("never raised")) == "ValueError"
+
+
+def test_a_secret_that_is_registered_later_is_redacted_from_then_on() -> None:
+    assert secrets.redact("a later+secret") == "a later+secret"
+    secrets.register("later+secret")
+    assert secrets.redact("a later+secret") == f"a {MASK}"
+    assert secrets.redact_foreign("a later+secret") == f"a {MASK}"

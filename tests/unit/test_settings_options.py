@@ -11,6 +11,7 @@ import pytest
 from config import ConfigurationError, load
 from config import validators as checks
 from config.connector_options import options_type
+from config.connector_types import installed_type
 from tests.settings_file import CANARY, CONFIG, Write, wrong
 
 
@@ -199,3 +200,12 @@ def test_ones_own_authority_is_found_from_the_configurations_folder(write: Write
 )
 def test_milestones_by_rule(kind: str | None, written: str, expected: tuple[str, str, str] | None) -> None:
     assert checks.rule(kind, written) == expected
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
+def test_our_own_connectors_are_found_without_the_metadata_of_other_packages(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.connector_types.connector_types", lambda: pytest.fail("all packages are searched"))
+    assert installed_type(kind) is not None
+    assert checks.connector_type(kind) == kind
