@@ -20,7 +20,7 @@ def clear_help(command: Any, name: str = "milesync") -> Any:
     if command.help:
         paragraphs = inspect.cleandoc(command.help).split("\n\n")
         command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    context = command.make_context(name, [], resilient_parsing=True)
+    context = command.context_class(command, info_name=name, **command.context_settings)
     for parameter in command.get_params(context):
         vars(parameter)["_get_number_range_help_str"] = lambda: None
         if parameter.param_type_name == "argument":
