@@ -25,6 +25,7 @@ OPTIONAL = {
     "attrs": "rich formats its classes where it is installed",
     "chardet": "requests takes it where it is installed",
     "charset-normalizer": "requests",
+    "backports-tarfile": "shares the name `backports` with a package that httpx2 looks for",
     "greenlet": "SQLAlchemy",
     "tornado": "tenacity waits with it where it is installed",
     "linkify-it-py": "markdown-it-py takes it where it is installed",

@@ -247,6 +247,7 @@ NEEDS: dict[str, tuple[tuple[object, ...], str, int, str]] = {
     "report": (("report", "--out", "site"), "site", 1, ""),
     "serve": (("serve",), "serve", 1, ""),
     "worker": (("worker", "--once"), "worker", 1, ""),
+    "mcp": (("mcp",), "mcp", 1, ""),
     "timeline --ics": (("timeline", "--ics", "dates.ics"), "timeline", 1, ""),
     "backtest --plot": (("backtest", "--plot", "plot.svg"), "plot", 1, ""),
     "a report with each run": (("run",), "site", 3, '[report]\nout = "pages"'),
@@ -260,7 +261,7 @@ NEEDS: dict[str, tuple[tuple[object, ...], str, int, str]] = {
 
 def test_every_command_is_tried() -> None:
     assert {*WORK, *(words[0] for words, *_ in NEEDS.values())} >= {point.name for point in cli.commands()}
-    named = {extra for _, extra, *_ in NEEDS.values()} | {"digest", "mcp"}
+    named = {extra for _, extra, *_ in NEEDS.values()} | {"digest"}
     assert set(PROJECT["optional-dependencies"]) - named == set()
 
 
