@@ -20,11 +20,11 @@ __all__ = ["is_id_in_project", "outages_of_never_read", "removed_members", "remo
 
 def removed_members(joint: JointMilestone, removed: RemovedProjects) -> list[RemovedMilestone]:
     """Return the members of a joint milestone whose projects were removed."""
-    return [
-        milestone
-        for written, milestone in removed.milestones.items()
-        if any(written == member or ("*" in member and matches_pattern(written, member)) for member in joint.members)
-    ]
+    patterns = [member for member in joint.members if "*" in member]
+    found = {member for member in joint.members if member in removed.milestones}
+    if patterns:
+        found.update(own for own in removed.milestones if any(matches_pattern(own, text) for text in patterns))
+    return [removed.milestones[written] for written in sorted(found, key=removed.places.__getitem__)]
 
 
 def removed_predecessors(
@@ -61,11 +61,12 @@ def outages_of_never_read(
     never_read = {name: outage for name, outage in outages.items() if outage.since is None}
     known = {milestone.written for milestone in milestones.values()} if never_read else set()
     joints = {f"joint:{joint.name}": joint.members for joint in rules.joints}
+    uids = _uids_by_id(milestones, members) if never_read else {}
     for before, after in rules.dependencies if never_read else ():
         for written in set(joints.get(before, (before,))) - known:
             for (connection, key), outage in never_read.items():
                 if is_id_in_project(written, connection, key):
-                    yield from ((uid, outage) for uid in _uids(after, milestones, members))
+                    yield from ((uid, outage) for uid in uids.get(after, ()))
 
 
 def is_id_in_project(written: str, connection: str, key: str) -> bool:
@@ -81,19 +82,21 @@ def _configured(
     removed: RemovedProjects,
 ) -> Iterator[tuple[str, RemovedMilestone]]:
     joints = {f"joint:{joint.name}": removed_members(joint, removed) for joint in rules.joints}
+    uids = _uids_by_id(milestones, members)
     for before, after in rules.dependencies:
         own = removed.milestones.get(before)
         missing = joints.get(before, [] if own is None else [own])
-        yield from ((uid, milestone) for uid in _uids(after, milestones, members) for milestone in missing)
+        yield from ((uid, milestone) for uid in uids.get(after, ()) for milestone in missing)
 
 
-def _uids(
-    written: str, milestones: Mapping[str, AssessedMilestone], members: Mapping[str, Sequence[str]]
-) -> Sequence[str]:
-    """Return the uids of a milestone or of the members of a joint milestone, by its written id."""
-    if written.startswith("joint:"):
-        return members.get(written.removeprefix("joint:"), ())
-    return [uid for uid, milestone in milestones.items() if milestone.written == written]
+def _uids_by_id(
+    milestones: Mapping[str, AssessedMilestone], members: Mapping[str, Sequence[str]]
+) -> dict[str, Sequence[str]]:
+    """Return by written id the uid of each milestone, and the uids of the members of each joint milestone."""
+    uids: dict[str, list[str]] = {}
+    for uid, milestone in milestones.items():
+        uids.setdefault(milestone.written, []).append(uid)
+    return {**uids, **{f"joint:{name}": own for name, own in members.items()}}
 
 
 def _blocked(

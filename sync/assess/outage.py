@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from msgspec import Struct, field
 
@@ -54,7 +55,7 @@ class RemovedMilestone(Struct, frozen=True, eq=False):
         return uid(self.connection.source, "milestone", self.milestone.id)
 
 
-class RemovedProjects(Struct, frozen=True):
+class RemovedProjects(Struct, frozen=True, dict=True):
     """Open milestones of removed projects.
 
     ``milestones``: by written id. ``blockers``: by the names of their open issues (`issue_names`).
@@ -62,6 +63,11 @@ class RemovedProjects(Struct, frozen=True):
 
     milestones: Mapping[str, RemovedMilestone] = field(default_factory=dict)
     blockers: Mapping[tuple[str, str, str], RemovedMilestone] = field(default_factory=dict)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The place of each milestone in ``milestones``, by written id."""
+        return {written: place for place, written in enumerate(self.milestones)}
 
 
 def find_outages(store: Store, now: datetime) -> Mapping[tuple[str, str], Outage]:

@@ -236,6 +236,10 @@ class Snapshot:
             for batch in daily_batches(history, index, self.at, calendar):
                 yield list(islice(places, len(batch.index))), batch
 
+    def health_alone(self, uid: str) -> Health:
+        """Return the health of an assessed milestone without its relations. Raises KeyError before `assess`."""
+        return self._healths_alone[uid]
+
     def advise(self, batch: WaitingBatch, healths: Sequence[Health]) -> list[Health]:
         """Return the healths of the milestones of a batch, with reasons and levers that include those before them."""
         advisor = self.advisor(healths[0].container)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.forecast.batch import forecast_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import planned_and_left
-from sync.forecast.pooled import Forecast, forecast
+from sync.forecast.pooled import Forecast, forecast, without_forecast
 from sync.forecast.stats import allowed_open
 from sync.health.status import ContainerState, missing_data
 from sync.history.calendar import Calendar
@@ -32,6 +33,7 @@ __all__ = [
     "is_done_by",
     "last_event",
     "outcomes",
+    "probabilities",
     "questions",
 ]
 
@@ -189,6 +191,15 @@ def answerable(tables: HistoryTables, asked: Questions, calendar: Calendar) -> t
     is_enough = _is_enough(tables, asked, forecasts)
     published = [own for own, kept in zip(forecasts, is_enough, strict=True) if kept]
     return asked.where(is_enough), published
+
+
+def probabilities(tables: HistoryTables, asked: Questions, calendar: Calendar) -> tuple[Questions, Floats]:
+    """Return the questions that `answerable` returns, and the published probability of each, without the rest of it."""
+    moments = [moment(at) for at in asked.at]
+    batches = list(forecast_batches(tables, asked.index.tolist(), moments, calendar))
+    is_enough = _is_enough(tables, asked, [own for batch in batches for own in without_forecast(batch)])
+    p = np.concatenate([batch.probability() for batch in batches]) if batches else np.empty(0)
+    return asked.where(is_enough), p[is_enough]
 
 
 def _is_enough(tables: HistoryTables, asked: Questions, forecasts: Sequence[Forecast]) -> Bools:

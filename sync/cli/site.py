@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 from config.settings import Settings
 from sync.cli import output
 from sync.cli.audiences import find_audience
-from sync.cli.options import named_file
+from sync.cli.options import named_file, print_note
 from sync.engine.engine import Engine
 from sync.installation import missing_extra
 from sync.model.audience import OPERATOR, Audience
@@ -50,6 +50,7 @@ def write_report(
 ) -> dict[str, int]:
     """Write the report for an audience, as of the time ``at`` (None: now). Return the numbers of its `BuildResult`.
 
+    Another report into the same folder is waited for, so that the last one gathered is the one that remains.
     ``keep`` saves what the report announces to a named audience, as its next report compares with it. Raises
     `typer.BadParameter` if the extra `site` is missing, `TyperException` if the folder cannot be written.
     """
@@ -57,14 +58,17 @@ def write_report(
         raise typer.BadParameter(missing_extra("the report", "site"))
     from sync.site.build import build
     from sync.site.contents import gather
+    from sync.site.folder_lock import lock_folder
 
-    contents = gather(
-        engine.store, engine.connections, at or engine.clock(), engine.rules, audience, replay=at is not None
-    )
-    data = msgspec.json.format(
-        msgspec.json.encode(output.status_document(contents.assessed, contents.joints)), indent=2
-    ).decode()
-    with named_file(out):
+    def note_wait() -> None:
+        print_note(f"another report is being written to {out}; this one waits for it")
+
+    with named_file(out), lock_folder(out, note_wait):
+        contents = gather(
+            engine.store, engine.connections, at or engine.clock(), engine.rules, audience, replay=at is not None
+        )
+        document = output.status_document(contents.assessed, contents.joints)
+        data = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
         site = build(contents, out, f"{escaped_json(secrets.redact(data))}\n".encode())
     if keep and audience.name:
         _save_announced(engine, contents, audience.name)

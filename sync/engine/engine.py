@@ -206,6 +206,7 @@ class Engine:
         Without ``has_levers`` no levers are computed.
         """
         self.progress("assess")
+        self.portfolio = None  # an earlier one is freed before the next one is made
         snapshot = self.snapshot(at) if has_levers else self.snapshot(at).limit_levers(())
         self.portfolio = build_portfolio(snapshot)
         if keep and at is None:

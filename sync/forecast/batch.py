@@ -96,7 +96,7 @@ class _Answers:
     """Last answers of a batch, each with its question: the votes, the curves of plans, and a part of the batch."""
 
     votes: tuple[tuple[bytes, bytes, bool], tuple[Floats, Floats, Floats]] | None = None
-    plan: tuple[tuple[bytes, bytes], Floats] | None = None
+    plan: tuple[tuple[bytes, bytes, bytes, Assumptions], Floats] | None = None
     part: tuple[Ints, ForecastBatch] | None = None
 
 
@@ -467,26 +467,28 @@ class ForecastBatch:
         closures never raises it. Beyond three planned durations the curve is flat. NaN where the plan had no sensible
         dates. Before any bound by experience.
         """
-        assumed = replace(assumed, due=None, days_to_due=None)
-        now, length = self.at + assumed.elapsed, plan_due - self.start
-        phase = self.phase_of(now, self.days_ahead(plan_due, now))
-        curve = self.at_phase(_envelope(self._plan_nodes(remaining, total)), phase)
-        curve[:, 0] = self._own_logit(remaining, total, plan_due, assumed)
-        curve = np.maximum.accumulate(curve, axis=1)
+        length = plan_due - self.start
+        p = self._plan_curve(plan_due, remaining, total, replace(assumed, due=None, days_to_due=None))
         with np.errstate(divide="ignore", invalid="ignore"):
             time = np.clip((due - self.start) / length, TIMES[0], TIMES[-1])
         place = np.clip(np.searchsorted(TIMES, np.nan_to_num(time, nan=1.0)), 1, len(TIMES) - 1)
         part, row = (time - TIMES[place - 1]) / (TIMES[place] - TIMES[place - 1]), np.arange(len(time))
-        p = expit(curve)
         return np.where(length > 0, logit(p[row, place - 1] * (1 - part) + p[row, place] * part), np.nan)
 
-    def _plan_nodes(self, remaining: Floats, total: Floats) -> Floats:
-        """Return the curve's log-odds from each of `NODES`: float64[t, g, x]. The last answer is kept."""
-        key = (remaining.tobytes(), total.tobytes())
+    def _plan_curve(self, plan_due: Floats, remaining: Floats, total: Floats, assumed: Assumptions) -> Floats:
+        """Return the completion curve of `plan_logit`: P by each of `TIMES`, float64[t, x]. The last one is kept."""
+        key = (plan_due.tobytes(), remaining.tobytes(), total.tobytes(), assumed)
         if self.answers.plan is None or self.answers.plan[0] != key:
-            nodes = np.stack([self._curve_logit(votes, remaining, total) for votes in self._votes_by_node], axis=1)
-            self.answers.plan = key, nodes
+            now = self.at + assumed.elapsed
+            phase = self.phase_of(now, self.days_ahead(plan_due, now))
+            curve = self.at_phase(_envelope(self._plan_nodes(remaining, total)), phase)
+            curve[:, 0] = self._own_logit(remaining, total, plan_due, assumed)
+            self.answers.plan = key, expit(np.maximum.accumulate(curve, axis=1))
         return self.answers.plan[1]
+
+    def _plan_nodes(self, remaining: Floats, total: Floats) -> Floats:
+        """Return the curve's log-odds from each of `NODES`: float64[t, g, x]."""
+        return np.stack([self._curve_logit(votes, remaining, total) for votes in self._votes_by_node], axis=1)
 
     @cached_property
     def _votes_by_node(self) -> list[Votes]:

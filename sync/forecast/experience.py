@@ -41,6 +41,7 @@ class Experience:
         self._streams = [_streams(tables, members, k, own) for k, own in enumerate(stream.tolist())]
         self._known: dict[tuple[int, float], Floats] = {}
         self._shortest: dict[tuple[int, float, int], float] = {}
+        self._least: dict[tuple[int, int], float] = {}
         self._most: dict[tuple[int, float, float], int] = {}
 
     def bound(self, p: Floats, need: Floats, days: Floats) -> Floats:
@@ -53,7 +54,7 @@ class Experience:
         factor, days = np.ones(len(need)), np.maximum(days, _LEAST_DAYS)
         for k in np.flatnonzero(need > _SPARE).tolist():
             needed, until = float(need[k]), float(days[k])
-            if self._is_reached(k, math.ceil(needed - _SPARE), until):
+            if self._least_days(k, math.ceil(needed - _SPARE)) <= until:
                 continue
             most, windows = self.most_closed(k, until)
             factor[k] = min((most + _SPARE) / needed, 1.0) ** (2.0 * windows / (windows + _HALF_RECORD))
@@ -84,10 +85,12 @@ class Experience:
             self._most[key] = int((ends - np.arange(len(closed))).max(initial=0))
         return self._most[key]
 
-    def _is_reached(self, k: int, count: int, days: float) -> bool:
-        """Return True if a stream of the k-th container closed ``count`` >= 1 items in a window of ``days``."""
-        at = self._at[k]
-        return any(self._shortest_window(stream, at, count) <= days for stream in self._streams[k])
+    def _least_days(self, k: int, count: int) -> float:
+        """Return the least days in which a stream of the k-th container closed ``count`` >= 1 items; see below."""
+        key = k, count
+        if key not in self._least:
+            self._least[key] = min(self._shortest_window(stream, self._at[k], count) for stream in self._streams[k])
+        return self._least[key]
 
     def _shortest_window(self, stream: int, at: float, count: int) -> float:
         """Return the least days in which the stream closed ``count`` >= 1 items; infinite if it never did."""

@@ -159,5 +159,6 @@ def burnup(
                 finished_ended.append(max(end, membership.joined))
     columns = [sorted(column) for column in (joined, ended, finished, finished_ended)]
     for day in days:
-        before = [bisect_left(column, end_of_day(day, zone)) for column in columns]
+        end = end_of_day(day, zone)
+        before = [bisect_left(column, end) for column in columns]
         yield day, before[0] - before[1], before[2] - before[3]

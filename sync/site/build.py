@@ -4,29 +4,37 @@ A build is complete in a temporary folder before any file changes. Then files th
 removed, and each file whose content has changed is replaced as a whole. Other files in the folder stay. Equal contents
 give equal bytes.
 
-Every file is rendered, and compared with that of the last build: pages of milestones and their numbers without the
-times of the run (`_run_times`). So an unchanged page keeps its bytes, and ``times.js`` adds the times of the last run.
+Pages of milestones are most of the work. A page whose inputs are those of the last build is neither computed nor
+rendered; its inputs are all values of the page, the digest of its numbers, and our own code and templates
+(`_inputs_by_page`). Every other file is rendered and compared with that of the last build. Both comparisons leave out
+the times of the run (`_run_times`). So an unchanged page keeps its bytes, and ``times.js`` adds the times of the last
+run.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import jinja2
 import msgspec
+import numpy
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import Struct
+from msgspec.structs import replace
 
-from sync.assess.milestone import AssessedMilestone
 from sync.forecast.track_record import has_track_record
 from sync.markup.document import clean
 from sync.model.characters import escaped_json, visible
@@ -74,10 +82,11 @@ class BuildResult:
 
 
 class _Content(Struct, frozen=True):
-    """Hashes of a file: of its content without the times of the run, and of its bytes."""
+    """Hashes of a file: of its content without the times of the run, of its bytes, and of the inputs of its page."""
 
     content: str
     file: str
+    inputs: str = ""
 
 
 def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
@@ -91,18 +100,26 @@ def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
         rmtree(abandoned, ignore_errors=True)
     # in the folder itself, which may be a volume of its own: a rename is atomic only within one volume
     with TemporaryDirectory(prefix=STAGING_PREFIX, dir=out) as staging:
-        known, times, found = _known_files(out), _run_times(contents), dict[str, _Content]()
-        written, size = 0, 0
-        for name, body in _files(contents, data):
-            timeless = times.sub(b"", body) if name.startswith(PAGES) else body
-            found[name] = _Content(_hash(timeless), _hash(body))
-            if name in known and known[name].content == found[name].content:
-                found[name] = known[name]
+        known, times = _known_files(out), _run_times(contents)
+        inputs = _inputs_by_page(contents, times)
+        found = {
+            name: known[name]
+            for page, own in inputs.items()
+            if all(name in known and known[name].inputs == own for name in (page, _data_name(page)))
+            for name in (page, _data_name(page))
+        }
+        written, size = 0, sum((out / name).stat().st_size for name in found)
+        for name, body, page in _files(contents, data, inputs.keys() - found.keys()):
+            timeless = times.sub(b"", body) if page else body
+            fresh = _Content(_hash(timeless), _hash(body), inputs.get(page, ""))
+            if name in known and known[name].content == fresh.content:
+                found[name] = replace(known[name], inputs=fresh.inputs)
                 size += (out / name).stat().st_size
             else:
+                found[name] = fresh
                 _stage(Path(staging) / name, body)
                 written, size = written + 1, size + len(body)
-        _stage(Path(staging) / CONTENT, msgspec.json.encode(found))
+        _stage(Path(staging) / CONTENT, msgspec.json.encode(found, order="deterministic"))
         _swap(Path(staging), out, found.keys())
     return BuildResult(len(contents.pages) + len(contents.joint_pages), len(found), size, written)
 
@@ -134,9 +151,40 @@ def _is_intact(path: Path, known: _Content) -> bool:
 
 def _run_times(contents: Contents) -> re.Pattern[bytes]:
     """Return a pattern of the times at which the report and its projects were read, as pages and data write them."""
-    moments = {contents.at, *(page.milestone.read_at for page in contents.pages if page.milestone.read_at)}
+    moments = {contents.at, *(page.read_at for page in contents.pages if page.read_at)}
     written = {form for moment in moments for form in (_iso(moment), minute(moment), msgspec.to_builtins(moment))}
     return re.compile(b"|".join(re.escape(text.encode()) for text in sorted(written, key=len, reverse=True)))
+
+
+def _inputs_by_page(contents: Contents, times: re.Pattern[bytes]) -> dict[str, str]:
+    """Return by the name of a page a hash of all that it is rendered from, but for the times of the run."""
+    days = sorted({(str(row.facts.zone), row.facts.today) for row in contents.rows})
+    shared = [_program(), POLICY, contents.audience, days]
+    own = [(page.row.page, [*shared, page]) for page in contents.pages]
+    joint = [(page.row.page, [*shared, contents.span, page]) for page in contents.joint_pages]
+    return {
+        page: _hash(times.sub(b"", msgspec.json.encode(values, enc_hook=_plain))) for page, values in (*own, *joint)
+    }
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, ZoneInfo):
+        return str(value)
+    raise NotImplementedError(f"a page has a value that cannot be compared: {type(value)}")
+
+
+@cache
+def _program() -> str:
+    """Return a hash of what renders a page: our modules and templates, and the libraries that they use."""
+    home = Path(str(files("sync")))
+    sources = sorted(path for path in home.rglob("*") if path.suffix in (".py", ".j2"))
+    code = b"".join(path.read_bytes() for path in sources)
+    return _hash(code + f"{sys.version} {jinja2.__version__} {numpy.__version__}".encode())
+
+
+def _data_name(page: str) -> str:
+    """Return the name of the file with the numbers of a page."""
+    return page.replace(".html", ".json")
 
 
 def _swap(staging: Path, out: Path, names: Collection[str]) -> None:
@@ -163,44 +211,41 @@ def _write_manifest(staging: Path, manifest: Path, names: Iterable[str]) -> None
     fresh.replace(manifest)
 
 
-def _files(contents: Contents, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the name in the folder and the content of each file."""
+def _files(contents: Contents, data: bytes, stale: Collection[str]) -> Iterator[tuple[str, bytes, str]]:
+    """Yield name, content and page of each file: all but the pages that are not ``stale``. Other files have no page."""
     templates = _templates()
     shared: dict[str, Any] = {"at": contents.at, "audience": contents.audience, "policy": POLICY}
-    yield "status.json", data
+    yield "status.json", data, ""
     for name in ("report.css", "report.js"):
-        yield name, files("sync.site").joinpath("static", name).read_bytes()
-    yield TIMES, _times_script(contents)
+        yield name, files("sync.site").joinpath("static", name).read_bytes(), ""
+    yield TIMES, _times_script(contents), ""
     portfolio = templates.get_template("portfolio.html.j2")
-    yield INDEX, _page(portfolio.render(**shared, root="", it=contents))
+    yield INDEX, _page(portfolio.render(**shared, root="", it=contents)), ""
     chart = _markup(charts.reliability(contents.replay.bins)) if contents.replay.bins else None
     calibration = templates.get_template("calibration.html.j2")
-    yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=chart))
-    milestone = templates.get_template("milestone.html.j2")
-    for page in contents.pages:
-        yield page.row.page.replace(".html", ".json"), _data(page.explained)
-        drawings = _burn_up(page.chart)
-        html = milestone.render(**shared, root="../", it=page, charts=drawings, span=contents.span)
-        yield page.row.page, _page(html)
-    joint = templates.get_template("joint.html.j2")
-    for joint_page in contents.joint_pages:
-        yield joint_page.row.page.replace(".html", ".json"), _data(joint_page.explained)
-        drawings = _burn_up(joint_page.chart)
-        html = joint.render(**shared, root="../", it=joint_page, charts=drawings, span=contents.span)
-        yield joint_page.row.page, _page(html)
+    yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=chart)), ""
+    shared["root"] = "../"
+    template = templates.get_template("milestone.html.j2")
+    pages = [page for page in contents.pages if page.row.page in stale]
+    numbers = contents.numbers({page.row.uid for page in pages})
+    for page in pages:
+        own = numbers[page.row.uid]
+        yield _data_name(page.row.page), _data(own.explained), page.row.page
+        html = template.render(**shared, it=page, numbers=own, charts=_burn_up(page.chart))
+        yield page.row.page, _page(html), page.row.page
+    template = templates.get_template("joint.html.j2")
+    for joint in contents.joint_pages:
+        if joint.row.page in stale:
+            yield _data_name(joint.row.page), _data(joint.explained), joint.row.page
+            html = template.render(**shared, it=joint, span=contents.span, charts=_burn_up(joint.chart))
+            yield joint.row.page, _page(html), joint.row.page
 
 
 def _times_script(contents: Contents) -> bytes:
     """Return the script with the time of the report, and the last full sync of each project with a page, by its key."""
-    read = {
-        _project(page.milestone): minute(page.milestone.read_at) for page in contents.pages if page.milestone.read_at
-    }
+    read = {page.project: minute(page.read_at) for page in contents.pages if page.read_at}
     times = {"at": _iso(contents.at), "shown": minute(contents.at), "read": read}
     return f"globalThis.milesyncTimes = {escaped_json(msgspec.json.encode(times).decode())};\n".encode()
-
-
-def _project(milestone: AssessedMilestone) -> str:
-    return f"{milestone.connection.name}:{milestone.project.key}"
 
 
 def _data(explained: Mapping[str, Any]) -> bytes:
@@ -248,7 +293,6 @@ def _templates() -> Environment:
         "has_track_record": has_track_record,
         "track_record": track_record_sentence,
         "link": link,
-        "project": _project,
         "number_tree": number_tree,
         "iso": _iso,
         "named_day": lambda text: day(date.fromisoformat(text)),

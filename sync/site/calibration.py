@@ -9,9 +9,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sync.backtest.questions import answerable, outcomes, questions
+from sync.backtest.questions import outcomes, probabilities, questions
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.outcomes import ContainerRules
 from sync.forecast.scoring import Bin, DateScore, HorizonScore, brier, reliability
@@ -103,10 +102,7 @@ def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) ->
     ledger, tolerance = tables.ledger, tables.rules.tolerance
     became = outcomes(ledger, tolerance, days(at))
     asked = questions(ledger, became.known & tables.is_usable, CHECKS)
-    asked, forecasts = answerable(tables, asked.where(asked.open > allowed_open(asked.scope, tolerance)), calendar)
-    p: NDArray[np.float64] = np.array(
-        [np.nan if forecast.p is None else forecast.p for forecast in forecasts], dtype=np.float64
-    )
+    asked, p = probabilities(tables, asked.where(asked.open > allowed_open(asked.scope, tolerance)), calendar)
     has_forecast = ~np.isnan(p)
     index = asked.index[has_forecast]
     p, hit = p[has_forecast], became.hit[index].astype(np.bool_)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from sync.assess.explain import milestone_numbers
+from sync.assess.input_digests import input_digests
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.portfolio_findings import find_in_portfolio
@@ -36,7 +37,7 @@ from sync.site.calibration import (
     replay_forecasts,
 )
 from sync.site.joint_page import JointPage, joint_page
-from sync.site.milestone_page import DependencyRow, MilestonePage, PageFacts, milestone_page
+from sync.site.milestone_page import DependencyRow, MilestonePage, PageFacts, PageNumbers, milestone_page
 from sync.site.portfolio import (
     Change,
     DateRange,
@@ -83,6 +84,7 @@ class StaleProject:
 class Contents:
     """The whole report for one audience at one time (UTC). ``oldest``: the oldest full pull; None without any.
 
+    ``numbers`` computes those of some of the pages, by the uid of the milestone.
     ``is_local``: all trackers are on this machine, as the sandbox's are.
     """
 
@@ -96,6 +98,7 @@ class Contents:
     stale: tuple[StaleProject, ...]
     oldest: datetime | None
     pages: tuple[MilestonePage, ...]
+    numbers: Callable[[Collection[str]], Mapping[str, PageNumbers]]
     joint_pages: tuple[JointPage, ...]
     replay: ReplayResult
     reliabilities: tuple[DateReliability, ...]
@@ -120,6 +123,11 @@ def gather(
     replay: bool = False,
 ) -> Contents:
     """Gather the report as an audience may read it, at a time (UTC). Reads the store and asks no tracker."""
+    # first, since a replay takes as much memory as the present
+    earlier = [
+        _earlier_state(store, connections, at - timedelta(days=days), word, book, audience)
+        for days, word in ((1, "yesterday"), (7, "last week"))
+    ]
     reading = Snapshot(store, connections, at, book, replay=replay, audience=audience)
     portfolio = build_portfolio(reading)
     assessed, joints = shown_to(audience, portfolio)
@@ -142,16 +150,14 @@ def gather(
         joints=tuple(joints),
         rows=tuple(worst_first(rows)),
         span=date_range([row.health for row in rows if not row.health.status.is_over], _today(rows, at)),
-        since=tuple(
-            _changes_since(store, connections, at - timedelta(days=days), word, book, audience, rows)
-            for days, word in ((1, "yesterday"), (7, "last week"))
-        ),
+        since=tuple(_changes_since(state, rows) for state in earlier),
         findings=find_in_portfolio(store, portfolio, audience, replay=replay),
         stale=()
         if replay
         else _stale_projects(store, connections, audience, tuple(zip([*assessed, *joints], rows, strict=True))),
         oldest=min((milestone.read_at for milestone in assessed if milestone.read_at), default=None),
         pages=tuple(_pages(store, reading, portfolio, paged, assessments, reliabilities, audience)),
+        numbers=lambda uids: _page_numbers(reading, [milestone for milestone, _ in paged if milestone.uid in uids]),
         joint_pages=tuple(
             joint_page(joint, row, assessments.get(joint.written, ()), records.get(joint.written))
             for joint, row in joint_rows
@@ -169,23 +175,37 @@ def _today(rows: Sequence[Row], at: datetime) -> date:
     return max(sorted(set(days)), key=days.count) if days else day_of(at, ZoneInfo("UTC"))
 
 
-def _changes_since(
+@dataclass(frozen=True)
+class _EarlierState:
+    """The assessments as of an earlier time (UTC), by container; see `ChangesSince`."""
+
+    at: datetime
+    word: str
+    assessments: Mapping[str, AssessmentSummary]
+    is_recomputed: bool
+
+
+def _earlier_state(
     store: Store,
     connections: Sequence[Connection],
     at: datetime,
     word: str,
     book: AssessmentRules,
     audience: Audience,
-    rows: Sequence[Row],
-) -> ChangesSince:
-    """Compare the rows with the assessments stored by ``at``; replay them when none are stored."""
-    then = store.as_of(at, audience.name)
-    is_recomputed = not then
-    if is_recomputed:
-        replayed = Snapshot(store, connections, at, book, replay=True, audience=audience)
-        then = _summaries(build_portfolio(replayed.limit_levers(())))
-    shown = [row for row in rows if not row.health.status.is_over or row.uid in then]
-    return ChangesSince(at, word, tuple(changes(shown, then)), is_recomputed)
+) -> _EarlierState:
+    """Return the assessments stored by ``at``; replay them when none are stored."""
+    stored = store.as_of(at, audience.name)
+    if stored:
+        return _EarlierState(at, word, stored, is_recomputed=False)
+    replayed = Snapshot(store, connections, at, book, replay=True, audience=audience)
+    return _EarlierState(at, word, _summaries(build_portfolio(replayed.limit_levers(()))), is_recomputed=True)
+
+
+def _changes_since(earlier: _EarlierState, rows: Sequence[Row]) -> ChangesSince:
+    """Compare the rows with the earlier assessments."""
+    shown = [row for row in rows if not row.health.status.is_over or row.uid in earlier.assessments]
+    changed = tuple(changes(shown, earlier.assessments))
+    return ChangesSince(earlier.at, earlier.word, changed, earlier.is_recomputed)
 
 
 def _summaries(portfolio: Portfolio) -> dict[str, AssessmentSummary]:
@@ -250,8 +270,7 @@ def _pages(
     audience: Audience,
 ) -> list[MilestonePage]:
     observed = store.last_observations()
-    tables = _tables(reading, [milestone for milestone, _ in paged])
-    explained = milestone_numbers(reading, [milestone for milestone, _ in paged])
+    digests = input_digests(reading, [milestone for milestone, _ in paged])
     reliability = {entry.stream: entry for entry in reliabilities}
     records = _readable_records(store, [milestone.health for milestone, _ in paged], audience)
     before, after = _dependency_rows(portfolio, {milestone.uid: row for milestone, row in paged}, reading.at)
@@ -262,8 +281,7 @@ def _pages(
             PageFacts(
                 assessments=assessments.get(milestone.uid, ()),
                 status_issue=_readable_issue(milestone, observed.get(milestone.uid, (None, None))[0], audience),
-                what_if=tables.get(milestone.uid),
-                explained=explained[milestone.uid],
+                inputs=digests[milestone.uid],
                 score=reading.scores.get(milestone.stream),
                 reliability=reliability.get(milestone.stream),
                 before=tuple(before.get(milestone.uid, ())),
@@ -304,6 +322,15 @@ def _dependency_rows(
         before[dependency.after].append(DependencyRow(known[dependency.before], dependency.issues))
         after[dependency.before].append(DependencyRow(known[dependency.after], dependency.issues))
     return before, after
+
+
+def _page_numbers(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> dict[str, PageNumbers]:
+    """Return the numbers of the pages of milestones, by uid."""
+    tables = _tables(reading, milestones)
+    return {
+        uid: PageNumbers(explained, tables.get(uid))
+        for uid, explained in milestone_numbers(reading, milestones).items()
+    }
 
 
 def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mapping[str, WhatIf]:

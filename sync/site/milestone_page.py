@@ -36,7 +36,15 @@ from sync.store.assessments import AssessmentSummary
 from sync.tracker.marker import Marker, MarkerKind
 from sync.tracker.observed import StatusIssue
 
-__all__ = ["DependencyRow", "HistoryEvent", "MilestonePage", "PageFacts", "milestone_page", "status_events"]
+__all__ = [
+    "DependencyRow",
+    "HistoryEvent",
+    "MilestonePage",
+    "PageFacts",
+    "PageNumbers",
+    "milestone_page",
+    "status_events",
+]
 
 NAMED = 100
 """Maximum number of items named in one list of a page; the rest is counted."""
@@ -96,14 +104,14 @@ class PageFacts:
     """The facts of a page in addition to the assessment and the row.
 
     ``assessments`` are the earlier ones that changed what the audience knew, oldest first. ``status_issue`` is None
-    when there is none or the audience may not see it. ``explained`` holds every number behind the forecast. ``before``
-    are the milestones that this one waits for, ``after`` those that wait for it. ``record`` is the closing record.
+    when there is none or the audience may not see it. ``inputs``: digest of what its numbers are computed from.
+    ``before`` are the milestones that this one waits for, ``after`` those that wait for it. ``record`` is the closing
+    record.
     """
 
     assessments: Sequence[AssessmentSummary] = ()
     status_issue: StatusIssue | None = None
-    what_if: WhatIf | None = None
-    explained: Mapping[str, Any]
+    inputs: str
     score: StreamScore | None = None
     reliability: DateReliability | None = None
     before: tuple[DependencyRow, ...] = ()
@@ -111,39 +119,50 @@ class PageFacts:
     record: ClosingRecord | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class MilestonePage:
-    """The values of one page. Foreign texts are unescaped; the template escapes them.
+@dataclass(frozen=True)
+class PageNumbers:
+    """The numbers of a page, which take most of its time: every number behind the health, and the what-if table."""
 
-    ``verdict``, ``team_words`` (decisions and risks) and ``record`` are HTML, empty without content.
-    ``status_issue`` is an address, empty without one.
-    """
-
-    milestone: AssessedMilestone
-    row: Row
-    verdict: str
-    chart: BurnUp | None
-    reasons: tuple[tuple[Reason, str], ...]
-    levers: tuple[LeverRow, ...]
-    team_words: str
-    what_if: WhatIf | None
-    scope: tuple[ScopeChange, ...]
-    people: tuple[PersonRow, ...]
-    attention: tuple[tuple[Issue, tuple[str, ...]], ...]
-    history: tuple[HistoryEvent, ...]
-    status_issue: str
     explained: Mapping[str, Any]
-    score: StreamScore | None
-    reliability: DateReliability | None
-    before: tuple[DependencyRow, ...]
-    after: tuple[DependencyRow, ...]
-    record: str
+    what_if: WhatIf | None = None
 
     @property
     def alone(self) -> Mapping[str, Any] | None:
         """Health of the milestone without its dependencies; None when they do not change it."""
         health: Mapping[str, Any] | None = self.explained.get("health_alone")
         return health
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilestonePage:
+    """The values of one page, but for its numbers. Foreign texts are unescaped; the template escapes them.
+
+    They are plain data: an unchanged page is found by comparing them. ``inputs`` is a digest of what its `PageNumbers`
+    are computed from. ``project`` is that of the milestone (``gh:acme/app``), ``read_at`` its last full sync (UTC).
+    ``verdict``, ``team_words`` (decisions and risks) and ``record`` are HTML, empty without content.
+    ``url`` and ``status_issue`` are addresses, empty without one.
+    """
+
+    row: Row
+    project: str
+    url: str
+    read_at: datetime | None
+    inputs: str
+    verdict: str
+    chart: BurnUp | None
+    reasons: tuple[tuple[Reason, str], ...]
+    levers: tuple[LeverRow, ...]
+    team_words: str
+    scope: tuple[ScopeChange, ...]
+    people: tuple[PersonRow, ...]
+    attention: tuple[tuple[Issue, tuple[str, ...]], ...]
+    history: tuple[HistoryEvent, ...]
+    status_issue: str
+    score: StreamScore | None
+    reliability: DateReliability | None
+    before: tuple[DependencyRow, ...]
+    after: tuple[DependencyRow, ...]
+    record: str
 
     @property
     def health(self) -> Health:
@@ -155,20 +174,21 @@ def milestone_page(milestone: AssessedMilestone, row: Row, page: PageFacts) -> M
     """Return the page of a milestone from its assessment, its row and the other page."""
     facts, language = build_facts(milestone, now=milestone.health.at), counted_in(milestone.health)
     return MilestonePage(
-        milestone=milestone,
         row=row,
+        project=f"{milestone.connection.name}:{milestone.project.key}",
+        url=milestone.milestone.url,
+        read_at=milestone.read_at,
+        inputs=page.inputs,
         verdict=html(Document((report.summary(facts).sections[0],))),
         chart=burn_up_data(milestone),
         reasons=tuple((reason, reason_sentence(reason, language)) for reason in milestone.health.reasons),
         levers=tuple(_lever_row(milestone, lever) for lever in milestone.health.levers),
         team_words=_team_words(facts),
-        what_if=page.what_if,
         scope=tuple(_scope_changes(milestone)),
         people=tuple(_people(milestone)),
         attention=_attention(facts),
         history=tuple(_history(milestone, page.assessments, page.status_issue)),
         status_issue=page.status_issue.url if page.status_issue else "",
-        explained=page.explained,
         score=page.score,
         reliability=page.reliability,
         before=page.before,

@@ -61,6 +61,7 @@ TARGETS: Mapping[str, float] = {
     "sweep": 10.0,
     "report": 40.0,
     "report again": 3.0,
+    "report, nothing changed": 3.0,
     "status": 1.0,
     "explain": 1.0,
 }

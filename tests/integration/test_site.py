@@ -80,11 +80,10 @@ def test_the_timeline_holds_today_and_cuts_what_is_far_away() -> None:
 
 
 def test_what_if_agrees_with_the_verdict_and_with_the_levers(made: Contents) -> None:
-    asked = [page for page in made.pages if page.what_if is not None]
+    numbers = made.numbers({page.row.uid for page in made.pages})
+    asked = [(page, table) for page in made.pages if (table := numbers[page.row.uid].what_if) is not None]
     assert len(asked) >= 2
-    for page in asked:
-        table = page.what_if
-        assert table is not None
+    for page, table in asked:
         row, column = table.now
         assert (table.cuts[row], table.dates[column]) == (0, page.health.due)
         assert table.p[row][column] == page.health.probability
@@ -95,7 +94,8 @@ def test_what_if_agrees_with_the_verdict_and_with_the_levers(made: Contents) -> 
 
 
 def test_what_if_never_contradicts_itself(made: Contents) -> None:
-    tables = [page.what_if for page in made.pages if page.what_if is not None]
+    numbers = made.numbers({page.row.uid for page in made.pages}).values()
+    tables = [own.what_if for own in numbers if own.what_if is not None]
     for table in tables:
         assert all(a <= b for line in table.p for a, b in pairwise(line)), "a later date never hurts"
         assert all(b <= a for few, many in pairwise(table.p) for a, b in zip(few, many, strict=True)), (
@@ -107,9 +107,10 @@ def test_what_if_never_contradicts_itself(made: Contents) -> None:
 @pytest.mark.parametrize("dates", [0, 9, 10, 40])
 def test_page_and_comment_agree_on_the_track_record(made: Contents, tmp_path: Path, dates: int) -> None:
     page = next(page for page in made.pages if page.health.probability is not None)
+    milestone = next(milestone for milestone in made.assessed if milestone.uid == page.row.uid)
     score = StreamScore(stream="s", dates=dates, held=dates, forecasts=dates, milestones=3, brier=0.271)
     words = track_record_sentence(score)
-    comment = render(summary(build_facts(replace(page.milestone, score=score), now=made.at)), Markup.GITHUB, 65_000)
+    comment = render(summary(build_facts(replace(milestone, score=score), now=made.at)), Markup.GITHUB, 65_000)
     reliability = dataclasses.replace(made.reliabilities[0], score=score)
     pages = (dataclasses.replace(page, score=score),)
     build(dataclasses.replace(made, pages=pages, reliabilities=(reliability,)), tmp_path, b"{}")
@@ -120,7 +121,7 @@ def test_page_and_comment_agree_on_the_track_record(made: Contents, tmp_path: Pa
 
 
 def test_what_was_published_so_far_is_what_comments_say(made: Contents) -> None:
-    assert {track_record_sentence(page.milestone.score) for page in made.pages} == {NO_TRACK_RECORD}
+    assert {track_record_sentence(milestone.score) for milestone in made.assessed} == {NO_TRACK_RECORD}
     assert {track_record_sentence(page.score) for page in made.pages} == {NO_TRACK_RECORD}
     assert not made.has_track_record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from sync.engine.engine import Engine
 from sync.model.audience import OPERATOR, Audience
 from sync.site.contents import Contents, gather
-from sync.site.milestone_page import MilestonePage
+from sync.site.milestone_page import MilestonePage, PageNumbers
 from tests.sample_site import JOINT, NOW, WAITS, installation, small
 
 build_module = pytest.importorskip("sync.site.build", reason="no Jinja2 here: the extra `site`")
@@ -69,7 +69,7 @@ def test_a_report_of_the_next_day_is_written(engine: Engine, contents: Contents,
     before = state(tmp_path)
     build(gathered(engine, 24 * HOUR), tmp_path, b"{}")
     after = state(tmp_path)
-    running = [page.row.page for page in contents.pages if page.milestone.is_running and page.health.due]
+    running = [page.row.page for page in contents.pages if not page.health.status.is_over and page.health.due]
     assert running
     for name in running:
         assert before[name][1] != after[name][1], "the days left"
@@ -88,13 +88,11 @@ def _other_probability(page: MilestonePage) -> MilestonePage:
 CHANGES: dict[str, Callable[[MilestonePage], MilestonePage]] = {
     "title": _renamed,
     "probability": _other_probability,
-    "numbers": lambda page: dataclasses.replace(page, explained={**page.explained, "another": 1}),
     "verdict": lambda page: dataclasses.replace(page, verdict="<p>Another verdict</p>"),
     "chart": lambda page: dataclasses.replace(page, chart=None),
     "reasons": lambda page: dataclasses.replace(page, reasons=()),
     "levers": lambda page: dataclasses.replace(page, levers=()),
     "team words": lambda page: dataclasses.replace(page, team_words="<ul><li>Decide</li></ul>"),
-    "what-if": lambda page: dataclasses.replace(page, what_if=None),
     "scope": lambda page: dataclasses.replace(page, scope=()),
     "people": lambda page: dataclasses.replace(page, people=()),
     "attention": lambda page: dataclasses.replace(page, attention=()),
@@ -112,7 +110,7 @@ def test_a_changed_input_rewrites_its_page_and_no_other(contents: Contents, tmp_
     page = next(
         page
         for page in contents.pages
-        if page.what_if and page.chart and page.levers and page.scope and page.attention and page.reliability
+        if page.chart and page.levers and page.scope and page.attention and page.reliability
     )
     pages = tuple(CHANGES[name](page) if page is own else own for own in contents.pages)
     build(dataclasses.replace(contents, pages=pages), tmp_path, b"{}")
@@ -120,6 +118,42 @@ def test_a_changed_input_rewrites_its_page_and_no_other(contents: Contents, tmp_
     changed = {file for file in after if after[file] != before[file]}
     assert page.row.page in changed
     assert changed <= {page.row.page, page.row.page.replace(".html", ".json")}
+
+
+def test_other_numbers_rewrite_their_page_and_its_data(contents: Contents, tmp_path: Path) -> None:
+    build(contents, tmp_path, b"{}")
+    before, page = state(tmp_path), contents.pages[0]
+    asked: list[str] = []
+
+    def numbers(uids: Collection[str]) -> Mapping[str, PageNumbers]:
+        asked.extend(uids)
+        return {uid: PageNumbers({**own.explained, "another": 1}) for uid, own in contents.numbers(uids).items()}
+
+    build(dataclasses.replace(contents, numbers=numbers), tmp_path, b"{}")
+    assert (asked, state(tmp_path)) == ([], before), "their digest is the same"
+    pages = tuple(dataclasses.replace(own, inputs="another") if own is page else own for own in contents.pages)
+    build(dataclasses.replace(contents, pages=pages, numbers=numbers), tmp_path, b"{}")
+    after = state(tmp_path)
+    assert asked == [page.row.uid]
+    assert {file for file in after if after[file] != before[file]} == {
+        page.row.page,
+        page.row.page.replace(".html", ".json"),
+    }
+
+
+def test_other_code_renders_every_page_again(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(contents, tmp_path, b"{}")
+    asked: list[str] = []
+    monkeypatch.setattr(build_module, "_program", lambda: "another version")
+
+    def numbers(uids: Collection[str]) -> Mapping[str, PageNumbers]:
+        asked.extend(uids)
+        return contents.numbers(uids)
+
+    build(dataclasses.replace(contents, numbers=numbers), tmp_path, b"{}")
+    assert sorted(asked) == sorted(page.row.uid for page in contents.pages)
 
 
 def test_another_audience_rewrites_every_page(engine: Engine, contents: Contents, tmp_path: Path) -> None:
