@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from sync.digest.changes import ChangeEntry, ChangeKind, DigestChanges
 from sync.digest.phrases import Speaker
-from sync.markup.document import Bullets, Document, Foreign, Item, Line, Lines, Section, Sign
+from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
 from sync.model.health import Status
 from sync.model.portfolio_finding import PortfolioFinding
 from sync.report.levers import ranked_levers
@@ -122,7 +122,9 @@ def _findings(findings: Sequence[PortfolioFinding], speaker: Speaker) -> Iterato
         more = len(findings) - MAX_FINDINGS
         lines.append((language.many("{n} more finding of this kind.", "{n} more findings of this kind.", more),))
     if lines:
-        yield Section(title=language.say("Beyond single milestones"), blocks=(Bullets(tuple(lines)),), weight=40)
+        yield Section(
+            title=language.say("Beyond single milestones"), blocks=tuple(Lines((line,)) for line in lines), weight=40
+        )
 
 
 def _closing(changes: DigestChanges, speaker: Speaker) -> Iterator[Section]:

@@ -8,7 +8,7 @@ line never begins with foreign text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import escape
 
 from msgspec.structs import replace
@@ -58,12 +58,20 @@ def message_parts(document: Document) -> list[Inline]:
     """Return the parts of the plain text in reading order, with headings and line ends as our own words."""
     parts: list[Inline] = []
     for section in document.sections:
-        for number, block in enumerate(block for block in section.blocks if isinstance(block, Lines | Quote)):
+        for number, block in enumerate(_paragraphs(section)):
             parts += ["\n\n"] if parts else []
             parts += [f"{section.title.upper()}\n\n"] if section.title and not number else []
             for place, line in enumerate(block.lines):
                 parts += ["\n" if place else "", "> " if isinstance(block, Quote) else "", *line]
     return parts
+
+
+def _paragraphs(section: Section) -> Iterator[Lines | Quote]:
+    """Yield the blocks of a section. Raises TypeError for one that no chat can show: none is left out in silence."""
+    for block in section.blocks:
+        if not isinstance(block, Lines | Quote):
+            raise TypeError(f"a message has lines and quotes, and no {type(block).__name__}")
+        yield block
 
 
 def part_text(part: Inline) -> str:
@@ -90,7 +98,7 @@ def html_message(document: Document) -> str:
 
 def _html_section(section: Section) -> str:
     title = f"<h3>{escape(section.title)}</h3>\n" if section.title else ""
-    return title + "\n".join(_html_block(block) for block in section.blocks if isinstance(block, Lines | Quote))
+    return title + "\n".join(_html_block(block) for block in _paragraphs(section))
 
 
 def _html_block(block: Lines | Quote) -> str:

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 
 from sync.digest.cadence import Cadence
 from sync.digest.changes import ChangeKind, DigestChanges, MilestoneState, changes_since
-from sync.digest.message import compose, omitted_note
+from sync.digest.message import MAX_FINDINGS, compose, omitted_note
 from sync.digest.phrases import Speaker
 from sync.history.calendar import Calendar
 from sync.markup.message import fit_message, html_message, text_message
 from sync.model.digest import LastSent
 from sync.model.health import Dates, LeverKind, Reason, ReasonKind, Status, UnknownCause
+from sync.model.portfolio_finding import PortfolioFinding, PortfolioFindingKind
 from sync.report.language import LANGUAGES, LOCALE, Language, Style, load_language
 from tests import catalogue
 from tests.digest_samples import DUE, NOW, STEADY, WAYS, everything, health, standing, steady
@@ -197,6 +198,21 @@ def test_it_reads_as_it_did_when_somebody_read_it(name: str, style: Style) -> No
     if os.environ.get("MILESYNC_GOLDEN") == "1":
         golden.write_text(text, encoding="utf-8", newline="\n")
     assert text == golden.read_text(encoding="utf-8")
+
+
+def test_what_lies_beyond_single_milestones_is_written() -> None:
+    count = MAX_FINDINGS + 2
+    findings = [
+        PortfolioFinding(
+            kind=PortfolioFindingKind.SAME_TITLE, ids=(f"gh:acme/{n}#1", "gl:acme/api%1"), title=f"Twin {n}"
+        )
+        for n in range(count)
+    ]
+    document = compose(_news(), Speaker(load_language("en")), findings).document
+    for body in (text_message(document), html_message(document)):
+        assert "beyond single milestones" in body.lower()
+        assert [n for n in range(count) if f"Twin {n}" in body] == list(range(MAX_FINDINGS))
+        assert "2 more findings of this kind." in body
 
 
 def test_words_name_no_probability() -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any, get_args
 
 import pytest
 
 from sync.markup import MIN_LIMIT, UNFOLDED, render
 from sync.markup.document import (
     SIGNS,
+    Block,
     Bullets,
     Chart,
     Document,
@@ -169,6 +171,25 @@ def test_a_quotation_in_every_markup() -> None:
     assert terminal(document) == "> cleo, 27 Nov: {quote} > it's back\n> second"
     assert text_message(document) == "> cleo, 27 Nov: ｛quote｝ › it's back\n> second"
     assert html_message(document).startswith("<blockquote><p><bdi>cleo</bdi>, 27 Nov: ")
+
+
+@pytest.mark.parametrize("kind", get_args(Block))
+def test_a_message_leaves_no_block_out_in_silence(kind: type[Any]) -> None:
+    made: dict[type[Any], Block] = {
+        Lines: Lines((("said",),)),
+        Quote: Quote((("said",),)),
+        Bullets: Bullets((("said",),)),
+        Table: Table(("said",), ()),
+        Chart: Chart("said", (), (), ()),
+    }
+    block = made[kind]
+    document = Document((Section(title="", blocks=(block,), weight=1),))
+    for write in (text_message, html_message):
+        if kind in (Lines, Quote):
+            assert "said" in write(document)
+        else:
+            with pytest.raises(TypeError, match=kind.__name__):
+                write(document)
 
 
 @pytest.mark.parametrize("markup", list(Markup))
