@@ -204,7 +204,10 @@ def test_what_lies_beyond_single_milestones_is_written() -> None:
     count = MAX_FINDINGS + 2
     findings = [
         PortfolioFinding(
-            kind=PortfolioFindingKind.SAME_TITLE, ids=(f"gh:acme/{n}#1", "gl:acme/api%1"), title=f"Twin {n}"
+            kind=PortfolioFindingKind.SAME_TITLE,
+            ids=(f"gh:acme/{n}#1", "gl:acme/api%1"),
+            title=f"Twin {n}",
+            values={"count": 2},
         )
         for n in range(count)
     ]
