@@ -237,9 +237,7 @@ WORK: dict[str, tuple[tuple[object, ...], int]] = {
 }
 """Commands that need no extra: words, and the exit code."""
 
-CHANNEL = (
-    '[audiences.management]\nsees = "everything"\n[audiences.management.digest]\nchannels = { chat = { env = "CHAT" } }'
-)
+CHANNEL = '[audiences.management]\n[audiences.management.digest]\nchannels = { chat = { env = "CHAT" } }'
 
 NEEDS: dict[str, tuple[tuple[object, ...], str, int, str]] = {
     "demo": (("demo",), "sandbox", 1, ""),
@@ -285,8 +283,8 @@ def test_without_its_extra_one_line_says_how_to_get_it(case: str, world: Run, wh
         assert f"needs the extra `{extra}`: " in done.stderr.splitlines()[-1]
 
 
-def test_a_digest_without_its_extra_names_it(world: Run, wheel: Path) -> None:
-    done = world("digest", "--send", add=CHANNEL, CHAT="json://127.0.0.1:9/")
+def test_a_channel_without_its_extra_is_named_before_a_digest_is_due(world: Run, wheel: Path) -> None:
+    done = world("doctor", add=CHANNEL, CHAT="json://127.0.0.1:9/")
     assert "Traceback" not in done.stderr
     assert f"'milesync[digest] @ {wheel.as_uri()}'" in " ".join((done.stdout + done.stderr).split())
 
