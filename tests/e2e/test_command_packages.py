@@ -23,7 +23,6 @@ OURS = ("sync", "connectors", "config")
 
 OPTIONAL = {
     "attrs": "rich formats its classes where it is installed",
-    "backports-tarfile": "twine brings it, and urllib3 looks for another package of that namespace",
     "chardet": "requests takes it where it is installed",
     "charset-normalizer": "requests",
     "backports-tarfile": "shares the name `backports` with a package that httpx2 looks for",
