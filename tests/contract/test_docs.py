@@ -110,8 +110,16 @@ def test_the_table_of_commands_names_each_and_says_what_it_writes() -> None:
     assert set(reference.WRITES) <= set(commands())
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_no_page_installs_a_name_that_is_not_published(page: str) -> None:
+SHIPPED = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("charts", "config", "connectors", "cron", "sync", "templates")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in {".md", ".py", ".tmpl", ".toml", ".tpl", ".txt", ".yaml", ".yml"}
+]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *SHIPPED, "Dockerfile", "action.yml"])
+def test_no_page_or_message_installs_a_name_that_is_not_published(page: str) -> None:
     program = r"(?:uvx|(?:pip3?|pipx|uv tool|uv pip) (?:install|run))"
     bare = program + r" (?:-[\w-]+ )*['\"]?milesync(?:\[[\w,]+\])?['\"]?(?=[\s`]|$)"
     found = [match[0] for match in re.finditer(bare, text(page), re.MULTILINE)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
@@ -12,7 +13,7 @@ from connectors.sandbox.demo_world import demo_world
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import World
-from tests.contract.test_docs import PAGES, ROOT, block_calls, calls, span_calls
+from tests.contract.test_docs import PAGES, ROOT, block_calls, block_lines, calls, span_calls
 from tests.e2e.in_process import milesync
 
 ELSEWHERE = {
@@ -59,6 +60,30 @@ digest = { every = "week", file = "management.md" }
 
 STORIES = ("docs/tutorial/first-steps.md", "docs/tutorial/turnaround.md")
 """Pages whose commands follow one another: `test_first_steps` and `test_turnaround` run these."""
+
+
+RUN_ELSEWHERE = {
+    "check-jsonschema": ("contract/test_status_json.py", "jsonschema"),
+    "make": ("contract/test_supply_chain.py", "make"),
+    "pg_dump": ("integration/test_backup.py", "pg_dump"),
+    "pg_restore": ("integration/test_backup.py", "pg_restore"),
+    "python": ("e2e/test_new_connector.py", "pytest"),
+    "sqlite3": ("integration/test_backup.py", "sqlite3"),
+    "uv": ("e2e/test_installed_wheel.py", "uv"),
+    "uvx": ("e2e/test_installed_wheel.py", "uvx"),
+}
+"""Other programs in blocks, the tests that run them or do what they do, and a word of the test for it."""
+
+NOT_RUN = {
+    "cd": "a step between two commands",
+    "docker": "images need a network; `test_docker` checks and plays the steps of ours",
+    "helm": "it comes from a network; `test_chart` renders and checks the chart",
+    "kubectl": "it needs a cluster",
+    "openssl": "32 random bytes",
+    "rclone": "it needs a bucket",
+    "sudo": "it changes the machine; `test_cron` checks the units",
+}
+"""Programs in blocks that no test runs, and why."""
 
 
 def world_of_the_pages() -> World:
@@ -125,3 +150,12 @@ def test_a_command_of_the_pages_runs(words: tuple[str, ...], folder: Path, monke
 @pytest.mark.parametrize("command", sorted({words[0] for page in PAGES for words in calls(page)} & set(ELSEWHERE)))
 def test_what_is_not_run_here_is_run_elsewhere(command: str) -> None:
     assert f'"{command}"' in (ROOT / ELSEWHERE[command]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_other_program_in_a_block_is_run_elsewhere_or_cannot_be(page: str) -> None:
+    lines = (re.sub(r"^([A-Z_]+=\S+ )+", "", line) for line in block_lines(page))
+    others = {line.split()[0] for line in lines} - {"milesync", "export"}
+    assert sorted(others - RUN_ELSEWHERE.keys() - NOT_RUN.keys()) == []
+    for file, word in (RUN_ELSEWHERE[name] for name in others - NOT_RUN.keys()):
+        assert re.search(rf"\b{word}\b", (ROOT / "tests" / file).read_text(encoding="utf-8")), (file, word)
