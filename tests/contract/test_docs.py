@@ -236,6 +236,13 @@ def test_every_message_that_is_explained_is_one_that_the_program_says() -> None:
     assert [message for message, _ in rows if message not in said] == []
 
 
+def test_the_page_about_installing_names_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    table = text("docs/how-to/install.md").partition("| extra | for |")[2].partition("\n\n")[0]
+    first_cells = " ".join(line.split("|")[1] for line in table.splitlines() if line)
+    assert set(re.findall(r"`([a-z]+)`", first_cells)) == set(extras)
+
+
 def test_every_error_of_a_tracker_or_of_the_store_is_explained() -> None:
     from sync.store import database
 
