@@ -6,6 +6,7 @@ names the command that prints the same figures.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -225,7 +226,8 @@ class AssistantAnswers:
         ``text`` is a part of the name of a series.
         """
         loaded = self._load()
-        scores = [score for name, score in loaded.snapshot.scores.items() if text.casefold() in name.casefold()]
+        known = loaded.snapshot.scores
+        scores = [score for name, score in known.items() if text.casefold() in name.casefold()]
         scores.sort(key=lambda score: (-score.forecasts, -score.dates, score.stream))
         rows, following = _page(scores, limit, cursor)
         return {
@@ -233,7 +235,7 @@ class AssistantAnswers:
             "matches": len(scores),
             "streams": [_score_row(score) for score in rows],
             "next_cursor": following,
-            **({} if scores else {"note": "No forecast has been published yet, so there is nothing to score."}),
+            **({} if known else {"note": "No forecast has been published yet, so there is nothing to score."}),
         }
 
     # --- parts of every answer --------------------------------------------------------------------------------------
@@ -325,9 +327,12 @@ def _find(loaded: LoadedPortfolio, written: str) -> AnyMilestone:
     raise QuestionError(f"no milestone {clean(written)!r} here{hint}")
 
 
+_CURSOR = re.compile("[0-9]{1,9}")
+
+
 def _page(rows: Sequence[Any], limit: int, cursor: str) -> tuple[Sequence[Any], str | None]:
     """Return the rows from the cursor on, and the next cursor; None after the last row. Raises `QuestionError`."""
-    if cursor and not cursor.isdecimal():
+    if cursor and not _CURSOR.fullmatch(cursor):
         raise QuestionError(f"{clean(cursor)!r} is no cursor; use `next_cursor` of the answer before")
     start, size = int(cursor or 0), max(1, min(limit, MOST_ROWS))
     end = start + size

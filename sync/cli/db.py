@@ -188,10 +188,12 @@ def seal(
     """Encrypt and sign a copy of a SQLite database with the key in MILESYNC_STATE_KEY, as state between jobs."""
     from sync.cli.terminal import Terminal
     from sync.store import maintenance
+    from sync.store.sealed import database_files
     from sync.store.sealed import seal as seal_database
 
     url = _url(config, verbose=verbose)
-    _sqlite_file(url)
+    if file.resolve() in {own.resolve() for own in database_files(_sqlite_file(url))}:
+        raise typer.BadParameter(f"{file} is a file of the database; name another file")
     with maintenance.open_as_it_is(url) as engine, named_file(file):
         size = seal_database(engine, file, _state_key(), context)
     if as_json:
@@ -210,15 +212,19 @@ def unseal(
 ) -> None:
     """Write the SQLite database in a sealed file to its place, where none may be. Refuses a file that was changed."""
     from sync.cli.terminal import Terminal
+    from sync.store.private_file import replace_private
+    from sync.store.sealed import database_files
     from sync.store.sealed import unseal as unseal_database
 
     database = _sqlite_file(_url(config, verbose=verbose))
-    if database.exists():
-        raise typer.BadParameter(f"{database} exists already")
+    for own in database_files(database):
+        raise typer.BadParameter(f"{own} exists already")
     with named_file(file):
-        size = unseal_database(file, database, _state_key(), context)
+        content = unseal_database(file, _state_key(), context)
+    with named_file(database):
+        replace_private(database, content)
     if as_json:
-        print_json({"database": str(database), "bytes": size})
+        print_json({"database": str(database), "bytes": len(content)})
     else:
         Terminal().print(f"Database written to {database}.", soft_wrap=True)
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-__all__ = ["open_private", "write_private"]
+__all__ = ["open_private", "replace_private", "write_private"]
 
 
 def open_private(path: Path, *, is_new: bool = False) -> IO[bytes]:
@@ -25,3 +25,18 @@ def write_private(path: Path, content: bytes) -> None:
     """Write a file that only its owner may read; a file that exists keeps its mode. Raises OSError."""
     with open_private(path) as file:
         file.write(content)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all: what was there stays until then. Raises OSError.
+
+    The content is in ``path`` with the suffix ``.partial`` before.
+    """
+    partial = path.parent / f"{path.name}.partial"
+    partial.unlink(missing_ok=True)  # one of an interrupted process may have any mode
+    try:
+        write_private(partial, content)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -19,13 +19,19 @@ from sqlalchemy.exc import DBAPIError
 
 from sync.model.errors import PlainError
 from sync.store.database import UnusableDatabase
-from sync.store.private_file import write_private
+from sync.store.private_file import replace_private
 
-__all__ = ["SealError", "parse_key", "seal", "unseal"]
+__all__ = ["SealError", "database_files", "parse_key", "seal", "unseal"]
 
 _HEAD = b"milesync sealed database 1\n"
 _NONCE = 12
 _KEY = 32
+
+_LARGEST = 2**31 - 1 - 16
+"""Bytes of a database that AES-GCM encrypts at once, with its tag of 16 bytes."""
+
+_OWN_FILES = ("", "-wal", "-journal", "-shm")
+"""Suffixes of the files that SQLite keeps of a database."""
 
 
 class SealError(PlainError):
@@ -46,7 +52,8 @@ def parse_key(text: str) -> bytes:
 def seal(engine: Engine, file: Path, key: bytes, context: str) -> int:
     """Write the database as it is now into ``file``, for its owner alone. Return the bytes written.
 
-    ``context`` names the place that the state belongs to, such as one workflow. Raises `StoreError` and OSError.
+    ``context`` names the place that the state belongs to, such as one workflow. Raises `SealError` for a database of
+    more than 2 GiB, `StoreError` and OSError; then a file that exists stays as it is.
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -56,17 +63,18 @@ def seal(engine: Engine, file: Path, key: bytes, context: str) -> int:
             data = raw.serialize()
     except (DBAPIError, sqlite3.Error) as error:
         raise UnusableDatabase(engine.url.render_as_string(), type(error).__name__) from error
+    if len(data) > _LARGEST:
+        raise SealError("the database has more than 2 GiB, too much for one sealed file; use PostgreSQL instead")
     nonce = os.urandom(_NONCE)
     body = _HEAD + nonce + AESGCM(key).encrypt(nonce, data, _HEAD + context.encode())
-    write_private(file, body)
+    replace_private(file, body)
     return len(body)
 
 
-def unseal(file: Path, database: Path, key: bytes, context: str) -> int:
-    """Write the database in a sealed ``file`` to the file ``database``. Return the bytes written.
+def unseal(file: Path, key: bytes, context: str) -> bytes:
+    """Return the database in a sealed ``file``, to be written to its place.
 
-    Nothing is written when the file is not what `seal` wrote with this key and context. Raises `SealError` then, and
-    OSError.
+    Raises `SealError` if the file is not what `seal` wrote with this key and context, and OSError.
     """
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -76,10 +84,15 @@ def unseal(file: Path, database: Path, key: bytes, context: str) -> int:
     try:
         if not body.startswith(_HEAD) or len(nonce) < _NONCE:
             raise InvalidTag
-        data = AESGCM(key).decrypt(nonce, text, _HEAD + context.encode())
+        return AESGCM(key).decrypt(nonce, text, _HEAD + context.encode())
     except InvalidTag:
         raise SealError(f"{file} was not sealed with this key and context, or was changed since") from None
-    partial = database.with_name(f"{database.name}.partial")
-    write_private(partial, data)
-    partial.replace(database)
-    return len(data)
+
+
+def database_files(database: Path) -> list[Path]:
+    """Return the files of a SQLite database that exist.
+
+    SQLite adds the changes in ``-wal`` and ``-journal`` to the database of that name, even if they are of another one.
+    """
+    files = (database.with_name(f"{database.name}{suffix}") for suffix in _OWN_FILES)
+    return [file for file in files if file.exists()]

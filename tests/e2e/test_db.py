@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -171,3 +172,50 @@ def test_only_a_sqlite_file_is_sealed(config: Path, tmp_path: Path) -> None:
     env = {"MILESYNC_STATE_KEY": KEY, "MILESYNC_DATABASE": "postgresql://user@127.0.0.1/milesync"}
     done = milesync("db", "seal", str(tmp_path / "state.sealed"), "--config", str(config), env=env)
     assert (done.code, "only a SQLite file" in done.err) == (1, True)
+
+
+def test_sealing_overwrites_no_file_of_the_database(config: Path) -> None:
+    database = config.with_name("milesync.db")
+    with closing(sqlite3.connect(database)) as raw:
+        raw.execute("UPDATE project SET name = 'Renamed'")
+        raw.commit()
+        for own in (database, database.with_name("milesync.db-wal")):
+            done = sealed(config, "seal", str(own))
+            assert (done.code, "is a file of the database" in " ".join(done.err.split())) == (1, True)
+    assert milesync("db", "check", "--config", str(config)).code == 0
+
+
+def test_what_cannot_be_sealed_leaves_the_earlier_file(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "state.sealed"
+    assert sealed(config, "seal", str(file)).code == 0
+    whole = file.read_bytes()
+    monkeypatch.setattr("sync.store.sealed._LARGEST", 1000)
+    assert "more than 2 GiB" in sealed(config, "seal", str(file)).err
+    monkeypatch.undo()
+    monkeypatch.setattr("pathlib.Path.replace", mock.Mock(side_effect=OSError(28, "No space left on device")))
+    assert "No space left on device" in sealed(config, "seal", str(file)).err
+    assert file.read_bytes() == whole
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-journal", "-shm"])
+def test_nothing_is_unsealed_next_to_what_a_database_left(config: Path, tmp_path: Path, suffix: str) -> None:
+    """SQLite would add those changes to the new database."""
+    database, file = config.with_name("milesync.db"), tmp_path / "state.sealed"
+    assert sealed(config, "seal", str(file)).code == 0
+    database.unlink()
+    left = database.with_name(f"milesync.db{suffix}")
+    left.write_bytes(b"changes")
+    done = sealed(config, "unseal", str(file))
+    assert (done.code, f"milesync.db{suffix} exists already" in " ".join(done.err.split())) == (1, True)
+    assert not database.exists()
+
+
+def test_a_folder_that_is_not_there_is_named(config: Path, tmp_path: Path) -> None:
+    file, place = tmp_path / "state.sealed", tmp_path / "none" / "new.db"
+    assert sealed(config, "seal", str(file)).code == 0
+    env = {"MILESYNC_STATE_KEY": KEY, "MILESYNC_DATABASE": f"sqlite:///{place}"}
+    done = milesync("db", "unseal", str(file), "--config", str(config), env=env)
+    assert (done.code, f"{place}: No such file" in " ".join(done.err.split())) == (1, True)

@@ -376,6 +376,8 @@ def test_the_cursor_leads_through_all_milestones_worst_first(large: Path) -> Non
         (("what_if", {"id": "gh:acme/app#2", "drop": ["#999"]}), "gh:acme/app#2 has no open issue '#999'"),
         (("portfolio", {"status": ["late"]}), "no status 'late'; there are overdue, off_track, at_risk"),
         (("portfolio", {"cursor": "next"}), "'next' is no cursor; use `next_cursor` of the answer before"),
+        (("portfolio", {"cursor": "9" * 5000}), "is no cursor; use `next_cursor` of the answer before"),
+        (("calibration", {"cursor": "\u0663"}), "is no cursor; use `next_cursor` of the answer before"),
     ],
 )
 def test_a_wrong_question_is_answered_in_one_line(
@@ -389,6 +391,12 @@ def test_a_wrong_question_is_answered_in_one_line(
 def test_an_audience_without_a_digest_gets_an_error(config: Path) -> None:
     (error,) = answers(config, ("digest", {}), audience="public")
     assert "no digest is configured for this audience ([audiences.NAME.digest])" in error
+
+
+def test_a_text_that_no_series_has_is_no_reason_to_call_the_track_record_empty(config: Path) -> None:
+    every, none = answers(config, ("calibration", {}), ("calibration", {"text": "no series has this"}))
+    assert every["matches"] > 0
+    assert (none["matches"], none["streams"], none.get("note")) == (0, [], None)
 
 
 def test_an_empty_database_says_what_to_do(tmp_path: Path) -> None:
