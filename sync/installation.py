@@ -1,4 +1,4 @@
-"""How milesync was installed here, and so how to install it again with an extra.
+"""The installation of milesync: its origin, and the line that installs it again with an extra.
 
 It may import no package of `sync`; every package may import it.
 """

@@ -1,4 +1,4 @@
-"""What an installation takes on disk: ``make size`` prints it, by environments of its own that it removes again.
+"""The size of an installation on disk: ``make size`` prints it, by environments of its own that it removes again.
 
 Each is made from the lock, without pip and without byte code, as the packages' files lie on disk. Prints one line for
 the base and one for all extras, and below it each package with what it requires, the largest first.

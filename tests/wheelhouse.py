@@ -1,4 +1,4 @@
-"""Wheels without a network: ours as it is built, and those of the packages that are installed beside the tests."""
+"""Wheels without a network: ours as it is built, and those of the packages that are installed next to the tests."""
 
 from __future__ import annotations
 

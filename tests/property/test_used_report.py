@@ -1,4 +1,4 @@
-"""A report into a folder that an earlier report filled equals one into an empty folder, whatever has changed since.
+"""A report into a folder that an earlier report filled equals one into an empty folder after any change.
 
 A page whose inputs are known is not rendered again. So each kind of input is changed, in any order, and all files are
 compared with those of a whole report; each kind must change a page.
