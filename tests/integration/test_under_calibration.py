@@ -149,7 +149,7 @@ def test_the_dates_agree_with_the_hit_rate(late: range, said: float, hit_rate: f
 
 
 def test_below_the_fewest_forecasts_the_forecast_is_shown_everywhere() -> None:
-    book = replace(BOOK, parameters=replace(RULES, gate_least=25))
+    book = msgspec.structs.replace(BOOK, parameters=replace(RULES, gate_least=25))
     world = World()
     portfolio = build_portfolio(Snapshot(world.store, [world.connection], NOW, book))
     (health,) = [milestone.health for milestone in portfolio.milestones if milestone.is_running]
