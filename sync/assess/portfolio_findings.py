@@ -9,6 +9,7 @@ from itertools import chain
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import Portfolio
+from sync.assess.shown import shown_to
 from sync.health.portfolio_findings import RECENT, OpenWork, RunningMilestone, portfolio_findings
 from sync.model.audience import OPERATOR, Audience
 from sync.model.dates import day_of
@@ -26,16 +27,13 @@ def find_in_portfolio(
 ) -> tuple[PortfolioFinding, ...]:
     """Return the findings about the running milestones that an audience is shown, and about their projects.
 
-    ``portfolio`` is what the audience may read.
-    A replay has none: the store does not know what was open, or in no milestone, at an earlier time.
+    ``portfolio`` is what the audience may read. A replay has no findings: the database does not know what was open, or
+    in no milestone, at an earlier time.
     """
     running = [
         milestone
-        for milestone in portfolio.milestones
-        if audience.is_shown(milestone.written, *milestone.other_ids)
-        and milestone.is_running
-        and milestone.health.stale_since is None
-        and milestone.missing_since is None
+        for milestone in shown_to(audience, portfolio)[0]
+        if milestone.is_running and milestone.health.stale_since is None and milestone.missing_since is None
     ]
     if replay or not running:
         return ()

@@ -15,6 +15,7 @@ from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import Portfolio
 from sync.assess.portfolio_findings import find_in_portfolio
 from sync.assess.relations import build_portfolio
+from sync.assess.shown import shown_to
 from sync.assess.snapshot import Snapshot
 from sync.digest.attachments import render_pictures
 from sync.digest.cadence import Cadence
@@ -102,22 +103,21 @@ def _ended(milestone: AssessedMilestone) -> datetime | None:
 
 
 def milestone_states(portfolio: Portfolio, audience: Audience, now: datetime) -> Iterator[MilestoneState]:
-    """Yield the milestones of an audience, and the joint milestones of which it may read every member.
+    """Yield the milestones and the joint milestones that an audience is shown.
 
     ``now`` is the time of the message (UTC).
     """
-    for milestone in portfolio.milestones:
-        if audience.is_shown(milestone.written, *milestone.other_ids):
-            yield _state(milestone.uid, verdict_facts(milestone, now=now), _ended(milestone))
-    for joint in portfolio.joints:
-        if audience.is_shown(joint.written) and not joint.missing:
-            facts = joint_verdict_facts(joint, now=now)
-            health = replace(joint.health, unknown=UnknownCause.STALE) if joint.is_stale else joint.health
-            since = min(
-                (member.health.stale_since for member in joint.members if member.health.stale_since),
-                default=None,
-            )
-            yield _state(joint.written, replace(facts, health=replace(health, stale_since=since)))
+    milestones, joints = shown_to(audience, portfolio)
+    for milestone in milestones:
+        yield _state(milestone.uid, verdict_facts(milestone, now=now), _ended(milestone))
+    for joint in joints:
+        facts = joint_verdict_facts(joint, now=now)
+        health = replace(joint.health, unknown=UnknownCause.STALE) if joint.is_stale else joint.health
+        since = min(
+            (member.health.stale_since for member in joint.members if member.health.stale_since),
+            default=None,
+        )
+        yield _state(joint.written, replace(facts, health=replace(health, stale_since=since)))
 
 
 def _state(uid: str, facts: VerdictFacts, ended: datetime | None = None) -> MilestoneState:
