@@ -36,8 +36,6 @@ __all__ = [
     "Worker",
 ]
 
-_DEFAULT_URL = {"github": "https://api.github.com", "gitlab": "https://gitlab.com"}
-
 _CREDENTIALS = ("private_key", "app_id", "installation_id", "job_token")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 KnownDaysOff = Annotated[DaysOff, AfterValidator(validators.days_off)]
@@ -223,7 +221,7 @@ class ConnectionSettings(Table):
     @classmethod
     def _address(cls, value: str, info: Any) -> str:
         kind = info.data.get("type")  # absent if it is wrong; pydantic reports that by itself
-        return validators.url(value or _DEFAULT_URL.get(kind, "")) if value or kind else value
+        return validators.tracker_url(value, kind) if value or kind else value
 
     @field_validator("formerly")
     @classmethod

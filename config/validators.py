@@ -15,6 +15,7 @@ from sync.model.item_state import fold_name
 from sync.model.settings import DaysOff, SettingError
 
 __all__ = [
+    "PUBLIC_URLS",
     "address",
     "audience_names",
     "channel_names",
@@ -37,11 +38,15 @@ __all__ = [
     "references",
     "rule",
     "schedule",
+    "tracker_url",
     "url",
     "zone",
 ]
 
 Days = TypeVar("Days", bound=DaysOff)
+
+PUBLIC_URLS = {"github": "https://api.github.com", "gitlab": "https://gitlab.com"}
+"""Addresses of the public services, by type of tracker."""
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _POLICIES = ("plan", "update", "create")
@@ -84,6 +89,11 @@ def url(value: str) -> str:
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("should start with https://, because the token is sent there")
     return value.rstrip("/")
+
+
+def tracker_url(value: str, kind: str) -> str:
+    """Check the address of a tracker. An empty one is that of the public service of its type. See `url`."""
+    return url(value or PUBLIC_URLS.get(kind, ""))
 
 
 def former_url(value: str) -> str:

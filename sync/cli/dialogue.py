@@ -32,7 +32,6 @@ from sync.tracker.errors import TrackerError
 
 __all__ = ["ask_and_write"]
 
-_PUBLIC = {"github": "https://api.github.com", "gitlab": "https://gitlab.com", "jira": ""}
 _SHORT = {"github": "gh", "gitlab": "gl", "jira": "jira"}
 _EXAMPLE = {
     "github": "owner/name, or owner/* for all",
@@ -105,10 +104,10 @@ class _Dialogue:
 
 def _tracker(talk: _Dialogue, used_names: set[str], config: Path) -> TrackerAnswers:
     """Ask about a tracker and test the answers. A wrong answer leads back to its own question."""
-    kind = talk.ask("Tracker (github, gitlab, jira)", "github", _one_of(tuple(_PUBLIC)))
+    kind = talk.ask("Tracker (github, gitlab, jira)", "github", _one_of(tuple(_SHORT)))
     name = next(n for i in range(1, 100) if (n := f"{_SHORT[kind]}{i if i > 1 else ''}") not in used_names)
     variable = f"{kind.upper()}_TOKEN" + name.removeprefix(_SHORT[kind])
-    answer = TrackerAnswers(name=name, kind=kind, url=_PUBLIC[kind], variable=variable)
+    answer = TrackerAnswers(name=name, kind=kind, url=validators.PUBLIC_URLS.get(kind, ""), variable=variable)
     for question in _QUESTIONS.values():
         question(talk, answer)
     while True:

@@ -20,9 +20,11 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from msgspec import Struct
 
-__all__ = ["PageAddress", "is_address", "page_key", "read_address", "web_address"]
+__all__ = ["URL_VARIABLES", "PageAddress", "is_address", "page_key", "read_address", "web_address"]
 
-_VARIABLES = {"github": "GITHUB_API_URL", "gitlab": "GITLAB_URL", "jira": "JIRA_URL"}
+URL_VARIABLES = {"github": "GITHUB_API_URL", "gitlab": "GITLAB_URL", "jira": "JIRA_URL"}
+"""The environment variables with the addresses of the user's trackers, by type."""
+
 _EXAMPLE = "https://github.com/acme/app/milestone/3"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|//|[^/\s:]+@[^/\s:]+:|www\.")
 _SIGNS = re.compile(r"[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]+")
@@ -145,8 +147,8 @@ def _unknown_host(parts: SplitResult, trackers: Mapping[str, str]) -> str:
     if any(_path_below(parts._replace(scheme="https"), home) is not None for home in trackers.values()):
         return "write it with https://"
     page = f"{parts.hostname}{parts.path}/"
-    kinds = [kind for kind, shape in _SHAPES.items() if re.search(shape, page)][:1] or list(_VARIABLES)
-    settings = [f"{_VARIABLES[kind]}={_api_address(kind, parts.netloc.lower())}" for kind in kinds]
+    kinds = [kind for kind, shape in _SHAPES.items() if re.search(shape, page)][:1] or list(URL_VARIABLES)
+    settings = [f"{URL_VARIABLES[kind]}={_api_address(kind, parts.netloc.lower())}" for kind in kinds]
     return (
         "is on no tracker that you have named, and a token is sent to no other; if it is yours, set "
         f"{' or '.join(settings)} and a token of that tracker"

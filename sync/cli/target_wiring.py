@@ -12,7 +12,7 @@ from config import validators
 from config.errors import ConfigurationError
 from config.secret import header_problem
 from sync.cli import wiring
-from sync.cli.page_address import PageAddress, is_address, read_address, web_address
+from sync.cli.page_address import URL_VARIABLES, PageAddress, is_address, read_address, web_address
 from sync.cli.targets import TargetConnection, parse_targets
 from sync.pull.progress import Progress
 from sync.pull.pull import Puller
@@ -25,11 +25,7 @@ from sync.tracker.protocol import Setup
 
 __all__ = ["MAX_PROJECTS", "CheckTargets", "build_target_puller", "read_targets"]
 
-_VARIABLES: Mapping[str, tuple[str, str, str]] = {
-    "github": ("GITHUB_TOKEN", "GITHUB_API_URL", "https://api.github.com"),
-    "gitlab": ("GITLAB_TOKEN", "GITLAB_URL", "https://gitlab.com"),
-    "jira": ("JIRA_TOKEN", "JIRA_URL", ""),
-}
+_TOKEN_VARIABLES = {"github": "GITHUB_TOKEN", "gitlab": "GITLAB_TOKEN", "jira": "JIRA_TOKEN"}
 
 MAX_PROJECTS = 20
 """Projects that are read of an owner, group or site with more of them."""
@@ -53,15 +49,11 @@ class CheckTargets(Struct, frozen=True):
 def read_targets(targets: Sequence[str], environ: Mapping[str, str]) -> CheckTargets:
     """Read the targets. Raises `ConfigurationError` for a wrong target, a missing token or a wrong address."""
     errors: list[str] = []
-    trackers = {
-        kind: web_address(kind, url)
-        for kind, (_, variable, default) in _VARIABLES.items()
-        if (url := _address(variable, default, environ))
-    }
+    trackers = {kind: web_address(kind, url) for kind in _TOKEN_VARIABLES if (url := _usable_address(kind, environ))}
     written, pages = [], []
     for target in targets:
         kind, _, rest = target.partition(":")
-        address = rest if kind in _VARIABLES and is_address(rest) else target
+        address = rest if kind in _TOKEN_VARIABLES and is_address(rest) else target
         if not is_address(address):
             written.append(target)
             continue
@@ -70,7 +62,7 @@ def read_targets(targets: Sequence[str], environ: Mapping[str, str]) -> CheckTar
         except ValueError as error:
             errors.append(str(error))
     plain = [*written, *(target for page in pages for target in page.targets)]
-    connections = parse_targets(plain, tuple(_VARIABLES), errors)
+    connections = parse_targets(plain, tuple(_TOKEN_VARIABLES), errors)
     for kind in connections:
         errors += _connection_errors(kind, environ)
     if errors:
@@ -78,22 +70,27 @@ def read_targets(targets: Sequence[str], environ: Mapping[str, str]) -> CheckTar
     return CheckTargets(connections, tuple(written), tuple(pages))
 
 
-def _address(variable: str, default: str, environ: Mapping[str, str]) -> str:
+def _address(kind: str, environ: Mapping[str, str]) -> str:
+    """Return the address of a tracker. Raises ValueError if it cannot be used."""
+    return validators.tracker_url(environ.get(URL_VARIABLES[kind], ""), kind)
+
+
+def _usable_address(kind: str, environ: Mapping[str, str]) -> str:
     """Return the address of a tracker; empty if it cannot be used."""
     with suppress(ValueError):
-        return validators.url(environ.get(variable) or default)
+        return _address(kind, environ)
     return ""
 
 
 def _connection_errors(kind: str, environ: Mapping[str, str]) -> list[str]:
-    token, address, default = _VARIABLES[kind]
+    token = _TOKEN_VARIABLES[kind]
     errors = [] if environ.get(token, "").strip() else [f"the environment variable {token} is not set"]
     variables = (token, "JIRA_EMAIL") if kind == "jira" else (token,)
     errors += [f"{name}: {problem}" for name in variables if (problem := header_problem(environ.get(name, "").strip()))]
     try:
-        validators.url(environ.get(address) or default)
+        _address(kind, environ)
     except ValueError as error:
-        errors.append(f"{address}: {error}")
+        errors.append(f"{URL_VARIABLES[kind]}: {error}")
     return errors
 
 
@@ -116,13 +113,18 @@ def build_target_puller(
 
 def _target_connection(target: TargetConnection, environ: Mapping[str, str], notes: list[str]) -> Connection:
     kind = target.kind
-    token, address, default = _VARIABLES[kind]
-    secret = {"token": environ[token].strip()}
+    secret = {"token": environ[_TOKEN_VARIABLES[kind]].strip()}
     if kind == "jira" and environ.get("JIRA_EMAIL"):
         secret["email"] = environ["JIRA_EMAIL"].strip()
     secrets.register(secret["token"])
-    url = validators.url(environ.get(address) or default)
-    setup = Setup(name=kind, url=url, secrets=secret, clock=wiring.clock, sleep=time.sleep, options=target.options)
+    setup = Setup(
+        name=kind,
+        url=_address(kind, environ),
+        secrets=secret,
+        clock=wiring.clock,
+        sleep=time.sleep,
+        options=target.options,
+    )
     connector = wiring.connect(kind, setup)
     projects: dict[str, None] = {}
     for project in target.projects:
@@ -146,8 +148,8 @@ def _bounded(kind: str, project: str, listed: Sequence[ListedProject], notes: li
     if len(listed) <= MAX_PROJECTS:
         return [project]
     chosen = sorted(listed, key=lambda found: found.open_milestones == 0)
-    counts = [found for found in listed if found.open_milestones]
-    running = f", {len(counts)} of them with open milestones" if counts else ""
+    count = sum(bool(found.open_milestones) for found in listed)
+    running = f", {count} of them with open milestones" if count else ""
     rest = chosen[MAX_PROJECTS].key
     notes.append(
         f"{kind}:{project} has {len(listed)} projects{running}; {MAX_PROJECTS} of them are read. "
