@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
-from typing import Annotated
 
 import typer
 
-from sync.cli.options import DEFAULT, Config, Verbose
+from sync.cli.options import DEFAULT, Config, Readers, Verbose
 
 __all__ = ["mcp"]
 
-For = Annotated[
-    str,
-    typer.Option(
-        "--audience",
-        help="Answer only what this audience may read: public, one of the configuration, or a project (gh:acme/app).",
-        metavar="NAME",
-    ),
-]
 
-
-def mcp(audience: For = "", config: Config = DEFAULT, verbose: Verbose = False) -> None:
-    """Answer an assistant's questions from the store (Model Context Protocol), without asking a tracker.
+def mcp(audience: Readers = None, config: Config = DEFAULT, verbose: Verbose = False) -> None:
+    """Answer an assistant's questions from the database (Model Context Protocol), without asking a tracker.
 
     The assistant starts this command. Without --audience, it may read everything that is configured.
     """
@@ -38,5 +28,6 @@ def mcp(audience: For = "", config: Config = DEFAULT, verbose: Verbose = False) 
 
     opened = partial(open_engine, config, verbose=verbose, as_json=True, create=False, offline=True)
     with PortfolioCache(opened) as cache:
-        cache.load(audience)  # now, so that an unknown audience is refused and the first answer is fast
-        build_server(AssistantAnswers(cache, audience, config)).run("stdio")
+        name = audience or ""
+        cache.load(name)  # now, so that an unknown audience is refused and the first answer is fast
+        build_server(AssistantAnswers(cache, name, config)).run("stdio")

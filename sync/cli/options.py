@@ -30,6 +30,7 @@ __all__ = [
     "Config",
     "FirstRun",
     "Json",
+    "Readers",
     "Verbose",
     "Yes",
     "exit_code",
@@ -53,6 +54,14 @@ AsOf = Annotated[
     str,
     typer.Option(
         "--as-of", help="Replay: show the state of that time; a date means its end in UTC.", metavar="DATETIME"
+    ),
+]
+Readers = Annotated[
+    str | None,
+    typer.Option(
+        "--audience",
+        help="Only what this audience may see: public, one of the configuration, or a project (gh:acme/app).",
+        metavar="NAME",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Carry out the plan. Without this option, nothing is written.")]

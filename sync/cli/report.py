@@ -7,23 +7,14 @@ from typing import Annotated
 
 import typer
 
-from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Readers, Verbose, parse_as_of, print_json
 
 __all__ = ["report"]
-
-For = Annotated[
-    str | None,
-    typer.Option(
-        "--audience",
-        help="Only what this audience may see: public, one of the configuration, or a project (gh:acme/app).",
-        metavar="NAME",
-    ),
-]
 
 
 def report(
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write to.", metavar="DIR")] = None,
-    audience: For = None,
+    audience: Readers = None,
     config: Config = DEFAULT,
     as_of: AsOf = "",
     as_json: Json = False,

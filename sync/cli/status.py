@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sync.cli.options import DEFAULT, AsOf, Config, Json, Verbose, parse_as_of, print_json
+from sync.cli.options import DEFAULT, AsOf, Config, Json, Readers, Verbose, parse_as_of, print_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,14 +30,6 @@ MAX_FINDINGS = 10
 Every = Annotated[bool, typer.Option("--all", help="Show finished milestones too.")]
 Calibration = Annotated[bool, typer.Option("--calibration", help="Show how good past forecasts were.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="One table in Markdown, as for the summary of a job.")]
-For = Annotated[
-    str,
-    typer.Option(
-        "--audience",
-        help="Only what this audience may see: public, one of the configuration, or a project (gh:acme/app).",
-        metavar="NAME",
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ class StatusContents:
 
 def status(
     config: Config = DEFAULT,
-    audience: For = "",
+    audience: Readers = None,
     as_of: AsOf = "",
     every: Every = False,
     calibration: Calibration = False,
@@ -144,14 +136,14 @@ def _show(contents: StatusContents, engine: Engine, *, every: bool) -> None:
 
     terminal = Terminal()
     terminal.print(output.milestone_table(contents.milestones, contents.joints, every=every, lint=True))
-    for line in finding_lines(contents.findings):
+    for line in _finding_lines(contents.findings):
         terminal.print(line)
     last_lines = output.last_read_lines(contents.sources, engine.clock())
     for line in (*last_lines, *output.obstacle_lines(contents.obstacles)):
         terminal.print(line)
 
 
-def finding_lines(findings: Sequence[PortfolioFinding]) -> Iterator[RenderableType]:
+def _finding_lines(findings: Sequence[PortfolioFinding]) -> Iterator[RenderableType]:
     """Yield a heading and one line for each of the first findings about the portfolio; nothing without findings."""
     from rich.text import Text
 
