@@ -211,7 +211,7 @@ def build_puller(
 
 def is_new_file(url: str) -> bool:
     """Return whether a database URL seems to name a SQLite file that does not exist. Imports no SQLAlchemy."""
-    scheme, _, path = url.partition(":///")
+    scheme, _, path = url.partition("?")[0].partition(":///")
     return scheme == "sqlite" and bool(path) and not Path(path).exists()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 
+from sync.tracker.errors import UnreachableError
 from sync.tracker.protocol import Connector, Page
 
 __all__ = ["EarlyPages"]
@@ -22,7 +23,7 @@ class EarlyPages:
 
     def __init__(self, connector: Connector, projects: tuple[str, ...]) -> None:
         self.projects = projects
-        self._pages = iter(connector.pull(projects, {}))
+        self._pages = _pages(connector, projects)
         pool = ThreadPoolExecutor(1)
         self._early = [pool.submit(copy_context().run, self._next) for _ in range(EARLY)]
         pool.shutdown(wait=False)
@@ -32,8 +33,10 @@ class EarlyPages:
         return next(self._pages, None)
 
     def wait(self) -> None:
-        """Wait for the first page, or for the error of reading it."""
-        wait(self._early[:1])
+        """Wait for the first page. Raises `UnreachableError` if the tracker did not answer: it is not asked again."""
+        error = self._early[0].exception()
+        if isinstance(error, UnreachableError):
+            raise error
 
     def __iter__(self) -> Iterator[Page]:
         """Yield all pages. Raises what reading them raises."""
@@ -53,5 +56,9 @@ class EarlyPages:
         """Wait for the page that is being read, and read no more."""
         self.cancel()
         wait(self._early)
-        if isinstance(self._pages, Generator):
-            self._pages.close()
+        self._pages.close()
+
+
+def _pages(connector: Connector, projects: tuple[str, ...]) -> Generator[Page, None, None]:
+    """Yield all pages. The connector is called when the first of them is asked for, so its errors are those of it."""
+    yield from connector.pull(projects, {})

@@ -150,7 +150,7 @@ class Puller:
         state = _PullState()
         early = self.early_pages.pop(connection.name, None)
         try:
-            if early is not None:
+            if early is not None and connection.identity.problem is None:
                 early.wait()  # both ask the tracker what it is
             identify(connection, self.store, now, sources)
             origin = connection.source

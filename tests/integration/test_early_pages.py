@@ -16,7 +16,7 @@ from sync.pull.early_pages import EARLY, EarlyPages
 from sync.pull.pull import Puller
 from sync.store.store import Store
 from sync.tracker.connection import Connection
-from sync.tracker.errors import BusyError
+from sync.tracker.errors import BusyError, MalformedError, UnreachableError
 from sync.tracker.protocol import Page
 from tests.integration.test_engine import page
 from tests.memory_tracker import MemoryConnector, MemoryTracker
@@ -99,6 +99,13 @@ class _Broken:
             self.is_ended = True
 
 
+class _Refusing:
+    """A connector whose ``pull`` raises when it is called."""
+
+    def pull(self, *_: object) -> Iterator[Page]:
+        raise MalformedError("x", "", "no JSON")
+
+
 def opened() -> threading.Event:
     gate = threading.Event()
     gate.set()
@@ -114,6 +121,42 @@ def test_pages_come_in_order_before_the_error(broken: int) -> None:
     assert found == [str(n) for n in range(broken)]
 
 
+def test_an_error_of_the_call_is_that_of_the_first_page() -> None:
+    early = EarlyPages(_Refusing(), ("x",))  # type: ignore[arg-type]
+    early.wait()
+    with pytest.raises(MalformedError):
+        list(early)
+    early.close()
+
+
+class _Silent(MemoryConnector):
+    """A connector whose tracker does not answer; ``asked`` are the questions."""
+
+    def __init__(self, tracker: MemoryTracker) -> None:
+        super().__init__(tracker)
+        self.asked: list[str] = []
+
+    def pull(self, *_: object) -> Iterator[Page]:
+        self.asked.append("pages")
+        raise UnreachableError("memory", "", "the connection was refused")
+
+    def tracker_id(self) -> str:
+        self.asked.append("id")
+        raise UnreachableError("memory", "", "the connection was refused")
+
+
+def test_a_tracker_that_does_not_answer_is_asked_once(tracker: MemoryTracker) -> None:
+    """Not again for its id: each question takes several attempts with waits."""
+    connector = _Silent(tracker)
+    connection = Connection(name="memory", connector=connector, projects=("acme/app",))
+    early = EarlyPages(connector, ("acme/app",))
+    puller = Puller([connection], Store.memory(lambda: NOW), lambda: NOW, early_pages={"memory": early})
+    puller.run()
+    assert (connector.asked, len(puller.failures)) == (["pages"], 1)
+    puller.run()
+    assert connector.asked == ["pages", "id"]
+
+
 def test_no_page_is_read_after_the_end() -> None:
     gate = threading.Event()
     connector = _Broken(-1, gate)
@@ -124,7 +167,13 @@ def test_no_page_is_read_after_the_end() -> None:
     assert (connector.read, connector.is_ended) == (1, True)
 
 
-NEW = {"sqlite:///{}/x.db": True, "sqlite:///{}": False, "sqlite://": False, "postgresql://host/x": False}
+NEW = {
+    "sqlite:///{}/x.db": True,
+    "sqlite:///{}?timeout=5": False,
+    "sqlite:///{}": False,
+    "sqlite://": False,
+    "postgresql://host/x": False,
+}
 
 
 @pytest.mark.parametrize("url", NEW)
