@@ -43,8 +43,8 @@ WANTED: Mapping[str, Wanted] = {
         sweep=lambda projects, issues: WANTED["github"].quiet(projects) + ceil(issues / 10) + ceil(projects / 50),
     ),
     "gitlab": Wanted(
-        quiet=lambda projects: projects // 50 + 4,
-        sweep=lambda projects, issues: WANTED["gitlab"].quiet(projects) + ceil(issues / 10) + 2,
+        quiet=lambda projects: 4 if projects == 1 else ceil(projects / 50),
+        sweep=lambda projects, issues: WANTED["gitlab"].quiet(projects) + ceil(projects / 50) + ceil(issues / 20) + 1,
     ),
     "jira": Wanted(
         quiet=lambda projects: projects // 50 + 4,

@@ -147,14 +147,19 @@ class Observer:
         places = read_places(self._session, list(by_project), status_labels)
         self._visibility = {int(id_): place.visibility for id_, place in places.by_id.items() if place.visibility}
         if self._own_id is None:
-            self._own_id = places.account or decode(self._session.get("/user"), api_types.User, self._session.name).id
+            account = places.account or decode(self._session.get("/user"), api_types.User, self._session.name)
+            self._own_id = account.id
         map_all, groups = self._session.caller.map_all, list(by_project.values())
         searches = map_all(lambda group: self._search(group, places.by_id.get(group[0].project, Place())), groups)
         wanted: dict[str, dict[int, None]] = defaultdict(dict)
+        ids: dict[str, str] = {}
         for search in searches:
             for address in search.addresses.values():
                 wanted[address.project][address.number] = None
-        threads = read_threads(self._session, {path: list(numbers) for path, numbers in wanted.items()})
+                if address.path == path_of("/projects/{}", search.project):
+                    ids[address.project] = search.project
+        login = places.account.username if places.account else ""
+        threads = read_threads(self._session, {path: list(numbers) for path, numbers in wanted.items()}, ids, login)
         self._read_licences(threads.values())
         issues: dict[str, StatusIssue] = {}
         for search, results in zip(

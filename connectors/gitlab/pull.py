@@ -39,6 +39,7 @@ from connectors.gitlab.normalize import (
     unread_issue,
 )
 from connectors.gitlab.options import HISTORY
+from connectors.gitlab.project_list import list_siblings
 from connectors.gitlab.project_probe import ProbedProject, probe_keys, probe_projects
 from connectors.gitlab.session import PROJECT_ERRORS, Session
 from connectors.shared.containers import Containers
@@ -168,10 +169,12 @@ class Reader:
         def early_start(project: str) -> Future[_ProjectStart | TrackerError]:
             return attempt(lambda: self._start(project, expected[project], before[project]))
 
+        shown = {key: found.project for key, found in probed.items()} | list_siblings(self._session, rest)
+        rest = [key for key in rest if key not in shown]
         calls: list[Callable[[], Any]] = [partial(_resolve, self._session, key) for key in rest]
         calls += [partial(early_start, project) for project in expected]
         answers = self._session.caller.map_all(lambda call: call(), calls)
-        resolved = {key: _ProjectGroup([found.project]) for key, found in probed.items()}
+        resolved = {key: _ProjectGroup([project]) for key, project in shown.items()}
         resolved |= dict(zip(rest, answers[: len(rest)], strict=True))
         groups, order, failed = _groups_of((key, resolved[key]) for key in projects)
         yield from (Page(failed={key: error}) for key, error in failed)

@@ -7,8 +7,8 @@ refuses the query. Times have whole seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -22,6 +22,8 @@ from sync.tracker.errors import AuthError, GoneError, MalformedError, RefusedErr
 
 __all__ = ["Candidate", "Place", "Places", "Thread", "read_places", "read_threads"]
 
+T = TypeVar("T")
+
 PROJECTS = 50
 """Projects in one request."""
 
@@ -29,7 +31,9 @@ SMALLEST_BATCH = 2
 """Number of status issues below which a request that is too heavy is not made smaller."""
 
 PATHS = 6
-"""Projects whose issues are in one request: each adds about 38 to the complexity, of which 250 are allowed."""
+"""Projects whose issues are asked for one by one in a request: each adds 35 to the complexity, of which 250 are
+allowed. A list of projects adds about 50 as a whole, but can only ask all of them for the same numbers.
+"""
 
 COMMENTS, LABELS = 50, 20
 """Comments and labels of an issue in one request. A full page counts as incomplete: to ask whether more follow would
@@ -49,7 +53,7 @@ _ISSUE = {"filter": "filter: ONLY_COMMENTS, ", "healthStatus": "healthStatus"}
 """An argument that older servers lack, and a field that the free edition lacks."""
 
 _PLACES = """query Places($ids: [ID!], $first: Int!, $labels: [String], $search: Boolean!) {
-  currentUser { id }
+  currentUser { id username }
   projects(ids: $ids, first: $first) { nodes {
     id visibility <issuesAccessLevel> <mergeRequestsAccessLevel>
     labels(first: 100, includeAncestorGroups: true) { pageInfo { hasNextPage } nodes { title } }
@@ -69,8 +73,21 @@ _THREAD = f"""fragment Thread on Issue {{
 }}
 fragment Threads on IssueConnection {{ nodes {{ ...Thread }} }}"""
 
+_OWN = f"""query OwnThreads($ids: [ID!], $first: Int!, $numbers: [String!], $author: String!) {{
+  projects(ids: $ids, first: $first) {{ nodes {{
+    id issues(iids: $numbers, authorUsername: $author, first: {THREAD_SIZE}) {{ ...Threads }}
+  }} }}
+}}
+{_THREAD}"""
+"""Our own issues with one of these numbers: of the numbers of other projects, few belong to an issue of ours."""
+
 
 # --- answers -------------------------------------------------------------------------------------------------------
+
+
+class _Answer(Struct, Generic[T]):
+    data: T | None = None
+    errors: list[Any] = field(default_factory=list)
 
 
 class _User(Struct):
@@ -116,18 +133,13 @@ class _Place(ProjectAccess):
     issues: _Candidates | None = None
 
 
-class _Projects(Struct):
+class _PlaceList(Struct):
     nodes: list[_Place]
 
 
 class _PlacesData(Struct, rename="camel"):
     current_user: _User | None = None
-    projects: _Projects | None = None
-
-
-class _PlacesAnswer(Struct):
-    data: _PlacesData | None = None
-    errors: list[Any] = field(default_factory=list)
+    projects: _PlaceList | None = None
 
 
 class _Note(Struct, rename="camel"):
@@ -182,9 +194,12 @@ class _Project(Struct):
     issues: _Issues | None = None
 
 
-class _ThreadsAnswer(Struct):
-    data: dict[str, _Project | None] | None = None
-    errors: list[Any] = field(default_factory=list)
+class _Projects(Struct):
+    nodes: list[_Project]
+
+
+class _ProjectsData(Struct):
+    projects: _Projects | None = None
 
 
 class Place(Struct, frozen=True):
@@ -200,10 +215,10 @@ class Place(Struct, frozen=True):
 
 
 class Places(Struct, frozen=True):
-    """Projects by id, and the number of our own account; None if it is not known."""
+    """Projects by id, and our own account; None if it is not known."""
 
     by_id: Mapping[str, Place] = {}
-    account: int | None = None
+    account: api_types.User | None = None
 
 
 class Thread(Struct, frozen=True):
@@ -232,10 +247,10 @@ def read_places(session: Session, projects: Sequence[str], labels: Sequence[str]
     """
     parts = [projects[n : n + PROJECTS] for n in range(0, len(projects), PROJECTS)]
     answers = session.caller.map_all(lambda part: _places(session, part, labels if len(labels) == 1 else ()), parts)
-    account: int | None = None
+    account: api_types.User | None = None
     places: dict[str, Place] = {}
     for data in answers:
-        account = _number(data.current_user.id) if data.current_user else account
+        account = data.current_user.user if data.current_user else account
         for row in data.projects.nodes if data.projects else ():
             places[str(_number(row.id))] = _place_of(row)
     return Places(places, account)
@@ -254,7 +269,7 @@ def _places(session: Session, projects: Sequence[str], labels: Sequence[str]) ->
         lacking = frozenset(session.lacking_names)
         try:
             response = session.query(_without(_PLACES, _LEVELS, lacking), variables)
-            answer = decode(response, _PlacesAnswer, session.name, "")
+            answer = decode(response, _Answer[_PlacesData], session.name, "")
         except (AuthError, GoneError, MalformedError, RefusedError, TooHeavyError):
             break
         if answer.data is not None and answer.data.projects is not None:
@@ -281,53 +296,60 @@ def _note_lacking(session: Session, errors: list[Any], optional: Mapping[str, st
 
 # --- issues --------------------------------------------------------------------------------------------------------
 
+_Key = tuple[str, int]
+"""Path of a project, and number of an issue there."""
 
-def read_threads(session: Session, wanted: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], Thread]:
-    """Read issues with their comments, by the path of the project and the number. Left out is what cannot be read."""
-    found: dict[tuple[str, int], Thread] = {}
-    for threads in session.caller.map_all(lambda part: _threads(session, part), _parts(wanted, session.thread_size)):
-        found |= threads
-    return found
+_Part = Mapping[str, Sequence[int]]
+"""Numbers of issues by the path of their project."""
 
 
-def _parts(wanted: Mapping[str, Sequence[int]], size: int) -> Iterator[dict[str, list[int]]]:
-    """Divide issues into parts of ``size`` issues and `PATHS` projects at most."""
-    part: dict[str, list[int]] = {}
-    count = 0
-    for path, numbers in wanted.items():
-        for number in numbers:
-            if count == size or (len(part) == PATHS and path not in part):
-                yield part
-                part, count = {}, 0
-            part.setdefault(path, []).append(number)
-            count += 1
-    if part:
-        yield part
+class _OfPaths(Struct, frozen=True):
+    """Query for issues of projects by path."""
+
+    most: ClassVar = PATHS
+    answer: ClassVar[Any] = _Answer[dict[str, _Project | None]]
+
+    def of(self, part: _Part) -> tuple[str, dict[str, Any]]:
+        """Return the document and its variables."""
+        variables: dict[str, Any] = {}
+        for i, (path, numbers) in enumerate(part.items()):
+            variables |= {f"p{i}": path, f"n{i}": list(map(str, numbers))}
+        return _document(len(part)), variables
+
+    def projects(self, part: _Part, data: Mapping[str, _Project | None]) -> Iterator[tuple[str, _Project]]:
+        """Yield the projects of an answer, each with its path."""
+        for i, path in enumerate(part):
+            if (project := data.get(f"p{i}")) is not None:
+                yield path, project
 
 
-def _threads(session: Session, part: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], Thread]:
-    """Read issues in one request, or in smaller ones if it is too heavy; nothing where GitLab refuses it."""
-    variables: dict[str, Any] = {}
-    for i, (path, numbers) in enumerate(part.items()):
-        variables |= {f"p{i}": path, f"n{i}": [str(number) for number in numbers]}
-    while session.has_threads:
-        lacking = frozenset(session.lacking_names)
-        try:
-            document = _without(_document(len(part)), _ISSUE, lacking)
-            answer = decode(session.query(document, variables), _ThreadsAnswer, session.name, "")
-        except TooHeavyError:
-            return _halved(session, part)
-        except (AuthError, GoneError, MalformedError, RefusedError):
-            break
-        if answer.data is not None:
-            # with errors, a field that GitLab left out looks like one without a value
-            return {} if answer.errors else _whole_threads(part, answer.data)
-        if "complexity" in str(answer.errors):
-            return _halved(session, part)
-        if not _note_lacking(session, answer.errors, _ISSUE, lacking):
-            break
-    session.has_threads = False
-    return {}
+class _OfAuthor(Struct, frozen=True):
+    """Query for issues of one author in a list of projects. ``ids`` are the ids of the projects by path."""
+
+    ids: Mapping[str, str]
+    login: str
+    most: ClassVar = PROJECTS
+    answer: ClassVar[Any] = _Answer[_ProjectsData]
+
+    def of(self, part: _Part) -> tuple[str, dict[str, Any]]:
+        """Return the document and its variables."""
+        numbers = sorted({number for numbers in part.values() for number in numbers})
+        return _OWN, {
+            "ids": [f"gid://gitlab/Project/{self.ids[path]}" for path in part],
+            "first": len(part),
+            "numbers": list(map(str, numbers)),
+            "author": self.login,
+        }
+
+    def projects(self, part: _Part, data: _ProjectsData) -> Iterator[tuple[str, _Project]]:
+        """Yield the projects of an answer, each with its path."""
+        paths = {self.ids[path]: path for path in part}
+        for project in data.projects.nodes if data.projects else ():
+            if (path := paths.get(str(_number(project.id)))) is not None:
+                yield path, project
+
+
+_Query = _OfPaths | _OfAuthor
 
 
 def _document(projects: int) -> str:
@@ -339,25 +361,81 @@ def _document(projects: int) -> str:
     return f"query Threads({variables}) {{\n{fields}\n}}\n{_THREAD}"
 
 
-def _halved(session: Session, part: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], Thread]:
+def read_threads(session: Session, wanted: _Part, ids: Mapping[str, str], login: str) -> dict[_Key, Thread]:
+    """Read issues with their comments. Left out is what cannot be read.
+
+    ``ids`` are ids of projects by path. By them the issues of our own account (``login``) are read from many projects
+    in one request, then the others.
+    """
+    own, any_author = _OfAuthor(ids, login), _OfPaths()
+    known = {path: numbers for path, numbers in wanted.items() if path in ids} if login else {}
+    parts = [part for part in _parts(known, session.thread_size, own.most) if len(part) > any_author.most]
+    found = _all_threads(session, parts, own)
+    rest = {path: [number for number in numbers if (path, number) not in found] for path, numbers in wanted.items()}
+    return found | _all_threads(session, _parts(rest, session.thread_size, any_author.most), any_author)
+
+
+def _all_threads(session: Session, parts: Iterable[_Part], query: _Query) -> dict[_Key, Thread]:
+    """Read all parts, several at the same time."""
+    answers = session.caller.map_all(lambda part: _threads(session, part, query), parts)
+    return {key: thread for threads in answers for key, thread in threads.items()}
+
+
+def _parts(wanted: _Part, size: int, projects: int) -> Iterator[_Part]:
+    """Divide issues into parts of ``size`` issues in ``projects`` projects at most."""
+    part: dict[str, list[int]] = {}
+    count = 0
+    for path, numbers in wanted.items():
+        for number in numbers:
+            if count == size or (len(part) == projects and path not in part):
+                yield part
+                part, count = {}, 0
+            part.setdefault(path, []).append(number)
+            count += 1
+    if part:
+        yield part
+
+
+def _threads(session: Session, part: _Part, query: _Query) -> dict[_Key, Thread]:
+    """Read issues in one request, or in smaller ones if it is too heavy; nothing where GitLab refuses it."""
+    document, variables = query.of(part)
+    while session.has_threads:
+        lacking = frozenset(session.lacking_names)
+        try:
+            response = session.query(_without(document, _ISSUE, lacking), variables)
+            answer = decode(response, query.answer, session.name, "")
+        except TooHeavyError:
+            return _halved(session, part, query)
+        except (AuthError, GoneError, MalformedError, RefusedError):
+            break
+        if answer.data is not None:
+            # with errors, a field that GitLab left out looks like one without a value
+            return {} if answer.errors else _whole_threads(part, query.projects(part, answer.data))
+        if "complexity" in str(answer.errors):
+            return _halved(session, part, query)
+        if not _note_lacking(session, answer.errors, _ISSUE, lacking):
+            break
+    session.has_threads = False
+    return {}
+
+
+def _halved(session: Session, part: _Part, query: _Query) -> dict[_Key, Thread]:
     count = sum(map(len, part.values()))
     session.thread_size = min(session.thread_size, max(1, count // 2))
     if count // 2 < SMALLEST_BATCH:
         return {}
-    threads: dict[tuple[str, int], Thread] = {}
-    for half in _parts(part, count // 2):
-        threads |= _threads(session, half)
+    threads: dict[_Key, Thread] = {}
+    for half in _parts(part, count // 2, query.most):
+        threads |= _threads(session, half, query)
     return threads
 
 
-def _whole_threads(
-    part: Mapping[str, Sequence[int]], data: Mapping[str, _Project | None]
-) -> dict[tuple[str, int], Thread]:
-    """Return the issues that are shown with all labels and all comments."""
+def _whole_threads(part: _Part, projects: Iterable[tuple[str, _Project]]) -> dict[_Key, Thread]:
+    """Return the issues of a part that are shown with all labels and all comments."""
     return {
         (path, int(row.iid)): Thread(_number(project.id), row)
-        for i, path in enumerate(part)
-        if (project := data.get(f"p{i}")) is not None and project.issues is not None
+        for path, project in projects
+        if project.issues is not None
         for row in project.issues.nodes
-        if len(row.labels.nodes) < LABELS and len(row.notes.nodes) < COMMENTS
+        if int(row.iid) in part[path] and len(row.labels.nodes) < LABELS and len(row.notes.nodes) < COMMENTS
     }

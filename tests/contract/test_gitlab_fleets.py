@@ -84,12 +84,42 @@ class TestQuiet:
         assert len(got.complete) == len(projects)
 
     @pytest.mark.parametrize("version", OLD_VERSIONS)
-    def test_by_list_old_servers_take_a_request_a_project(self, side: Side, version: str) -> None:
-        projects = fleet(side, 20, version=version)
+    @pytest.mark.parametrize("count", [1, 20, 200])
+    def test_by_list_old_servers_list_the_group(self, side: Side, count: int, version: str) -> None:
+        """Their GraphQL does not say who may see a project; the list of its group does."""
+        projects = fleet(side, count, version=version)
         keys = keys_of(projects, "list")
-        got = Mirror().pull(side.connect(), *keys)
+        got = Mirror().pull(side.connect(history="none", concurrency=8), *keys)
         side.clock.forward(hours=3)
-        assert requests_of(side.connect(), got, *keys) == 1 + 20 + 1, "one that is refused, the projects, the probe"
+        used = requests_of(side.connect(history="none", concurrency=8), got, *keys)
+        assert used <= count / 50 + 4
+        if count > 1:
+            assert used == 1 + math.ceil(count / 100) + math.ceil(count / 50), (
+                "one that is refused, the list, the probe"
+            )
+        assert got.complete == {str(project.id) for project in projects}
+
+    def test_what_no_list_shows_is_asked_for_alone(self, side: Side) -> None:
+        """A renamed project, one of a user, one of a hidden group, and the only one of its group."""
+        projects = fleet(side, 5, version="16.5")
+        others = [side.tracker.project(key) for key in ("ada/one", "ada/two", "lone/x")]
+        keys = [*keys_of([*projects, *others], "list"), "acme/none"]
+        side.tracker.rename(projects[0], "moved/p0")
+        side.tracker.faults.append(failing("/groups/ada/projects", 404))
+        got = Mirror().pull(side.connect(), *keys)
+        assert {row.key for row in got.projects.values()} == {
+            "moved/p0", "acme/p1", "acme/p2", "acme/p3", "acme/p4", "ada/one", "ada/two", "lone/x"
+        }  # fmt: skip
+        assert list(got.failed) == ["acme/none"]
+
+    def test_a_large_group_is_listed_only_as_far_as_it_saves_requests(self, side: Side) -> None:
+        projects = fleet(side, 310, version="16.5")
+        for chosen in ([*projects[:2], projects[200]], projects[:2], projects[200:202]):
+            keys = keys_of(chosen, "list")
+            got = Mirror().pull(side.connect(), *keys)
+            assert len(got.complete) == len(keys)
+            side.clock.forward(hours=3)
+            assert requests_of(side.connect(), got, *keys) <= 1 + 1 + len(keys) + 1
 
     def test_without_graphql_it_is_as_before(self, side: Side) -> None:
         projects = fleet(side, 20)
@@ -97,7 +127,7 @@ class TestQuiet:
         side.tracker.faults.append(failing("/api/graphql", 404))
         got = Mirror().pull(side.connect(history="none"), *keys)
         side.clock.forward(hours=3)
-        assert requests_of(side.connect(history="none"), got, *keys) == 1 + 20 * 4
+        assert requests_of(side.connect(history="none"), got, *keys) == 1 + 1 + 20 * 3
         assert requests_of(side.connect(history="none"), got, "acme/*") == 1 + 1 + 20 + 18 + 2
         assert len(got.complete) == 20
 

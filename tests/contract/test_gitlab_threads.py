@@ -83,7 +83,6 @@ class TestRequests:
 
     @pytest.mark.parametrize("known", [True, False])
     def test_of_one_in_each_project(self, side: Side, known: bool) -> None:
-        """The complexity of a query allows six projects."""
         targets = [
             target
             for n in range(60)
@@ -91,7 +90,7 @@ class TestRequests:
         ]
         seen, used = observed(side, targets)
         assert len(seen.issues) == 60
-        assert used == 2 + 60 / 6 + 1, "formerly 1 + 4 * 60"
+        assert used == 2 + 60 / 20 + 1
 
     def test_without_graphql_each_thread_takes_one(self, side: Side) -> None:
         targets = status_issues(side, side.tracker.project("acme/app"), 20)
@@ -106,6 +105,9 @@ class TestRequests:
         places = threads._without(threads._PLACES, threads._LEVELS, frozenset())
         variables = {"ids": ["1"], "first": threads.PROJECTS, "labels": ["x"], "search": True}
         assert complexity_of(schema, parse(places), variables) <= LIMIT / 2
+        own = threads._without(threads._OWN, threads._ISSUE, frozenset())
+        variables = {"ids": ["1"], "first": threads.PROJECTS, "numbers": ["1"], "author": "x"}
+        assert complexity_of(schema, parse(own), variables) <= LIMIT / 2
         probe = project_probe._document("fullPaths", ())
         assert complexity_of(schema, parse(probe), {"wanted": ["a/b"], "first": PROBE_SIZE}) <= LIMIT / 2
 
@@ -213,6 +215,24 @@ class TestSame:
             (str(ben.id), False),
         ]
         assert [claim.author for claim in seen.claims] == ["ben"]
+
+    def test_issues_of_us_and_of_people_with_the_same_numbers_in_many_projects(self, side: Side) -> None:
+        """A person's issue is the status issue of every third project, and has a number that others have, too."""
+        tracker, targets = side.tracker, []
+        for n in range(24):
+            project = tracker.project(f"acme/p{n}")
+            for _ in range(n % 4):
+                tracker.issue(project, "Mine", tracker.bot)
+            [target] = status_issues(side, project, 1)
+            number = int(target.issue.rpartition("#")[2])
+            if n % 3 == 0:
+                project.issues[number].author = tracker.user("ada", "Ada Fox")
+            targets.append(target)
+        tracker.rename(tracker.projects["acme/p5"], "acme/new")
+        seen = the_same(side, targets)
+        assert len(seen.issues) == 24
+        used = observed(side, targets)[1]
+        assert used == 1 + 1 + 2 + 1, "places, our own of twenty, the other eleven, and the licence"
 
     def test_in_another_project_a_renamed_one_and_none(self, side: Side) -> None:
         app, hub = side.tracker.project("acme/app"), side.tracker.project("acme/hub", private=True)

@@ -13,7 +13,7 @@ from sync.model.policy import Policy
 from sync.tracker.errors import LimitedError, RefusedError
 from tests.fleet_world import WANTED, fleet
 
-KINDS = ("github",)
+KINDS = ("github", "gitlab")
 """The dialects that keep to `WANTED`."""
 
 
@@ -44,7 +44,7 @@ def test_containers_and_patterns_add_nothing_for_each_repository(
             assert world.run().requests == requests
 
 
-@pytest.mark.parametrize(("projects", "milestones"), [(1, 45), (20, 2)])
+@pytest.mark.parametrize(("projects", "milestones"), [(1, 45), (20, 2), (20, 1)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sweep_asks_for_many_status_issues_at_once(kind: str, projects: int, milestones: int) -> None:
     wanted = WANTED[kind]

@@ -22,7 +22,8 @@ extend type Project {
   issuesAccessLevel: ProjectFeatureAccess mergeRequestsAccessLevel: ProjectFeatureAccess
   milestones(includeAncestors: Boolean, sort: MilestoneSort, first: Int, after: String): MilestoneConnection
   issues(
-    iids: [String!], labelName: [String], sort: IssueSort = CREATED_DESC, first: Int, after: String
+    iids: [String!], labelName: [String], authorUsername: String
+    sort: IssueSort = CREATED_DESC, first: Int, after: String
   ): IssueConnection
 }
 type ProjectFeatureAccess { integerValue: Int stringValue: ProjectFeatureAccessLevel }
@@ -141,15 +142,18 @@ def _issues(
     sort: str,
     iids: Sequence[str] | None = None,
     labelName: Sequence[str] | None = None,  # noqa: N803 - GitLab's name
+    authorUsername: str | None = None,  # noqa: N803 - GitLab's name
     first: int | None = None,
     after: str | None = None,
 ) -> Json | None:
-    """Return the issues with these numbers and all of these labels; nothing where issues are turned off."""
+    """Return the issues by this author with these numbers and all of these labels; nothing where issues are off."""
     if project.issues_off:
         return None
     chosen = [issue for issue in project.issues.values() if not issue.pull and {*(labelName or ())} <= {*issue.labels}]
     if iids is not None:
         chosen = [issue for issue in chosen if str(issue.number) in iids]
+    if authorUsername:
+        chosen = [issue for issue in chosen if issue.author.login == authorUsername]
     chosen.sort(key=lambda issue: (issue.updated if sort == "UPDATED_DESC" else issue.created, issue.id))
     view: View = info.context
     return page(chosen if sort == "CREATED_ASC" else chosen[::-1], first, after, partial(_issue, view, project))
