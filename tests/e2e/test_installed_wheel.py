@@ -78,7 +78,7 @@ def run(environ: dict[str, str], *words: object, cwd: Path | None = None) -> sub
 
 
 def tool(name: str) -> Path:
-    """Return the path of a development tool; skip where it is not installed beside this Python."""
+    """Return the path of a development tool; skip where it is not installed next to this Python."""
     if not (BIN / name).exists():
         pytest.skip(f"{name} is not installed next to this Python")
     return BIN / name

@@ -165,7 +165,7 @@ def test_after_a_change_of_token_adopt_takes_over_the_boards_too(there: tuple[Wo
     world.github.bot.bot = False
     world.github.bot = world.github.user("new-bot", "New Bot", bot=True)
     run(config)
-    assert board.notes == [former], "nothing is posted beside it"
+    assert board.notes == [former], "nothing is posted next to it"
     looked = milesync("adopt", "--json", "--config", str(config))
     found = [(row["account"], row["what"]) for row in looked.document["found"]]
     assert (former.creator.login, "status update") in found
