@@ -35,6 +35,10 @@ BOT = {"id": "bot", "name": "milesync"}
 ADA = {"id": "ada", "name": "Ada Fox"}
 
 
+class NotFoundError(Exception):
+    """The tracker has no such row or path."""
+
+
 class Site(BaseAdapter):
     """The tracker: its rows, as answers show them, and the requests that it received."""
 
@@ -70,8 +74,11 @@ class Site(BaseAdapter):
         return self.add("comments", issue=issue["id"], author=author, text=text)
 
     def find(self, kind: str, value: str, *names: str) -> Row:
-        """Return the row with this value in one of its fields. Raises LookupError."""
-        return next(row for row in self.rows[kind].values() if value in [row.get(name) for name in names])
+        """Return the row with this value in one of its fields. Raises `NotFoundError`."""
+        for row in self.rows[kind].values():
+            if value in [row.get(name) for name in names]:
+                return row
+        raise NotFoundError(value)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -106,7 +113,7 @@ class Site(BaseAdapter):
     def _handle(self, method: str, path: list[str], query: dict[str, str], body: Row) -> tuple[int, Any]:
         try:
             return 200, self._change(method, path, body) if method != "GET" else self._read(path, query)
-        except StopIteration:
+        except NotFoundError:
             return 404, {"message": "not found"}
 
     def _read(self, path: list[str], query: dict[str, str]) -> Any:
@@ -126,7 +133,7 @@ class Site(BaseAdapter):
                 issue = self.find("issues", key, "key")
                 comments = self.rows["comments"].values()
                 return _page([row for row in comments if row["issue"] == issue["id"]], query.get("page", ""))
-        raise StopIteration
+        raise NotFoundError(path)
 
     def _change(self, method: str, path: list[str], body: Row) -> Any:
         match method, path:
@@ -143,7 +150,7 @@ class Site(BaseAdapter):
                 return self.edit(self.find("comments", number, "id"), text=body["text"])
             case "DELETE", ["comments", number]:
                 return self.rows["comments"].pop(self.find("comments", number, "id")["id"])
-        raise StopIteration
+        raise NotFoundError(path)
 
 
 def _page(rows: list[Row], after: str) -> Row:
