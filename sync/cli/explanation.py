@@ -21,7 +21,7 @@ from sync.cli.indented import Indented
 from sync.cli.lines import line_text
 from sync.cli.output import STATUS_STYLE, milestone_table, status_cell
 from sync.cli.table import FittedTable, TableColumn, TableRow
-from sync.markup.document import Foreign, Line, clean, join_parts
+from sync.markup.document import Foreign, Line, clean, clean_id, join_parts
 from sync.model.characters import one_line
 from sync.model.dates import day_of
 from sync.model.health import Dates, Health, Status
@@ -103,7 +103,7 @@ def explanation_view(written: str, explanation: Explanation) -> RenderableType:
 def _head(written: str, explanation: Explanation) -> Iterator[RenderableType]:
     health, counts = explanation.health, explanation.health.counts.on_page
     title = clean(explanation.title)
-    yield Text.assemble((clean(written, len(written)), "bold"), "" if title in written else f" ({title})")
+    yield Text.assemble((clean_id(written), "bold"), "" if title in written else f" ({title})")
     due = "" if health.due is None else f" by {day(health.due)}"
     odds = "" if health.probability is None else f": {percent(health.probability)} likely to be done{due}"
     yield _line(Text.assemble((status_cell(health.status), STATUS_STYLE[health.status]), odds))
@@ -231,7 +231,7 @@ def _earlier_row(row: Mapping[str, Any]) -> TableRow:
         *(str(row[name]) for name in ("open_then", "joined_later", "gone_by_due", "left_at_due")),
         "yes" if row["done_by_due"] else "no",
     )
-    return TableRow(cells, clean(row["name"] or "a milestone that is not read", len(row["name"]) or 40))
+    return TableRow(cells, clean_id(row["name"] or "a milestone that is not read"))
 
 
 def _vote_sentence(history: Mapping[str, Any]) -> str:
@@ -300,7 +300,7 @@ def _at(at: datetime) -> str:
 
 def explanation_tree(written: str, explanation: Explanation) -> RenderableType:
     """Show every number behind a milestone's health, as a tree of the JSON document."""
-    tree = Tree(Text(clean(written, len(written)), style="bold"))
+    tree = Tree(Text(clean_id(written), style="bold"))
     _add_branches(tree, explanation.numbers)
     return tree
 

@@ -23,7 +23,7 @@ from sync.cli.terminal import Terminal
 from sync.engine.metrics import ReadState
 from sync.engine.result import AppliedAction, Result
 from sync.forecast.track_record import StreamScore, has_track_record
-from sync.markup.document import clean
+from sync.markup.document import clean, clean_id
 from sync.model.counting import counting_of
 from sync.model.definition import Finding
 from sync.model.health import Status, UnknownCause
@@ -244,7 +244,7 @@ STATUS_COLUMNS = (
 
 
 def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> TableRow:
-    written = clean(milestone.written, len(milestone.written))
+    written = clean_id(milestone.written)
     title = "" if isinstance(milestone, AssessedJointMilestone) else clean(milestone.milestone.title)
     style = STATUS_STYLE[milestone.health.status]
     notes = _notes(milestone, lint=lint)
@@ -507,7 +507,7 @@ def obstacle_rows(words: Mapping[str, str], assessed: Iterable[AssessedMilestone
 def obstacle_lines(rows: Iterable[Mapping[str, str]]) -> Iterator[RenderableType]:
     """One line for each milestone on which nothing is written until a person decides."""
     for row in rows:
-        milestone = clean(row["milestone"], len(row["milestone"]))
+        milestone = clean_id(row["milestone"])
         yield Indented(Text(f"{milestone}: {row['words']}", style="yellow"), 2, hanging=True)
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sync.assess.milestone import AssessedMilestone
 from sync.cli.indented import Indented
-from sync.markup.document import clean
+from sync.markup.document import clean, clean_id
 from sync.plan.desired import Plan
 from sync.tracker.actions import Action, CreateComment, CreateLabel, CreateStatusIssue, kind_of
 
@@ -24,7 +24,7 @@ def plan_lines(plan: Plan, assessed: Sequence[AssessedMilestone]) -> Group:
 
     Several milestones that get their status issue are one list, with one line for each.
     """
-    names = {milestone.uid: clean(milestone.written, len(milestone.written)) for milestone in assessed}
+    names = {milestone.uid: clean_id(milestone.written) for milestone in assessed}
     commented = {action.milestone for action in plan.actions if _is_summary(action)}
     new = {action.milestone: action for action in plan.actions if isinstance(action, CreateStatusIssue)}
     new = {milestone: create for milestone, create in new.items() if milestone in commented}

@@ -10,7 +10,7 @@ from rich.text import Text
 from sync.cli.indented import Indented
 from sync.cli.output import STATUS_STYLE, status_cell
 from sync.cli.table import FittedTable, TableColumn, TableRow
-from sync.markup.document import clean
+from sync.markup.document import clean, clean_id
 from sync.report.phrases import against, capital, date_or_end, day, percent, plural
 from sync.report.timeline import Schedule, TimelineEntry
 from sync.report.verdict import as_of
@@ -45,7 +45,7 @@ def _entry_row(entry: TimelineEntry, *, critical: bool) -> TableRow:
         "" if entry.status.is_over else date_or_end(entry.p85, entry.horizon),
         against(entry.p85, entry.due) if entry.p85 and entry.due else "",
     )
-    written, title = clean(entry.id, len(entry.id)), "" if entry.title in entry.id else clean(entry.title)
+    written, title = clean_id(entry.id), "" if entry.title in entry.id else clean(entry.title)
     return TableRow(cells, written, title, STATUS_STYLE[entry.status], [*_relations(entry)], "bold" if critical else "")
 
 

@@ -8,6 +8,7 @@ labels, raw states), or text that must be shown literally (a command). `Item` re
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -38,6 +39,7 @@ __all__ = [
     "cell_parts",
     "chart_table",
     "clean",
+    "clean_id",
     "is_ours",
     "is_plain_url",
     "join_parts",
@@ -230,6 +232,11 @@ def clean(text: str, limit: int = MAX_FOREIGN_LENGTH) -> str:
     if len(shown) > limit:
         shown = shown[: limit - 1].rstrip(" " + JOINERS) + "…"
     return shown or "(no text)"
+
+
+def clean_id(written: str) -> str:
+    """Return a milestone's id, which may hold foreign text, as one safe line in full: it has to work in a command."""
+    return clean(written, sys.maxsize)
 
 
 def join_words(line: Line) -> Line:

@@ -23,6 +23,7 @@ from sync.markup.document import (
     Strong,
     Table,
     clean,
+    clean_id,
     is_ours,
 )
 from sync.markup.html import html
@@ -306,3 +307,9 @@ def test_a_markup_that_cannot_fold_shows_the_heaviest_sections_that_fit() -> Non
     assert len([line for line in said.splitlines() if line.strip()]) == UNFOLDED
     assert "Details are left out" in said
     assert "Details are left out" not in render(Document(sections[:3]), Markup.WIKI, 32_000)
+
+
+def test_an_id_is_never_cut() -> None:
+    """It goes into the next command; only what is unsafe in it changes."""
+    written = f"gl:acme/api%{'<!--' * 3}\n{'v' * 300}"
+    assert clean_id(written) == f"gl:acme/api%{'<! --' * 3} {'v' * 300}"
