@@ -6,7 +6,7 @@ A module of a command declares it, and imports `options` alone: the help of all 
 command imports its work when it runs, what takes long after `session` shows the progress. Work with a module of its
 own: `dialogue` (init), `findings` (doctor), `comparison` (whatif), `schedule_table` (timeline), `site` (report),
 `digests`, `jobs` (worker and serve), `receiver` (serve), `handover` (adopt and retire), `connector_package`
-(new-connector), `assistant` with `answers` and `portfolio_cache` (mcp), `after_run`.
+(new-connector), `assistant` with `answers`, `answer_rows` and `portfolio_cache` (mcp), `after_run`.
 
 The wiring: `options` (options, exit codes and printing that commands share), `help`, `streams` and `terminal` (output
 in any encoding), `session` and `progress` (an open engine for one command), `wiring` (settings to connections and

@@ -1,7 +1,6 @@
 """Answers of `milesync mcp`: small documents for an assistant, with the figures of the commands' JSON documents.
 
-Text of other people is only under ``tracker_text``, and in ids: all else is our own words and numbers. Each answer
-names the command that prints the same figures.
+Each answer names the command that prints the same figures. `sync.cli.answer_rows` makes their rows.
 """
 
 from __future__ import annotations
@@ -17,59 +16,47 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from msgspec.structs import replace
-
 from sync.assess.explain import explain_in
-from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.portfolio_findings import find_in_portfolio
 from sync.assess.whatif import Scenario, UnknownError, whatif_in
+from sync.cli.answer_rows import (
+    FEW,
+    FOREIGN_KEYS,
+    MOST_ROWS,
+    AnyMilestone,
+    digest_row,
+    finding_row,
+    full_row,
+    history_row,
+    issue_row,
+    lever_row,
+    safe_text,
+    score_row,
+    short_row,
+    text_parts,
+    why_words,
+    without,
+)
 from sync.cli.comparison import comparison_document, is_replanned
-from sync.cli.digests import digest_rows, make_digests
+from sync.cli.digests import make_digests
 from sync.cli.options import DEFAULT
-from sync.cli.output import milestone_rows, score_rows
 from sync.cli.portfolio_cache import LoadedPortfolio, PortfolioCache
 from sync.digest.send import PortfolioSource, SendOutcome
-from sync.forecast.track_record import StreamScore
-from sync.markup.document import Document, Foreign, Inline, Item, Mention, clean
-from sync.markup.message import message_parts, part_text
+from sync.markup.document import clean, clean_id
 from sync.model.audience import Audience
 from sync.model.errors import PlainError
-from sync.model.health import Lever, Status
-from sync.model.tracker_data import Issue
-from sync.report.attention import attention_line, flagged_issues
-from sync.report.counting import counted_in
-from sync.report.facts import Facts, build_facts
+from sync.model.health import Status
+from sync.report.attention import flagged_issues
+from sync.report.facts import build_facts
 from sync.report.head import date_lines
-from sync.report.levers import lever_texts, ranked_levers
+from sync.report.levers import ranked_levers
 from sync.report.portfolio_findings import portfolio_finding_rows
-from sync.report.track_record import record_clauses, track_record_sentence
+from sync.report.track_record import track_record_sentence
 from sync.report.verdict import replan_sentence, verdict
 from sync.report.verdict_facts import WORST_FIRST, facts_of
-from sync.report.why import joint_why, why_sentence
 
-__all__ = ["MOST_ROWS", "AssistantAnswers", "QuestionError"]
-
-MOST_ROWS = 50
-"""Maximum number of rows of an answer."""
-
-FEW = 5
-"""Maximum number of details of each kind in an answer: findings, levers, issues, earlier milestones."""
-
-_LONGEST = 200
-"""Maximum length of a foreign text in characters."""
-
-_KEYS = (
-    "id", "status", "probability", "due", "p50", "p85", "p95", "horizon", "open", "closed", "carried",
-    "under_calibration", "as_of", "stale_since",
-)  # fmt: skip
-"""Keys of a milestone in a list, as in `milesync status --json`."""
-
-_FOREIGN_KEYS = ("title", "owners", "decisions", "risks")
-"""Keys of a milestone with text of other people."""
-
-AnyMilestone = AssessedMilestone | AssessedJointMilestone
+__all__ = ["AssistantAnswers", "QuestionError"]
 
 
 class QuestionError(PlainError):
@@ -109,15 +96,15 @@ class AssistantAnswers:
             for milestone in known
             if (not statuses or milestone.health.status in statuses) and _contains(milestone, text)
         ]
-        rows, following = _page(sorted(found, key=_worst_first), limit, cursor)
+        rows, following = _page(sorted(found, key=lambda milestone: facts_of(milestone).severity), limit, cursor)
         findings = find_in_portfolio(self._cache.engine.store, loaded.portfolio, loaded.audience)
         return {
             **self._origin(loaded, "status"),
             "count_by_status": Counter(milestone.health.status for milestone in known),
             "matches": len(found),
-            "milestones": [_short_row(milestone) for milestone in rows],
+            "milestones": [short_row(milestone) for milestone in rows],
             "next_cursor": following,
-            "findings": [_finding_row(row) for row in portfolio_finding_rows(findings[:FEW])],
+            "findings": [finding_row(row) for row in portfolio_finding_rows(findings[:FEW])],
             "more_findings": max(0, len(findings) - FEW),
             **({} if known else {"note": _NOTHING}),
         }
@@ -127,13 +114,13 @@ class AssistantAnswers:
         loaded = self._load()
         found = _find(loaded, written)
         facts = facts_of(found)
-        row = _row(found)
+        row = full_row(found)
         return {
             **self._origin(loaded, "status"),
             "verdict": verdict(facts),
-            "why": _why(found),
-            **{key: value for key, value in row.items() if key not in _FOREIGN_KEYS},
-            "tracker_text": _foreign({**{key: row[key] for key in _FOREIGN_KEYS}, "url": facts.milestone.url}),
+            "why": why_words(found),
+            **{key: value for key, value in row.items() if key not in FOREIGN_KEYS},
+            "tracker_text": safe_text({**{key: row[key] for key in FOREIGN_KEYS}, "url": facts.milestone.url}),
         }
 
     def explain(self, written: str) -> dict[str, Any]:
@@ -145,28 +132,28 @@ class AssistantAnswers:
         found = _find(loaded, written)
         explanation = explain_in(loaded.portfolio, loaded.snapshot, self._cache.engine.store, found.written)
         assert explanation is not None
-        numbers, health, row = explanation.numbers, found.health, _row(found)
+        numbers, health, row = explanation.numbers, found.health, full_row(found)
         answer = {
             **self._origin(loaded, "explain", found.written),
-            "id": _shown(found.written),
+            "id": clean_id(found.written),
             "verdict": verdict(facts_of(found)),
-            "why": _why(found),
+            "why": why_words(found),
             **{key: row[key] for key in ("open", "closed", "carried", "reasons")},
-            "levers": [_lever_row(found, lever) for lever in ranked_levers(health)[:FEW]],
+            "levers": [lever_row(found, lever) for lever in ranked_levers(health)[:FEW]],
             "confidence": health.confidence,
         }
         if isinstance(found, AssessedJointMilestone):
             members = sorted(numbers["members"], key=_likelihood)
             return answer | {
-                "members": [{**member, "id": _shown(member["id"])} for member in members[:MOST_ROWS]],
+                "members": [{**member, "id": clean_id(member["id"])} for member in members[:MOST_ROWS]],
                 "missing": row["missing"],
             }
         facts = build_facts(found, now=health.at)
         return answer | {
-            "lines": [_parts(line) for line in date_lines(facts)],
-            "needs_someone": [_issue_row(facts, *flagged) for flagged in flagged_issues(facts)[:FEW]],
-            "forecast": _without(numbers["forecast"], "curve"),
-            "history": _history(numbers["history"]),
+            "lines": [text_parts(line) for line in date_lines(facts)],
+            "needs_someone": [issue_row(facts, *flagged) for flagged in flagged_issues(facts)[:FEW]],
+            "forecast": without(numbers["forecast"], "curve"),
+            "history": history_row(numbers["history"]),
             "status": numbers["status"],
             "track_record": track_record_sentence(found.score),
         }
@@ -194,8 +181,8 @@ class AssistantAnswers:
         return {
             **self._origin(loaded, "whatif", found.written, *words),
             **document,
-            "id": _shown(found.written),
-            "others": [{**row, "id": _shown(row["id"])} for row in others[:FEW]],
+            "id": clean_id(found.written),
+            "others": [{**row, "id": clean_id(row["id"])} for row in others[:FEW]],
             "more_others": max(0, len(others) - FEW),
             **({"note": replan_sentence()} if is_replanned(answer.after) else {}),
         }
@@ -217,7 +204,7 @@ class AssistantAnswers:
         outcomes = make_digests(settings, names, source, engine.run_id, send=False)
         return {
             **self._origin(loaded, "digest"),
-            "digests": [_digest_row(outcome, limit) for outcome in _once_each(outcomes)],
+            "digests": [digest_row(outcome, limit) for outcome in _once_each(outcomes)],
         }
 
     def calibration(self, text: str = "", limit: int = 5, cursor: str = "") -> dict[str, Any]:
@@ -233,7 +220,7 @@ class AssistantAnswers:
         return {
             **self._origin(loaded, "status", "--calibration"),
             "matches": len(scores),
-            "streams": [_score_row(score) for score in rows],
+            "streams": [score_row(score) for score in rows],
             "next_cursor": following,
             **({} if known else {"note": "No forecast has been published yet, so there is nothing to score."}),
         }
@@ -275,6 +262,12 @@ class _CachedSource(PortfolioSource):
         return self.cache.load(audience.name).portfolio
 
 
+def _once_each(outcomes: Iterable[SendOutcome]) -> Iterator[SendOutcome]:
+    """Yield the first outcome of each audience: most channels get the same message."""
+    for _, own in groupby(outcomes, key=lambda outcome: outcome.audience):
+        yield next(own)
+
+
 # --- finding milestones ----------------------------------------------------------------------------------------------
 
 
@@ -291,36 +284,25 @@ def _likelihood(member: Mapping[str, Any]) -> float:
     return 1.0 if member["probability"] is None else member["probability"]
 
 
-def _shown(written: str) -> str:
-    """Return an id as one safe line in full."""
-    return clean(written, len(written))
-
-
-def _worst_first(milestone: AnyMilestone) -> tuple[object, ...]:
-    health = milestone.health
-    likely = 1.0 if health.probability is None else health.probability
-    return WORST_FIRST.index(health.status), likely, health.due or date.max, milestone.written
-
-
-def _title(milestone: AnyMilestone) -> str:
-    return milestone.joint.name if isinstance(milestone, AssessedJointMilestone) else milestone.milestone.title
-
-
 def _contains(milestone: AnyMilestone, text: str) -> bool:
     if not text:
         return True
-    owners = (milestone.joint.owner,) if isinstance(milestone, AssessedJointMilestone) else milestone.owners.names
-    return any(text.casefold() in part.casefold() for part in (milestone.written, _title(milestone), *owners))
+    facts = facts_of(milestone)
+    return any(text.casefold() in part.casefold() for part in (facts.written, facts.milestone.title, *facts.owners))
 
 
 def _find(loaded: LoadedPortfolio, written: str) -> AnyMilestone:
     """Return a milestone by its id, also as an answer shows it. Raises `QuestionError` that names similar ids."""
     known = {milestone.written: milestone for milestone in _all(loaded)}
-    shown = {_shown(own): own for own in known}
+    shown = {clean_id(own): own for own in known}
     found = known.get(loaded.snapshot.ids.canonical(shown.get(written, written)))
     if found is not None:
         return found
-    titled = [shown_id for shown_id, own in shown.items() if written.casefold() in _title(known[own]).casefold()]
+    titled = [
+        shown_id
+        for shown_id, own in shown.items()
+        if written.casefold() in facts_of(known[own]).milestone.title.casefold()
+    ]
     titled.sort(key=lambda shown_id: not _is_current(known[shown[shown_id]]))
     similar = dict.fromkeys([*titled[:FEW], *get_close_matches(written, shown, n=FEW, cutoff=0.6)])
     hint = f"; similar ids: {', '.join(list(similar)[:FEW])}" if similar else "; the tool `portfolio` lists the ids"
@@ -351,136 +333,3 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise QuestionError(f"{clean(text)!r} is not a date such as 2026-03-15") from None
-
-
-# --- parts of answers ------------------------------------------------------------------------------------------------
-
-
-def _row(milestone: AnyMilestone) -> dict[str, Any]:
-    """Return the row of the JSON documents, with ids that are safe to show, and not too many of them."""
-    if not isinstance(milestone, AssessedJointMilestone):
-        (row,) = milestone_rows([milestone])
-        return {**row, "id": _shown(row["id"]), "findings": [_few_items(finding) for finding in row["findings"]]}
-    (row,) = milestone_rows([], [milestone])
-    members = {name: [_shown(own) for own in row[name][:MOST_ROWS]] for name in ("members", "missing")}
-    return {**row, "id": _shown(row["id"]), **members}
-
-
-def _short_row(milestone: AnyMilestone) -> dict[str, Any]:
-    row = _row(milestone)
-    return {
-        **{key: row[key] for key in _KEYS},
-        "verdict": verdict(facts_of(milestone)),
-        "why": _why(milestone),
-        "tracker_text": _foreign({"title": row["title"], "owners": row["owners"]}),
-    }
-
-
-def _why(milestone: AnyMilestone) -> str:
-    return joint_why(milestone) if isinstance(milestone, AssessedJointMilestone) else why_sentence(facts_of(milestone))
-
-
-def _finding_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    ids = [_shown(own) for own in row["ids"]]
-    shown = {"ids": ids[:FEW], "more_ids": max(0, len(ids) - FEW)}
-    return {**_without(row, "title"), **shown, "tracker_text": _foreign({"title": row["title"]})}
-
-
-def _few_items(finding: Mapping[str, Any]) -> dict[str, Any]:
-    items = finding.get("items", [])
-    return {**finding, "items": items[:FEW], "more_items": len(items) - FEW} if len(items) > FEW else dict(finding)
-
-
-def _lever_row(milestone: AnyMilestone, lever: Lever) -> dict[str, Any]:
-    act, effect = lever_texts(lever, milestone.health.due, counted_in(milestone.health))
-    issues = {} if isinstance(milestone, AssessedJointMilestone) else milestone.issues
-    keys = [issues[uid].key for uid in lever.items if uid in issues]
-    return {
-        "kind": lever.kind,
-        "act": act,
-        "effect": effect,
-        "probability": lever.probability,
-        "issues": keys[:FEW],
-        "more_issues": max(0, len(keys) - FEW),
-    }
-
-
-def _issue_row(facts: Facts, issue: Issue, flags: tuple[str, ...]) -> dict[str, Any]:
-    _, _, *words = attention_line(facts, issue, flags)  # without the issue and the colon
-    return {
-        "key": issue.key,
-        "flags": flags,
-        "words": _parts(tuple(words)),
-        "tracker_text": _foreign({"title": issue.title, "url": issue.url}),
-    }
-
-
-def _history(history: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the earlier milestones that a forecast was made from: the weightiest ones, and the number of all."""
-    rows = sorted(history["milestones"], key=lambda row: -row["weight"])
-    keys = ("name", "due_day", "weight", "open_then", "joined_later", "gone_by_due", "left_at_due", "done_by_due")
-    few = [{key: clean(row[key]) if key == "name" else row[key] for key in keys} for row in rows[:FEW]]
-    return {**_without(history, "milestones"), "milestones": few, "more_milestones": max(0, len(rows) - FEW)}
-
-
-def _score_row(score: StreamScore) -> dict[str, Any]:
-    """Return a row of `milesync status --calibration --json` without the figures by horizon."""
-    (row,) = score_rows({score.stream: score})
-    levels = {"p50": row["p50"], "p85": row["p85"]}
-    return {
-        **_without(row, "stream"),
-        **{name: _without(level, "horizons") for name, level in levels.items()},
-        "promises": [_without(level, "horizons") for level in row["promises"]],
-        "record": record_clauses(score) or track_record_sentence(score),
-        "tracker_text": _foreign({"stream": score.stream}),
-    }
-
-
-def _once_each(outcomes: Iterable[SendOutcome]) -> Iterator[SendOutcome]:
-    """Yield the first outcome of each audience: most channels get the same message."""
-    for _, own in groupby(outcomes, key=lambda outcome: outcome.audience):
-        yield next(own)
-
-
-def _digest_row(outcome: SendOutcome, limit: int) -> dict[str, Any]:
-    (row,) = digest_rows([outcome])
-    document, omitted = _shortened(outcome.message.document if outcome.message else Document(()), limit)
-    return {
-        **_without(row, "text", "error"),
-        "text": _parts(message_parts(document)),
-        "omitted_entries": omitted,
-    }
-
-
-def _shortened(document: Document, limit: int) -> tuple[Document, int]:
-    """Return the document with the first entries of each section, and the number of entries that are left out."""
-    size = max(1, min(limit, MOST_ROWS))
-    sections = tuple(replace(section, blocks=section.blocks[:size]) for section in document.sections)
-    return Document(sections), sum(max(0, len(section.blocks) - size) for section in document.sections)
-
-
-def _parts(line: Iterable[Inline]) -> list[str | dict[str, str]]:
-    """Return a text in parts: our own words as they are, each foreign part as ``tracker_text``."""
-    parts: list[str | dict[str, str]] = []
-    for part in line:
-        if isinstance(part, Foreign | Item | Mention):
-            parts.append({"tracker_text": part_text(part)})
-        elif parts and isinstance(parts[-1], str):
-            parts[-1] += part_text(part)
-        elif words := part_text(part):
-            parts.append(words)
-    return parts
-
-
-def _foreign(value: Any) -> Any:
-    """Return data with each text as one safe line: no controls, no signs without width, not too long."""
-    value = msgspec.to_builtins(value)
-    if isinstance(value, str):
-        return clean(value, _LONGEST) if value else ""
-    if isinstance(value, Mapping):
-        return {key: _foreign(inner) for key, inner in value.items()}
-    return [_foreign(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _without(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    return {key: value for key, value in (row or {}).items() if key not in keys}

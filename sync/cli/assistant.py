@@ -14,7 +14,8 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field, WithJsonSchema
 from typer.exceptions import TyperException
 
-from sync.cli.answers import MOST_ROWS, AssistantAnswers
+from sync.cli.answer_rows import MOST_ROWS
+from sync.cli.answers import AssistantAnswers
 from sync.model.characters import escaped_json, one_line
 from sync.model.errors import PlainError
 from sync.report.verdict_facts import WORST_FIRST

@@ -156,6 +156,17 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
         """Position of the status in `WORST_FIRST`: 0 is the worst."""
         return WORST_FIRST.index(self.health.status)
 
+    @property
+    def severity(self) -> tuple[int, float, int, date, str]:
+        """Sort key of lists that show the worst first: status, probability, due date and id.
+
+        Milestones that are over are sorted by due date, the latest first.
+        """
+        health = self.health
+        likely = 1.0 if health.probability is None else health.probability
+        newest = -health.due.toordinal() if health.status.is_over and health.due else 0
+        return self.rank, likely, newest, health.due or date.max, self.written
+
 
 def facts_of(milestone: AssessedMilestone | AssessedJointMilestone, *, now: datetime | None = None) -> VerdictFacts:
     """Return the verdict of a milestone or joint milestone at ``now`` (UTC)."""

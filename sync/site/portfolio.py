@@ -111,17 +111,8 @@ def joint_row(joint: AssessedJointMilestone, now: datetime, paged: Collection[st
 
 
 def worst_first(rows: Iterable[Row]) -> list[Row]:
-    """Sort rows by status, probability, date and id."""
-    return sorted(
-        rows,
-        key=lambda row: (
-            row.facts.rank,
-            1.0 if row.health.probability is None else row.health.probability,
-            -(row.health.due.toordinal() if row.health.status.is_over and row.health.due else 0),
-            row.health.due or date.max,
-            row.written,
-        ),
-    )
+    """Sort rows, the worst first (`VerdictFacts.severity`)."""
+    return sorted(rows, key=lambda row: row.facts.severity)
 
 
 # --- the timeline ----------------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ from config.settings import Settings, load
 from connectors.sandbox.world import World
 from sync.assess.relations import build_portfolio
 from sync.cli import engine_factory, wiring
-from sync.cli.answers import MOST_ROWS, AssistantAnswers
+from sync.cli.answer_rows import MOST_ROWS
+from sync.cli.answers import AssistantAnswers
 from sync.cli.assistant import build_server
 from sync.cli.portfolio_cache import PortfolioCache
 from sync.engine.engine import Engine
