@@ -118,8 +118,9 @@ def test_changes_are_not_needed_where_every_project_counts_issues(
 SET_ELSEWHERE = {
     *("rules", "optional_outputs", "count", "ca_file", "app_id", "installation_id"),
     *("status_labels", "status_type", "status_fields", "status_close", "close_transition", "reopen_transition"),
+    "transport",
 }
-"""Options of a connector that the command line sets from other keys of the configuration."""
+"""Options of a connector that are no keys of its table: set from other keys, or, `transport`, by a fake tracker."""
 
 
 @pytest.mark.parametrize("kind", ["github", "gitlab", "jira"])
