@@ -166,13 +166,14 @@ class Calendar:
     def clock_of_day(self, moment: float) -> float:
         """Return the moment from which forecasts of a day are made: one second after the day of ``moment`` began.
 
-        What is due by the end of the day before has then passed. It is never after ``moment`` (days since 1970 UTC).
+        What is due by the end of the day before has then passed. All moments of a day have the same one; the first
+        second of the day is before it. Moments are days since 1970 UTC.
         """
-        day = self.first_day_of(moment)
+        day = self.day_of(moment + _SECOND + _ROUNDING)
         if day is None:
             return moment
         begun = (beginning_of_day(day, self.zone) - _EPOCH_MOMENT).total_seconds() / 86400.0
-        return min(begun + _SECOND, moment)
+        return begun + _SECOND
 
     def is_working_day(self, day: date) -> bool:
         """Return True if the team works on ``day``: no weekend, no holiday, no day off."""

@@ -128,6 +128,17 @@ def test_a_forecast_moment_at_the_end_of_a_day_is_that_day() -> None:
         assert Calendar(zone=zone).first_day_of(days(begun)) == day
 
 
+@pytest.mark.parametrize("zone", [ZoneInfo("UTC"), BERLIN, PACIFIC], ids=str)
+def test_every_moment_of_a_day_has_the_same_clock(zone: ZoneInfo) -> None:
+    day = date(2024, 3, 31)  # Berlin's has 23 hours
+    begun, end = end_of_day(day - timedelta(days=1), zone), end_of_day(day, zone)
+    first = [begun + timedelta(seconds=seconds) for seconds in (0, 0.001, 0.7, 1, 3600)]
+    last = [end - timedelta(seconds=seconds) for seconds in (3600, 2, 1, 0.001)]
+    (clock,) = {Calendar(zone=zone).clock_of_day(days(moment)) for moment in (*first, *last)}
+    assert clock == pytest.approx(days(begun + timedelta(seconds=1)), abs=1e-9)
+    assert Calendar(zone=zone).clock_of_day(days(end)) > clock + 0.9
+
+
 FIRST_DAY = 2.0 - date(1970, 1, 1).toordinal()
 LAST_DAY = float(date.max.toordinal() - date(1970, 1, 1).toordinal())
 
