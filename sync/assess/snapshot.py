@@ -74,7 +74,7 @@ class Snapshot:
     ) -> None:
         self.at = at
         self._same = partial(Snapshot, store, connections, at, replay=replay, audience=audience)
-        reported = frozenset(uid for uid, (issue, _) in store.last_observations().items() if issue is not None)
+        reported = frozenset(uid for uid, has_issue in store.observed_milestones().items() if has_issue)
         self._runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
         if rows is None:
             known = self._runs.known_plans

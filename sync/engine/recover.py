@@ -18,7 +18,7 @@ def recover_lost_state(
 
     Only milestones (uid) without a stored health (``previous``) and without a stored observation are observed.
     """
-    store, observed = observer.store, observer.store.last_observations()
+    store, observed = observer.store, observer.store.observed_milestones()
     unknown = [
         milestone
         for milestone in assessed

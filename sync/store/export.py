@@ -18,6 +18,7 @@ from sync.store import tables as schema
 from sync.store.closing_records import erase_from_records
 from sync.store.database import reading, writing
 from sync.store.private_file import open_private
+from sync.store.upsert import chunks
 
 __all__ = ["ErasureCounts", "KnownPerson", "erase_person", "export", "find_people"]
 
@@ -142,7 +143,7 @@ def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
     names the person are deleted. Titles are not searched.
     """
     event, issue, source = schema.event, schema.issue, schema.source
-    observed, journal = schema.observed, schema.journal
+    journal = schema.journal
     with writing(engine) as connection:
         n = connection.scalar(select(source.c.n).where(source.c.url == person.source))
         acted = and_(event.c.source == n, event.c.actor_id == person.id)
@@ -166,7 +167,7 @@ def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
             own_row = and_(issue.c.source == n, issue.c.id == bindparam("which"))
             connection.execute(update(issue).where(own_row).values(assignees=bindparam("people")), rows)
         connection.execute(delete(schema.obstacle).where(schema.obstacle.c.source == n))  # they return with a plan
-        seen = connection.execute(delete(observed).where(observed.c.source == n, _holds(observed.c.body, person.id)))
+        observations = _delete_observations(connection, n, person.id)
         named = or_(
             _holds(journal.c.action, person.id), *(_names(journal.c.action, person.name) if person.name else ())
         )
@@ -174,7 +175,17 @@ def erase_person(engine: Engine, person: KnownPerson) -> ErasureCounts:
             delete(journal).where(journal.c.source == n, journal.c.finished_at.is_not(None), named)
         )
         records = erase_from_records(connection, f"{person.source}/", Person(person.id, person.name), ERASED)
-    return ErasureCounts(events, len(rows), seen.rowcount, done.rowcount, records)
+    return ErasureCounts(events, len(rows), observations, done.rowcount, records)
+
+
+def _delete_observations(connection: Connection, source: int | None, person: str) -> int:
+    """Delete the stored observations of a source that name a person (by id); return their number."""
+    observed, word = schema.observed, msgspec.json.encode(person).decode()
+    rows = connection.execute(select(observed.c.milestone, observed.c.body).where(observed.c.source == source))
+    named = [row.milestone for row in rows if row.body and word in row.body]
+    for uids in chunks(named):
+        connection.execute(delete(observed).where(observed.c.milestone.in_(uids)))
+    return len(named)
 
 
 def _holds(column: Column[Any], word: str) -> Any:

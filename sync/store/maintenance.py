@@ -244,7 +244,7 @@ def prune(engine: Engine, now: datetime, retention: Retention) -> PruneCounts:
 
 
 def _thin(connection: Connection, before: datetime, since: datetime | None, span: timedelta) -> int:
-    """Keep one assessment in each ``span``; return the number of deleted ones. Ages are read from the index alone."""
+    """Keep one assessment in each ``span``; return the number of deleted ones."""
     table = schema.health
     whose = (table.c.container, table.c.audience)
     # 1970 began on a Thursday; three days on, weeks begin on Mondays.

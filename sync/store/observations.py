@@ -87,6 +87,11 @@ class Observations(Repository):
             for row in self._rows(own)
         }
 
+    def observed_milestones(self) -> dict[str, bool]:
+        """Return for each observed milestone (uid) whether it had a status issue."""
+        table = schema.observed
+        return dict(self._rows(select(table.c.milestone, table.c.body.is_not(None))))
+
     def last_changes(self, source: str, issues: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
         """Return the last change (UTC) that the pulls show of these issues: each a project (native id) and a key.
 

@@ -1,14 +1,16 @@
 """The tables of the store, in SQLAlchemy Core.
 
 Rows from a tracker are keyed by (source, id): ``source`` is a small number for the tracker's identity, ``id`` the
-native id. Times are whole microseconds since 1970 UTC and dates are dates, the same in SQLite and in PostgreSQL.
-The columns of a table that holds a type of `sync.model.tracker_data` have the names of its fields.
+native id. Times are whole microseconds since 1970 UTC, and dates are dates, in `health` days since 1970: the same in
+SQLite and in PostgreSQL. The columns of a table that holds a type of `sync.model.tracker_data` have the names of its
+fields.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -44,21 +46,24 @@ __all__ = [
     "HEAD",
     "METADATA",
     "BulkType",
+    "DayNumber",
     "Delivery",
     "EnumText",
     "EventOrigin",
     "Json",
+    "PackedText",
     "UtcMicroseconds",
 ]
 
 _T = TypeVar("_T")
 
-HEAD = "0020"
+HEAD = "0021"
 """The revision of this code: the newest in `sync.store.migrations`."""
 
 METADATA = MetaData()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY = _EPOCH.toordinal()
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -165,6 +170,39 @@ class Json(BulkType[Any]):
     def loader(self) -> Callable[[Any], Any]:  # noqa: D102
         decode = self._decode
         return lambda value: decode(value) if value else ()
+
+
+class DayNumber(BulkType[date]):
+    """A date, as days since 1970: on SQLite two bytes instead of ten, for a table with many of them."""
+
+    impl = Integer
+    cache_ok = True
+
+    def bound(self, values: Sequence[date | None]) -> list[int | None]:  # noqa: D102
+        return [None if value is None else value.toordinal() - _FIRST_DAY for value in values]
+
+    def loader(self) -> Callable[[Any], Any]:  # noqa: D102
+        return lambda value: None if value is None else date.fromordinal(value + _FIRST_DAY)
+
+
+class PackedText(BulkType[str]):
+    """A long text, compressed by zlib. Raises ValueError for a value that is not."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def bound(self, values: Sequence[str | None]) -> list[bytes | None]:  # noqa: D102
+        return [None if value is None else zlib.compress(value.encode()) for value in values]
+
+    def loader(self) -> Callable[[Any], Any]:  # noqa: D102
+        return _unpacked
+
+
+def _unpacked(value: Any) -> str | None:
+    try:
+        return None if value is None else zlib.decompress(value).decode()
+    except (TypeError, zlib.error) as error:
+        raise ValueError("a compressed text cannot be read") from error
 
 
 def _table(name: str, key: tuple[str, ...], *columns: Column[Any] | Index) -> Table:
@@ -440,22 +478,22 @@ run = _table(
     Column("summary", Text),
 )
 
-health = Table(
+health = _table(
     "health",
-    METADATA,
-    Column("container", TrackerText, primary_key=True),
-    Column("audience", TrackerText, primary_key=True),
-    Column("at", UtcMicroseconds, primary_key=True),
+    ("container", "audience", "at"),
+    Column("container", TrackerText, nullable=False),
+    Column("audience", TrackerText, nullable=False),
+    Column("at", UtcMicroseconds, nullable=False),
     Column("run", Text, nullable=False),
     Column("stream", TrackerText, nullable=False),
     Column("status", EnumText(Status), nullable=False),
-    Column("start", Date),
-    Column("due", Date),
+    Column("start", DayNumber),
+    Column("due", DayNumber),
     Column("probability", Float(53)),
-    Column("p50", Date),
-    Column("p85", Date),
-    Column("p95", Date),
-    Column("p70", Date),
+    Column("p50", DayNumber),
+    Column("p85", DayNumber),
+    Column("p95", DayNumber),
+    Column("p70", DayNumber),
     Column("leftover_low", Integer),
     Column("leftover_high", Integer),
     Column("method", Integer, nullable=False, server_default="1"),
@@ -470,7 +508,7 @@ verdict = Table(
     METADATA,
     Column("container", TrackerText, primary_key=True),
     Column("audience", TrackerText, primary_key=True),
-    Column("body", Text, nullable=False),
+    Column("body", PackedText, nullable=False),
 )
 """The whole of the latest assessment in `health`. In a table of its own: SQLite would not use the space again that an
 older row of `health` gives back."""
@@ -483,22 +521,24 @@ outcome = _table(
     Column("dropped", Boolean, nullable=False),
 )
 
-closing = _table(
+closing = Table(
     "closing",
-    ("container",),
-    Column("container", TrackerText, nullable=False),
+    METADATA,
+    Column("container", TrackerText, primary_key=True),
     Column("at", UtcMicroseconds, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", PackedText, nullable=False),
 )
 
-observed = _table(
+observed = Table(
     "observed",
-    ("milestone",),
+    METADATA,
     _source(),
-    Column("milestone", TrackerText, nullable=False),
+    Column("milestone", TrackerText, primary_key=True),
     Column("at", UtcMicroseconds, nullable=False),
-    Column("body", Text),
+    Column("body", PackedText),
 )
+"""The last observation of each milestone's status issue; without ``body``: it had none. As `verdict` and `closing`, the
+table has rowids: in one without, SQLite stores each body of more than a kilobyte in pages of its own."""
 
 obstacle = _table(
     "obstacle",

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from msgspec import json
+from msgspec.structs import replace
+from sqlalchemy import Engine, MetaData, Table, inspect, select, text
 
+from sync.model.closing import ClosingRecord
+from sync.model.health import Dates, Health, Status
 from sync.model.tracker_data import Issue, Milestone, Project
 from sync.store import tables as schema
 from sync.store.database import (
@@ -24,9 +31,14 @@ from sync.store.database import (
     writing,
 )
 from sync.store.store import Store
+from sync.tracker.observed import StatusIssue
 from sync.tracker.protocol import Page
 from tests import postgres
 from tests.contract.store_rows import SOURCE, T0, issue
+
+UID = f"{SOURCE}/milestone/m"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ISSUE = StatusIssue(issue="#1", url=SOURCE, closed=False, labels=("health/off-track",), comments=())
 
 # --- opening ------------------------------------------------------------------------------------------------------
 
@@ -97,6 +109,41 @@ def test_the_revisions_add_up_to_the_tables(lasting: str, tmp_path: Path) -> Non
         grown = _made(engine)
     assert grown == made
     assert made["difference"] == []
+
+
+def test_revision_0021_keeps_the_long_texts_and_the_dates(lasting: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'grown.db'}" if "sqlite" in lasting else str(postgres.database(migrated=False))
+    before, due = (date(1969, 12, 31), date(2026, 12, 5), None), date(2026, 12, 5)
+    off = Status.OFF_TRACK
+    health = Health(container=UID, at=EPOCH, status=off, band=off, since=T0, due=due, dates=Dates(p50=due))
+    record = ClosingRecord(container=UID, at=T0, title="v1", done=due)
+    rows: dict[str, dict[str, Any]] = {
+        "health": {"container": UID, "audience": "", "at": 0, "run": "r", "stream": "s", "status": "off_track"}
+        | {"latest": True, "repeated": 60_000_000, "method": 2}
+        | dict(zip(("start", "due", "p85"), before, strict=True)),
+        "verdict": {"container": UID, "audience": "", "body": json.encode(health).decode()},
+        "closing": {"container": UID, "at": 0, "body": json.encode(record).decode()},
+        "observed": {"source": 1, "milestone": UID, "at": 0, "body": json.encode(ISSUE).decode()},
+    }
+    rows["other"] = rows["observed"] | {"milestone": f"{UID}2", "body": None}
+    with unmigrated(url, create=True) as engine:
+        with writing(engine) as connection:
+            config = Config()
+            config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0020")
+            for name, row in rows.items():
+                table = Table("observed" if name == "other" else name, MetaData(), autoload_with=connection)
+                connection.execute(table.insert().values(row))
+        with writing(engine) as connection:
+            upgrade(connection, "")
+            columns = [schema.health.c[name] for name in ("start", "due", "p85")]
+            assert connection.execute(select(*columns)).one() == before
+        engine.dispose()
+    with Store.open(url, create=False, clock=lambda: T0) as store:
+        assert store.last_health() == {UID: replace(health, at=EPOCH + timedelta(minutes=1))}
+        assert store.records([UID]) == {UID: record}
+        assert store.last_observations() == {UID: (ISSUE, EPOCH), f"{UID}2": (None, EPOCH)}
 
 
 _TABLES = {

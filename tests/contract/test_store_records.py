@@ -251,6 +251,7 @@ def test_the_last_observation_is_kept(store: Store) -> None:
     store.save_observed({UID: seen}, T0 + DAY)
     store.save_observed({f"{SOURCE}/milestone/n": None}, T0)
     assert store.last_observations() == {UID: (seen, T0 + DAY), f"{SOURCE}/milestone/n": (None, T0)}
+    assert store.observed_milestones() == {UID: True, f"{SOURCE}/milestone/n": False}
 
 
 def test_a_stored_observation_of_an_earlier_version_is_open_to_commands() -> None:
