@@ -262,8 +262,9 @@ def test_pages_need_an_audience_and_a_folder(repository: Repository) -> None:
         "PYTHONPATH": str(ROOT),
         "RUNNER_TEMP": str(temp),
     }
-    for pages in ("site", "=site", "public=", "nowhere=site"):
-        done = subprocess.run(
+
+    def write(pages: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", steps["Write the summary, and the pages"]["run"]],
             cwd=repository.folder / "checkout",
             env={**environ, "PAGES": pages},
@@ -271,9 +272,41 @@ def test_pages_need_an_audience_and_a_folder(repository: Repository) -> None:
             text=True,
             check=False,
         )
+
+    for pages in ("site", "=site", "public=", "nowhere=site"):
+        done = write(pages)
         assert done.returncode == 1
         assert "::error::" in done.stdout
         assert not (repository.folder / "checkout" / "site").exists()
+    done = write("public=-R\npublic=two words=$(touch x);*")
+    assert (done.returncode, done.stderr) == (0, "")
+    for folder in ("-R", "two words=$(touch x);*"):
+        site = repository.folder / "checkout" / folder
+        assert (site.stat().st_mode & 0o777, (site / "index.html").stat().st_mode & 0o777) == (0o755, 0o644)
+    assert not (repository.folder / "checkout" / "x").exists()
+
+
+def test_the_state_is_found_by_the_whole_name_of_the_workflow(repository: Repository) -> None:
+    """Both names may have an @, and gh would read a file for a field that begins with one."""
+    name, words = "sync @ night.yml", repository.folder / "words"
+    gh = repository.folder / "bin" / "gh"
+    gh.write_text(
+        gh.read_text().replace(
+            "words = sys.argv[1:]", f"words = sys.argv[1:]\nopen({str(words)!r}, 'a').write(repr(words))"
+        )
+    )
+    api = repository.folder / "api" / f"repos-acme-plan-actions-workflows-{name}-runs"
+    api.write_text(json.dumps({"workflow_runs": [workflow_run(1, branch="@refs/odd")]}))
+    listed = api.with_name("repos-acme-plan-actions-runs-1-artifacts-name-milesync-state")
+    listed.write_text(json.dumps({"artifacts": []}))
+    env = {
+        "GITHUB_REF_NAME": "@refs/odd",
+        "GITHUB_WORKFLOW_REF": f"acme/plan/.github/workflows/{name}@refs/heads/@refs/odd",
+    }
+    done = repository.run(env=env, last="state", state_key=KEY)
+    assert (done.code, "No state of an earlier run" in done.log) == (0, True), done.log
+    assert "'--raw-field', 'branch=@refs/odd'" in words.read_text()
+    assert "'--field'" not in words.read_text()
 
 
 def test_the_installation_takes_hashes_and_its_own_checkout(repository: Repository) -> None:
