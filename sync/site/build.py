@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cache
 from hashlib import blake2b
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from shutil import rmtree
@@ -27,9 +28,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import jinja2
 import msgspec
-import numpy
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import Struct
@@ -67,6 +66,9 @@ TIMES = "times.js"
 
 CONTENT = "milesync-report.json"
 """The file with the `_Content` of each file of the last build. Without it every file is written."""
+
+_RENDERERS = ("holidays", "jinja2", "markupsafe", "msgspec", "numpy")
+"""The libraries on whose versions the bytes of a page depend."""
 
 STAGING_PREFIX = ".milesync-"
 
@@ -195,11 +197,11 @@ def _plain(value: object) -> str:
 
 @cache
 def _program() -> str:
-    """Return a hash of what renders a page: our modules and templates, and the libraries that they use."""
+    """Return a hash of what renders a page: our modules and templates, Python, and the libraries in `_RENDERERS`."""
     home = Path(str(files("sync")))
     sources = sorted(path for path in home.rglob("*") if path.suffix in (".py", ".j2"))
     code = b"".join(path.read_bytes() for path in sources)
-    return _hash(code + f"{sys.version} {jinja2.__version__} {numpy.__version__}".encode())
+    return _hash(code + " ".join((sys.version, *map(version, _RENDERERS))).encode())
 
 
 def _data_name(page: str) -> str:

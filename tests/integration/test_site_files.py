@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -154,6 +155,27 @@ def test_other_code_renders_every_page_again(
 
     build(dataclasses.replace(contents, numbers=numbers), tmp_path, b"{}")
     assert sorted(asked) == sorted(page.row.uid for page in contents.pages)
+
+
+@pytest.mark.parametrize("library", ["holidays", "jinja2", "markupsafe", "msgspec", "numpy"])
+def test_another_version_of_a_library_renders_every_page_again(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    build(contents, tmp_path, b"{}")
+    before = inputs(tmp_path)
+    monkeypatch.setattr(build_module, "version", lambda name: "another" if name == library else version(name))
+    build_module._program.cache_clear()
+    build(contents, tmp_path, b"{}")
+    build_module._program.cache_clear()
+    after = inputs(tmp_path)
+    assert before
+    assert [page for page in before if after[page] == before[page]] == []
+
+
+def inputs(folder: Path) -> dict[str, str]:
+    """Return the hash of the inputs of each page in a report."""
+    known = json.loads((folder / build_module.CONTENT).read_text())
+    return {name: own["inputs"] for name, own in known.items() if own["inputs"]}
 
 
 def test_another_audience_rewrites_every_page(engine: Engine, contents: Contents, tmp_path: Path) -> None:
