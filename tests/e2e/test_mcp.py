@@ -339,6 +339,15 @@ def test_a_new_day_is_seen_at_the_next_question(config: Path) -> None:
         assert days == [now, now + timedelta(days=1)]
 
 
+@pytest.mark.parametrize("finder", ["find_outages", "find_unread"])
+def test_missing_data_that_lasts_is_seen_at_the_next_question(config: Path, finder: str) -> None:
+    with PortfolioCache(partial(offline, config)) as cache:
+        first = cache.load("")
+        assert cache.load("") is first
+        with mock.patch(f"sync.cli.portfolio_cache.{finder}", return_value={"another": "outage"}):
+            assert cache.load("") is not first
+
+
 def test_answers_are_small_with_many_milestones(large: Path) -> None:
     found = answers(large, ("portfolio", {}), ("portfolio", {"limit": 10**6}), ("explain", {"id": "gh:acme/app#120"}))
     assert [len(portfolio["milestones"]) for portfolio in found[:2]] == [10, MOST_ROWS]
