@@ -44,7 +44,10 @@ VERSIONS = ServerLine(
         Loss("15.5", "the comments of each status issue take a request of their own"),
         Loss("15.8", "histories take a request for each issue that was ever changed instead of one for 100 issues"),
         Loss("16.3", "blocking links take one request for each open issue"),
-        Loss("16.7", "each project of a list takes a request when nothing changed; those of a group do not"),
+        Loss(
+            "16.7",
+            "when nothing changed, a list takes a request for each group, and for each project alone in its group",
+        ),
         Loss("17.4", "epics have no owners, and what is below a nested epic counts as if it had always been there"),
         Loss(
             "17.5",

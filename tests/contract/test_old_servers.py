@@ -113,8 +113,8 @@ def test_an_old_gitlab_has_no_history_by_graphql_and_still_sets_health(lab: Trac
                 ),
                 "on GitLab 15.0.0 blocking links take one request for each open issue",
                 (
-                    "on GitLab 15.0.0 each project of a list takes a request when nothing changed; those of a group do "
-                    "not"
+                    "on GitLab 15.0.0 when nothing changed, a list takes a request for each group, and for each "
+                    "project alone in its group"
                 ),
                 (
                     "on GitLab 15.0.0 epics have no owners, and what is below a nested epic counts as if it had always "

@@ -143,8 +143,7 @@ def _issues(
     iids: Sequence[str] | None = None,
     labelName: Sequence[str] | None = None,  # noqa: N803 - GitLab's name
     authorUsername: str | None = None,  # noqa: N803 - GitLab's name
-    first: int | None = None,
-    after: str | None = None,
+    **part: Any,
 ) -> Json | None:
     """Return the issues by this author with these numbers and all of these labels; nothing where issues are off."""
     if project.issues_off:
@@ -156,7 +155,12 @@ def _issues(
         chosen = [issue for issue in chosen if issue.author.login == authorUsername]
     chosen.sort(key=lambda issue: (issue.updated if sort == "UPDATED_DESC" else issue.created, issue.id))
     view: View = info.context
-    return page(chosen if sort == "CREATED_ASC" else chosen[::-1], first, after, partial(_issue, view, project))
+    return page(
+        chosen if sort == "CREATED_ASC" else chosen[::-1],
+        part.get("first"),
+        part.get("after"),
+        partial(_issue, view, project),
+    )
 
 
 def _issue(view: View, project: Project, issue: Issue) -> Json:
