@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from importlib.util import find_spec
 
@@ -21,6 +22,8 @@ def mcp(audience: Readers = None, config: Config = DEFAULT, verbose: Verbose = F
         from sync.installation import missing_extra
 
         raise typer.BadParameter(missing_extra("milesync mcp", "mcp"))
+    if sys.stdin is None or sys.stdout is None:
+        raise typer.BadParameter("an assistant starts this command: standard input and output are its connection")
     from sync.cli.answers import AssistantAnswers
     from sync.cli.assistant import build_server
     from sync.cli.portfolio_cache import PortfolioCache
@@ -30,4 +33,7 @@ def mcp(audience: Readers = None, config: Config = DEFAULT, verbose: Verbose = F
     with PortfolioCache(opened) as cache:
         name = audience or ""
         cache.load(name)  # now, so that an unknown audience is refused and the first answer is fast
-        build_server(AssistantAnswers(cache, name, config)).run("stdio")
+        try:
+            build_server(AssistantAnswers(cache, name, config)).run("stdio")
+        except* BrokenPipeError:
+            pass  # the assistant has ended, and reads no answer any more

@@ -478,6 +478,31 @@ def test_the_command_ends_with_its_input_and_writes_protocol_only(config: Path) 
     assert written[0]["result"]["serverInfo"]["name"] == "milesync"
 
 
+def test_an_assistant_that_reads_no_answer_ends_the_command_without_a_trace(config: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "milesync", "mcp", "--config", str(config)]
+    ping = '{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+    try:
+        done = subprocess.run(
+            command, input=ping, stdout=writer, stderr=subprocess.PIPE, text=True, env=WITHOUT_TOKENS, timeout=280,
+            check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_command_without_streams_is_refused_in_one_line(config: Path) -> None:
+    command = f"{shlex.join([sys.executable, '-m', 'milesync', 'mcp', '--config', str(config)])} <&-"
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, env=WITHOUT_TOKENS, timeout=280, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "standard input and output are its connection" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
 def test_the_command_refuses_to_start_in_one_line(config: Path) -> None:
     missing = config.with_name("missing.toml")
     missing.write_text(config.read_text().replace("milesync.db", "missing.db"))
