@@ -13,6 +13,8 @@ from sqlalchemy import create_engine, make_url, text
 
 from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import Tracker
+from sync.cli.wiring import clock
+from sync.store.store import Store
 from tests import postgres
 from tests.e2e.in_process import Done, milesync
 from tests.e2e.small_world import ours, served
@@ -38,6 +40,27 @@ def _at(tracker: Tracker, matches: Callable[[str, str], bool], act: Callable[[],
     assert calls
 
 
+def _made(folder: Path) -> Path:
+    """Make the database: a first run that makes it itself sends its first reads before."""
+    path = folder / "milesync.db"
+    Store.open(f"sqlite:///{path}", create=True, clock=clock).close()
+    return path
+
+
+def _fill() -> None:
+    """Let no file of this process grow from now on."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@contextmanager
+def _restored_limit() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 def _check_message(done: Done, words: str) -> None:
     assert done.code == 1
     assert words in done.err
@@ -49,7 +72,7 @@ def _check_message(done: Done, words: str) -> None:
 @pytest.mark.parametrize("moment", [READS, WRITES], ids=lambda moment: moment[0])
 def test_a_deleted_file(moment: tuple[str, Callable[[str, str], bool]], tmp_path: Path) -> None:
     with served(tmp_path) as (world, config):
-        path = tmp_path / "milesync.db"
+        path = _made(tmp_path)
         with _at(world.github, moment[1], path.unlink):
             _check_message(milesync("run", "--first-run", config=config), "was deleted or replaced while it was open")
         assert not path.exists()
@@ -64,18 +87,23 @@ def test_a_full_disk(moment: tuple[str, Callable[[str, str], bool]], tmp_path: P
     At a write: the comment is in the tracker, and the journal cannot note it.
     """
     with served(tmp_path) as (world, config):
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-        def fill() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-
-        try:
-            with _at(world.github, moment[1], fill):
-                done = milesync("run", "--first-run", config=config)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        _made(tmp_path)
+        with _restored_limit(), _at(world.github, moment[1], _fill):
+            done = milesync("run", "--first-run", config=config)
         _check_message(done, "The database cannot be used")
         assert milesync("run", config=config).code == 0
+        assert len(ours(world.github)) == len(ours(world.gitlab)) == 1
+
+
+def test_a_disk_that_is_full_before_the_database_is_made(tmp_path: Path) -> None:
+    """The trackers are asked before; the next first run makes the database."""
+    with served(tmp_path) as (world, config):
+        with _restored_limit():
+            _fill()
+            done = milesync("run", "--first-run", config=config)
+        _check_message(done, "The database cannot be used")
+        assert ours(world.github) == ours(world.gitlab) == []
+        assert milesync("run", "--first-run", config=config).code == 0
         assert len(ours(world.github)) == len(ours(world.gitlab)) == 1
 
 
