@@ -372,9 +372,7 @@ def assessed(world: Drawing, at: Any = None) -> AssessedMilestone:
 
 def changed(milestone: AssessedMilestone, **fields: Any) -> AssessedMilestone:
     health: Health = msgspec.structs.replace(milestone.health, **fields)
-    return AssessedMilestone(
-        **{name: getattr(milestone, name) for name in milestone.__dataclass_fields__} | {"health": health}
-    )
+    return msgspec.structs.replace(milestone, health=health)
 
 
 def test_passing_days_are_no_change_and_every_drawn_value_is_one(world: Drawing) -> None:
