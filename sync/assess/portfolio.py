@@ -17,7 +17,7 @@ from sync.model.health import Health, Status
 from sync.model.inputs import Input
 from sync.model.joint import JointMilestone
 
-__all__ = ["AssessedJointMilestone", "Portfolio"]
+__all__ = ["AnyMilestone", "AssessedJointMilestone", "Portfolio"]
 
 
 class AssessedJointMilestone(Struct, frozen=True):
@@ -81,6 +81,9 @@ class AssessedJointMilestone(Struct, frozen=True):
     def is_stale(self) -> bool:
         """True if the data of a member is stale; then its health is not stored."""
         return bool(self.removed) or any(milestone.health.stale_since is not None for milestone in self.members)
+
+
+AnyMilestone = AssessedMilestone | AssessedJointMilestone
 
 
 class Portfolio(Struct, frozen=True):

@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from sync.assess.milestone import AssessedMilestone
-from sync.assess.portfolio import AssessedJointMilestone
+from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone
 from sync.cli.digests import digest_rows
 from sync.cli.output import milestone_rows, score_rows
 from sync.digest.send import SendOutcome
@@ -35,7 +34,6 @@ __all__ = [
     "FEW",
     "FOREIGN_KEYS",
     "MOST_ROWS",
-    "AnyMilestone",
     "digest_row",
     "finding_row",
     "full_row",
@@ -67,8 +65,6 @@ _KEYS = (
 
 FOREIGN_KEYS = ("title", "owners", "decisions", "risks")
 """Keys of a milestone with text of other people."""
-
-AnyMilestone = AssessedMilestone | AssessedJointMilestone
 
 
 def full_row(milestone: AnyMilestone) -> dict[str, Any]:

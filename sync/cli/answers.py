@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from sync.assess.explain import explain_in
-from sync.assess.portfolio import AssessedJointMilestone, Portfolio
+from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone, Portfolio
 from sync.assess.portfolio_findings import find_in_portfolio
 from sync.assess.whatif import Scenario, UnknownError, whatif_in
 from sync.cli.answer_rows import (
     FEW,
     FOREIGN_KEYS,
     MOST_ROWS,
-    AnyMilestone,
     digest_row,
     finding_row,
     full_row,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sync.assess.milestone import AssessedMilestone
-from sync.assess.portfolio import AssessedJointMilestone
+from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone
 from sync.cli.output import NO_MILESTONE, STATUS_COLUMNS, hidden_words, status_cells, visible_milestones
 from sync.markup.document import is_plain_url
 from sync.markup.markdown import code_span
@@ -31,7 +31,7 @@ def markdown_table(
     return "\n".join(lines)
 
 
-def _table(milestones: Sequence[AssessedMilestone | AssessedJointMilestone]) -> Iterator[str]:
+def _table(milestones: Sequence[AnyMilestone]) -> Iterator[str]:
     yield _row([*(capital(column.heading) for column in STATUS_COLUMNS), "Milestone"])
     yield _row([*("--:" if column.is_figure else "---" for column in STATUS_COLUMNS), "---"])
     for milestone in milestones:
@@ -42,7 +42,7 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _name(milestone: AssessedMilestone | AssessedJointMilestone) -> str:
+def _name(milestone: AnyMilestone) -> str:
     name = _literal(milestone.written, len(milestone.written))
     if isinstance(milestone, AssessedJointMilestone):
         return name

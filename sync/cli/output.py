@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sync.assess.milestone import AssessedMilestone
-from sync.assess.portfolio import AssessedJointMilestone
+from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone
 from sync.assess.visibility import unshared_connections
 from sync.cli.indented import Indented
 from sync.cli.lines import line_text
@@ -221,7 +221,7 @@ def milestone_table(
 
 def visible_milestones(
     assessed: Sequence[AssessedMilestone], joints: Sequence[AssessedJointMilestone], *, every: bool
-) -> list[AssessedMilestone | AssessedJointMilestone]:
+) -> list[AnyMilestone]:
     """Return the running milestones, or all with ``every``, the worst first, then the joint milestones."""
     visible = [milestone for milestone in assessed if every or milestone.is_current]
     return [*sorted(visible, key=lambda milestone: (facts_of(milestone).rank, milestone.written)), *joints]
@@ -243,7 +243,7 @@ STATUS_COLUMNS = (
 )
 
 
-def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> TableRow:
+def _table_row(milestone: AnyMilestone, *, lint: bool) -> TableRow:
     written = clean_id(milestone.written)
     title = "" if isinstance(milestone, AssessedJointMilestone) else clean(milestone.milestone.title)
     style = STATUS_STYLE[milestone.health.status]
@@ -251,7 +251,7 @@ def _table_row(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: b
     return TableRow(status_cells(milestone), written, "" if title in written else title, style, notes)
 
 
-def status_cells(milestone: AssessedMilestone | AssessedJointMilestone) -> tuple[str, ...]:
+def status_cells(milestone: AnyMilestone) -> tuple[str, ...]:
     """Return the figures of a milestone under `STATUS_COLUMNS`, in our own words."""
     health = milestone.health
     return (
@@ -263,7 +263,7 @@ def status_cells(milestone: AssessedMilestone | AssessedJointMilestone) -> tuple
     )
 
 
-def _notes(milestone: AssessedMilestone | AssessedJointMilestone, *, lint: bool) -> list[str]:
+def _notes(milestone: AnyMilestone, *, lint: bool) -> list[str]:
     """Sentences below a milestone: decisions, the age of its verdict, what changed its status, the outlook.
 
     ``lint`` adds its risks and the gaps of its definition.

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
-from sync.assess.portfolio import AssessedJointMilestone
+from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone
 from sync.health.closing import last_closing
 from sync.model.dates import day_of
 from sync.model.health import Health, Status, UnknownCause
@@ -168,7 +168,7 @@ class VerdictFacts(Struct, frozen=True, kw_only=True):
         return self.rank, likely, newest, health.due or date.max, self.written
 
 
-def facts_of(milestone: AssessedMilestone | AssessedJointMilestone, *, now: datetime | None = None) -> VerdictFacts:
+def facts_of(milestone: AnyMilestone, *, now: datetime | None = None) -> VerdictFacts:
     """Return the verdict of a milestone or joint milestone at ``now`` (UTC)."""
     if isinstance(milestone, AssessedJointMilestone):
         return joint_verdict_facts(milestone, now=now)

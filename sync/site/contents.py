@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sync.assess.explain import milestone_numbers
 from sync.assess.input_digests import input_digests
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
-from sync.assess.portfolio import AssessedJointMilestone, Portfolio
+from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone, Portfolio
 from sync.assess.portfolio_findings import find_in_portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.shown import shown_to
@@ -226,7 +226,7 @@ def _stale_projects(
     store: Store,
     connections: Sequence[Connection],
     audience: Audience,
-    milestones: Sequence[tuple[AssessedMilestone | AssessedJointMilestone, Row]],
+    milestones: Sequence[tuple[AnyMilestone, Row]],
 ) -> tuple[StaleProject, ...]:
     """Return the projects whose last pull failed, never pulled ones included.
 
@@ -246,7 +246,7 @@ def _stale_projects(
     return tuple(stale[name] for name in sorted(stale))
 
 
-def _misses(milestone: AssessedMilestone | AssessedJointMilestone, connection: str, pattern: str) -> bool:
+def _misses(milestone: AnyMilestone, connection: str, pattern: str) -> bool:
     """Return whether data of a project, or of the projects of a pattern, is missing for the milestone's verdict."""
     return milestone.health.stale_since is not None and any(
         entry.connection == connection and entry.state is not InputState.READ and fnmatchcase(entry.project, pattern)
