@@ -5,10 +5,10 @@ removed, and each file whose content has changed is replaced as a whole. Other f
 give equal bytes.
 
 Pages of milestones are most of the work. A page whose inputs are those of the last build is neither computed nor
-rendered; its inputs are all values of the page, the digest of its numbers, and our own code and templates
-(`_inputs_by_page`). Every other file is rendered and compared with that of the last build. Both comparisons leave out
-the times of the run (`_run_times`). So an unchanged page keeps its bytes, and ``times.js`` adds the times of the last
-run.
+rendered; its inputs are all values of the page, the digest of its numbers, and what renders it: our own code and
+templates, and libraries (`_inputs_by_page`). Every other file is rendered and compared with that of the last build.
+Both comparisons leave out the times of the run (`_run_times`). So an unchanged page keeps its bytes, and ``times.js``
+adds the times of the last run.
 """
 
 from __future__ import annotations
