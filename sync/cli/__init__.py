@@ -109,13 +109,21 @@ def _exit_code() -> int:
     except PlainError as error:
         print_error(str(error))
     except TyperException as error:
-        if str(error):  # without a command, the help is printed already and there is no message
-            print_error(str(error))
+        if words := _usage_words(error):  # without a command, the help is printed already and there is no message
+            print_error(words)
     except Abort:
         print_error("The input ended before the last answer; run the command on a terminal, or give it every answer.")
     else:
         return code if isinstance(code, int) else 0
     return ERROR
+
+
+def _usage_words(error: TyperException) -> str:
+    """Return the message for a bad command line; that of a missing argument has its name in the help, and the help."""
+    if error.message or not (missing := error.format_message()):
+        return str(error)
+    context = getattr(error, "ctx", None)
+    return f"{missing.removesuffix('.')}; see `{context.command_path} --help`" if context else missing
 
 
 def application(points: Iterable[EntryPoint]) -> Any:

@@ -68,7 +68,7 @@ def worst_lines(findings: Sequence[DoctorFinding], console: Console) -> Renderab
             break
         shown += size
         lines.append(block)
-    return Group(*lines, _rest(findings, asking[shown:]), *_verdict(findings))
+    return Group(*lines, *_rest(findings, asking[shown:]), *_verdict(findings))
 
 
 def _block(findings: list[DoctorFinding]) -> tuple[int, RenderableType]:
@@ -90,15 +90,16 @@ def _remedy(finding: DoctorFinding, indent: int) -> list[RenderableType]:
     return [Indented(text, indent + 2, hanging=True)]
 
 
-def _rest(findings: Sequence[DoctorFinding], hidden: Sequence[DoctorFinding]) -> RenderableType:
-    """Return the line that counts what the short form leaves out."""
+def _rest(findings: Sequence[DoctorFinding], hidden: Sequence[DoctorFinding]) -> list[RenderableType]:
+    """Return the line that counts what the short form leaves out, if it leaves anything out."""
     counts = Counter(finding.level for finding in hidden)
     parts = [f"{plural(counts[level], level.value)} more" for level in _WORST_FIRST if counts[level]]
     good = sum(finding.level is Level.OK for finding in findings)
     parts += [f"{plural(good, 'check')} passed"] if good else []
     silent = sum(finding.level is not Level.OK and not finding.remedy for finding in findings)
     parts += [f"{plural(silent, 'note')} without a need to act"] if silent else []
-    return Indented(Text(f"{', '.join(parts)}; all of them: milesync doctor -v", style="dim"), 2, hanging=True)
+    words = f"{', '.join(parts)}; all of them: milesync doctor -v"
+    return [Indented(Text(words, style="dim"), 2, hanging=True)] if parts else []
 
 
 def _verdict(findings: Sequence[DoctorFinding]) -> list[RenderableType]:

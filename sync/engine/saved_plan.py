@@ -9,12 +9,17 @@ from typing import Self
 
 import msgspec
 
-from sync.model.characters import escaped_json
+from sync.model.characters import escaped_json, one_line
+from sync.model.errors import PlainError
 from sync.plan.fingerprint import fingerprint
 from sync.store.private_file import write_private
 from sync.tracker.actions import Action, AnyAction
 
-__all__ = ["SavedPlan"]
+__all__ = ["PlanFileError", "SavedPlan"]
+
+
+class PlanFileError(PlainError, ValueError):
+    """A file that cannot be read, or that holds no saved plan."""
 
 
 class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +50,12 @@ class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """Read a plan from a file. Raises ValueError with the file's name when it is missing or not a plan."""
+        """Read a plan from a file. Raises `PlanFileError` with the file's name when it is missing or not a plan."""
         try:
             return msgspec.json.decode(file.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as problem:
-            raise ValueError(f"{file}: not a saved plan: {problem}") from None
+        except OSError as problem:
+            raise PlanFileError(f"{one_line(str(file))}: {problem.strerror or problem}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            raise PlanFileError(
+                f"{one_line(str(file))}: not a saved plan ({problem}); `milesync plan --out FILE` saves one"
+            ) from None

@@ -226,3 +226,32 @@ def test_an_archived_repository_is_a_failure_once(tmp_path: Path) -> None:
         project.archived = False
         assert milesync("run", config=config).code == 0
         assert "archived" not in milesync("status", config=config).out
+
+
+@pytest.mark.parametrize("made", ["missing", "folder", "text", "bytes", "another document"])
+def test_a_file_that_is_no_saved_plan_is_one_line_and_no_write(tmp_path: Path, made: str) -> None:
+    file = tmp_path / "plan.json"
+    contents = {"text": b"hello", "bytes": b"\xff\xfe", "another document": b'{"milestones": []}'}
+    if made == "folder":
+        file.mkdir()
+    elif made in contents:
+        file.write_bytes(contents[made])
+    with served(tmp_path) as (world, config):
+        milesync("pull", config=config)
+        done = milesync("apply", str(file), config=config)
+        assert done.code == 1
+        (line,) = done.err.splitlines()
+        assert line.startswith(f"{file}: ")
+        assert ("`milesync plan --out FILE` saves one" in line) == (made in contents)
+        assert not world.github.writes
+
+
+@pytest.mark.parametrize(
+    ("command", "argument"),
+    [("check", "TARGET..."), ("explain", "MILESTONE"), ("whatif", "MILESTONE"), ("new-connector", "NAME")],
+)
+def test_a_missing_argument_is_named_as_in_the_help_that_the_message_points_at(command: str, argument: str) -> None:
+    done = milesync(command)
+    assert done.code == 1
+    assert done.err == f"Missing argument '{argument}'; see `milesync {command} --help`\n"
+    assert argument in milesync(command, "--help").out

@@ -249,3 +249,10 @@ def test_a_short_webhook_secret_is_found(place: Place) -> None:
     refused = milesync("serve", config=hooked, env={"HOOK": "fifteen signs.."})
     assert refused.code == 1
     assert "fewer than 16 characters" in " ".join(refused.err.split())
+
+
+def test_a_doctor_without_a_configuration_counts_nothing_that_it_leaves_out(tmp_path: Path) -> None:
+    done = milesync("doctor", config=tmp_path / "milesync.toml")
+    assert done.code == 1
+    assert "`milesync init`" in done.out
+    assert "all of them" not in done.out
