@@ -18,10 +18,15 @@ def new_connector(
 
     Writes the folder milesync-NAME, and overwrites nothing. The page docs/how-to/write-a-connector.md leads on.
     """
+    import shlex
+
     from sync.cli.connector_package import create_package
     from sync.cli.terminal import Terminal
+    from sync.installation import requirement
 
     folder, console = create_package(name, out), Terminal()
     console.print(f"{folder} is written. Next, in that folder:", soft_wrap=True)
-    console.print("  python -m pip install --editable . pytest   # where milesync is installed")
-    console.print("  python -m pytest                            # green; now make it your tracker")
+    install = f".venv/bin/python -m pip install {shlex.quote(requirement())} --editable . pytest"
+    for command in ("python3 -m venv .venv", install, ".venv/bin/python -m pytest"):
+        console.print(f"  {command}", soft_wrap=True)
+    console.print("All tests are green; now make it your tracker.")

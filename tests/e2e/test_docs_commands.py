@@ -19,6 +19,7 @@ from tests.e2e.in_process import milesync
 ELSEWHERE = {
     "demo": "tests/contract/test_supply_chain.py",
     "init": "tests/e2e/test_init.py",
+    "mcp": "tests/e2e/test_mcp.py",
     "new-connector": "tests/e2e/test_new_connector.py",
     "sandbox": "tests/e2e/subprocesses.py",
     "serve": "tests/e2e/test_serve.py",
@@ -63,11 +64,11 @@ STORIES = ("docs/tutorial/first-steps.md", "docs/tutorial/turnaround.md")
 
 
 RUN_ELSEWHERE = {
+    ".venv/bin/python": ("e2e/test_new_connector.py", "pytest"),
     "check-jsonschema": ("contract/test_status_json.py", "jsonschema"),
     "make": ("contract/test_supply_chain.py", "make"),
     "pg_dump": ("integration/test_backup.py", "pg_dump"),
     "pg_restore": ("integration/test_backup.py", "pg_restore"),
-    "python": ("e2e/test_new_connector.py", "pytest"),
     "sqlite3": ("integration/test_backup.py", "sqlite3"),
     "uv": ("e2e/test_installed_wheel.py", "uv"),
     "uvx": ("e2e/test_installed_wheel.py", "uvx"),
@@ -80,6 +81,7 @@ NOT_RUN = {
     "helm": "it comes from a network; `test_chart` renders and checks the chart",
     "kubectl": "it needs a cluster",
     "openssl": "32 random bytes",
+    "python3": "it makes an empty environment",
     "rclone": "it needs a bucket",
     "sudo": "it changes the machine; `test_cron` checks the units",
 }

@@ -73,6 +73,14 @@ def test_the_steps_work_as_they_are_written(folder: Path) -> None:
         assert done.stdout.strip()
         said.append(done.stdout)
     assert (folder / "portfolio" / "index.html").is_file()
+    doctor, explained = (
+        next(text for step, text in zip(STEPS, said, strict=True) if step.startswith(f"milesync {name}"))
+        for name in ("doctor", "explain")
+    )
+    assert doctor.splitlines()[-1] == "Nothing would fail."
+    assert "✘" not in doctor
+    assert explained.startswith("▲ At risk")
+    assert "Needs someone: " in explained
     first, second = (text for step, text in zip(STEPS, said, strict=True) if step.startswith("milesync run"))
     assert re.search(r"[1-9]\d* writes", first)
     assert not re.search(r"[1-9]\d* writes", second), "nothing has changed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sync.installation import requirement
+from tests.contract.test_docs import block_lines
 from tests.e2e.in_process import milesync
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +27,13 @@ def run(*command: str, cwd: Path, site: Path) -> str:
     return done.stdout
 
 
+def next_commands() -> list[str]:
+    """The commands of the page after `cd`, with the requirement of milesync as it is installed here."""
+    lines = block_lines("docs/how-to/write-a-connector.md")
+    after = next(at for at, line in enumerate(lines) if line.startswith("cd ")) + 1
+    return [line.replace("MILESYNC", shlex.quote(requirement())) for line in lines[after : after + 3]]
+
+
 def test_a_new_connector_is_installed_and_passes_the_contract(tmp_path: Path) -> None:
     site = tmp_path / "site"
     run("hatchling", "build", "-t", "wheel", "-d", str(tmp_path), cwd=ROOT, site=site)
@@ -34,6 +44,7 @@ def test_a_new_connector_is_installed_and_passes_the_contract(tmp_path: Path) ->
     assert done.code == 0, done.err
     folder = tmp_path / "milesync-our-tracker"
     assert str(folder) in done.out
+    assert [f"  {line}" for line in next_commands()] == [line for line in done.out.splitlines() if line[0] == " "]
     assert "xample" not in "".join(path.read_text() for path in folder.rglob("*.*"))
     install = ("install", "--no-build-isolation", "--no-deps", "--target", str(site), str(folder))
     run("pip", *install, cwd=tmp_path, site=site)
