@@ -40,7 +40,7 @@ from sync.model.dates import day_of, end_of_day, week_until
 from sync.model.health import Health, ReasonKind, Status, UnknownCause
 from sync.model.joint import JointMilestone
 
-__all__ = ["build_portfolio"]
+__all__ = ["assess_healths", "build_portfolio"]
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +51,16 @@ def build_portfolio(snapshot: Snapshot) -> Portfolio:
     Raises `DependencyCycleError`, with the ids as people write them, if configured dependencies form a cycle.
     """
     return _PortfolioBuilder(snapshot).build()
+
+
+def assess_healths(snapshot: Snapshot) -> dict[str, Health]:
+    """Return the healths that `build_portfolio` gives milestones and joint milestones, by written id.
+
+    Raises `DependencyCycleError`.
+    """
+    milestones, joints = _PortfolioBuilder(snapshot).assess()
+    healths = {milestone.written: milestone.health for milestone in milestones.values()}
+    return healths | {joint.written: joint.health for joint in joints}
 
 
 class _PortfolioBuilder:
@@ -73,17 +83,21 @@ class _PortfolioBuilder:
         self.never_read = list(outages_of_never_read(self.alone, members, self.rules, outages))
         self.inputs = InputStates(snapshot, self.alone, self.paths.known, self.removed, self.never_read)
 
-    def build(self) -> Portfolio:
-        published, everything = self.paths.published, self.paths.everything()
+    def assess(self) -> tuple[dict[str, AssessedMilestone], list[AssessedJointMilestone]]:
+        """Return the milestones (by uid) and the joint milestones, without what the others mean for their readers."""
         milestones = dict(self.alone)
-        for uid, health in self._healths_after_others(published).items():
+        for uid, health in self._healths_after_others(self.paths.published).items():
             milestones[uid] = replace(milestones[uid], health=health)
         for uid, outage in self._outages(self.paths.known).items():
             previous = self.snapshot.previous.get(uid)
             today = day_of(self.snapshot.at, self.alone[uid].connection.zone)
             health = health_without_predecessor(milestones[uid].health, self.alone[uid].health, previous, outage, today)
             milestones[uid] = replace(milestones[uid], health=health)
-        joints = self._joints(milestones)
+        return milestones, self._joints(milestones)
+
+    def build(self) -> Portfolio:
+        published, everything = self.paths.published, self.paths.everything()
+        milestones, joints = self.assess()
         self._add_relations(milestones, joints, published)
         joints = [replace(joint, members=tuple(milestones[member.uid] for member in joint.members)) for joint in joints]
         return Portfolio(

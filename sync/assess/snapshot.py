@@ -22,6 +22,7 @@ from sync.assess.rows import ConnectionRows, load_rows
 from sync.assess.track_record import Methods, forecasts_of_last_week, recent_forecasts, track_record
 from sync.forecast.batch import ForecastBatch, daily_batches
 from sync.forecast.history_tables import HistoryTables
+from sync.forecast.input_digest import history_digest
 from sync.forecast.outcomes import ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
@@ -29,7 +30,7 @@ from sync.forecast.waiting import WaitingBatch
 from sync.health.advice import Advisor
 from sync.health.assess import AssessmentInputs, assess, explain_batch, has_enough_data
 from sync.health.missing_input import Outage, health_without_data, worst_outage
-from sync.history.ledger import Ledger
+from sync.history.ledger import Ledger, changed_containers, days
 from sync.history.membership_table import ledger_of
 from sync.history.plan_clock import KnownPlan
 from sync.model.audience import OPERATOR, Audience
@@ -56,9 +57,9 @@ class Snapshot:
     milestones learn from public ones only: otherwise their forecasts would reveal how private ones fared.
 
     ``removed``: milestones of projects that were removed from the configuration; none in a replay.
-    ``replay``: ignore the statuses of earlier runs. Nothing that is dated after ``at`` (UTC) is used. ``rows``: the
-    rows to assess instead of those in the store, for what-if. ``levers_for``: the containers whose levers are computed;
-    None: all. ``has_advice``: reasons and levers are computed.
+    ``replay``: ignore the statuses of earlier runs. Nothing that is dated after ``at`` (UTC) is used. ``inputs``:
+    what to assess instead of what is in the store, for what-if. ``levers_for``: the containers whose levers are
+    computed; None: all. ``has_advice``: reasons and levers are computed.
     """
 
     def __init__(
@@ -70,27 +71,17 @@ class Snapshot:
         *,
         replay: bool = False,
         audience: Audience = OPERATOR,
-        rows: Sequence[ConnectionRows] | None = None,
+        inputs: _SnapshotInputs | None = None,
     ) -> None:
         self.at = at
         self._same = partial(Snapshot, store, connections, at, replay=replay, audience=audience)
-        reported = frozenset(uid for uid, has_issue in store.observed_milestones().items() if has_issue)
-        self._runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
-        if rows is None:
-            known = self._runs.known_plans
-            removed = _removed_by_connection(store, connections)
-            rows = [
-                load_rows(store, connection, at, audience, reported, known, removed[connection.name])
-                for connection in connections
-            ]
-        if replay:
-            rows = [msgspec.structs.replace(own, is_present=False) for own in rows]
-        self.rows = rows
+        loaded = inputs or _SnapshotInputs.load(store, connections, at, audience, replay=replay)
+        self.rows, self.removed, self._runs = loaded.rows, loaded.removed, loaded.runs
+        rows = self.rows
         self.ids = MilestoneIds(own for connection_rows in rows for own in connection_rows.ids.by_uid.values())
         self.rules = rules = _with_ids(rules, self.ids)
         for text in audience.follows:
             self.ids.find(text)  # an ambiguous one is refused
-        self.removed = RemovedProjects() if replay else find_removed(store, connections, at)
         self.container_rules = {uid: found for own in rows for uid, found in self._container_rules(own)}
         self._histories = _Histories(rows, rules, frozenset(self._unread()))
         self.ledger = self._histories.ledger
@@ -102,7 +93,7 @@ class Snapshot:
         readable = None if audience is OPERATOR else {*self.ledger.index, *complete}
         methods = Methods(rules.parameters.method, dict(self._comparable_methods()))
         self.scores = track_record(store, outcomes, at, methods, readable)
-        if not replay:
+        if not replay and inputs is None:
             self._runs = self._runs.with_forecasts(store, audience, at, methods)
         self.levers_for: frozenset[str] | None = None
         self.has_advice = True
@@ -135,8 +126,36 @@ class Snapshot:
         ]
 
     def changed(self, rows: Sequence[ConnectionRows], rules: AssessmentRules) -> Snapshot:
-        """Return the snapshot of the same time and audience with other rows and rules, for what-if."""
-        return self._same(rules, rows=rows)
+        """Return the snapshot of the same time and audience with other rows and rules, without advice, for what-if.
+
+        It keeps the healths of the milestones for which neither changes anything; no health of it may be in use.
+        """
+        snapshot = self._same(rules, inputs=_SnapshotInputs(rows, self.removed, self._runs)).without_advice()
+        if self._healths_alone and self._learns_as(snapshot):
+            affected = changed_containers(self.ledger, snapshot.ledger) | self._recounted(snapshot)
+            snapshot.keep({uid: health for uid, health in self._healths_alone.items() if uid not in affected})
+        return snapshot
+
+    def keep(self, healths: Mapping[str, Health]) -> None:
+        """Keep these healths of milestones (by uid) alone, without their advice, and assess only the others."""
+        self._healths_alone |= {
+            uid: msgspec.structs.replace(health, reasons=(), levers=()) for uid, health in healths.items()
+        }
+
+    def _learns_as(self, other: Snapshot) -> bool:
+        """Return whether the forecasts of both snapshots learn from the same past, by the same rules and calendar."""
+        if self.scores != other.scores:
+            return False
+        digests = [
+            history_digest(own.history(own.rows[0].connection)[0], days(own.at), own.rules.calendar)
+            for own in (self, other)
+        ]
+        return digests[0] == digests[1]
+
+    def _recounted(self, other: Snapshot) -> set[str]:
+        """Return the milestones (uids) that have other counts in the other snapshot."""
+        pairs = zip(self.rows, other.rows, strict=True)
+        return {uid for own, theirs in pairs for uid in own.counts if own.counts[uid] != theirs.counts[uid]}
 
     def _container_rules(self, rows: ConnectionRows) -> Iterator[tuple[str, ContainerRules]]:
         for uid in rows.containers:
@@ -217,8 +236,9 @@ class Snapshot:
         for group in self._groups:
             history, _ = self._histories.tables(group.tolerance, public=group.public)
             calendar = self.rules.calendar_of(group.rows.connection)
-            healths = assess(history, list(group.milestones), self.at, calendar, group.inputs)
-            self._healths_alone |= healths
+            left = [uid for uid in group.milestones if uid not in self._healths_alone]
+            self._healths_alone |= assess(history, left, self.at, calendar, group.inputs)
+            healths = {uid: self._healths_alone[uid] for uid in group.milestones}
             milestones += _assessed(group, healths, self._runs, self._finished(history.ledger))
         return sorted(milestones, key=lambda milestone: milestone.written)
 
@@ -377,6 +397,29 @@ class _PreviousRuns(Struct, frozen=True):
             read_at=store.last_pulls(),
             reported=reported,
         )
+
+
+class _SnapshotInputs(Struct, frozen=True):
+    """Inputs of a snapshot besides its rules."""
+
+    rows: Sequence[ConnectionRows]
+    removed: RemovedProjects
+    runs: _PreviousRuns
+
+    @classmethod
+    def load(
+        cls, store: Store, connections: Sequence[Connection], at: datetime, audience: Audience, *, replay: bool
+    ) -> _SnapshotInputs:
+        reported = frozenset(uid for uid, has_issue in store.observed_milestones().items() if has_issue)
+        runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
+        known, removed = runs.known_plans, _removed_by_connection(store, connections)
+        rows = [
+            load_rows(store, connection, at, audience, reported, known, removed[connection.name])
+            for connection in connections
+        ]
+        if replay:
+            return cls([msgspec.structs.replace(own, is_present=False) for own in rows], RemovedProjects(), runs)
+        return cls(rows, find_removed(store, connections, at), runs)
 
 
 class _VisibilityGroup(Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Assess a scenario: the health of milestones if issues were dropped, a due date moved, or days off added.
 
-The rows of a snapshot are changed and assessed again, including joint milestones and the milestones that wait for this
-one. Nothing is written. Earlier statuses count as always: a later due date alone does not make a milestone on track.
+The rows of a snapshot are changed. What they change is assessed again: usually the milestone alone, with the milestones
+that wait for it and joint milestones; all milestones if the past differs from which they learn. Nothing is written.
+Earlier statuses count as always: a later due date alone does not make a milestone on track.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import Portfolio
-from sync.assess.relations import build_portfolio
+from sync.assess.relations import assess_healths, build_portfolio
 from sync.assess.rows import ConnectionRows
 from sync.assess.snapshot import Snapshot
 from sync.history import counting
@@ -23,7 +24,7 @@ from sync.model.tracker_data import DueDate, Issue
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 
-__all__ = ["Answer", "Scenario", "UnknownError", "whatif", "whatif_in"]
+__all__ = ["Answer", "Scenario", "UnknownError", "change", "whatif", "whatif_in"]
 
 
 class UnknownError(ValueError):
@@ -78,23 +79,32 @@ def whatif(
 
 def whatif_in(portfolio: Portfolio, snapshot: Snapshot, scenario: Scenario) -> Answer:
     """Assess a scenario against the portfolio that was built from the snapshot, for its time and its audience."""
-    at = snapshot.at
     scenario = replace(scenario, written=snapshot.ids.canonical(scenario.written))
     before = _healths(portfolio)
     if scenario.written not in before:
         raise UnknownError(f"no milestone {scenario.written!r} in the store; `milesync status` lists them")
-    milestones = _milestones_of(portfolio, scenario.written)
-    dropped = {uid: issue for word in scenario.drop for uid, issue in _find(word, scenario.written, milestones, at)}
-    uids = {milestone.uid for milestone in milestones}
-    rows = [_change_rows(own, uids, set(dropped), None if scenario.is_joint else scenario.due) for own in snapshot.rows]
-    changed = snapshot.changed(rows, _change_rules(snapshot.rules, scenario))
-    after = _healths(build_portfolio(changed.without_advice()))
+    changed, dropped = change(portfolio, snapshot, scenario)
+    after = assess_healths(changed)
     others = {
         written: (health, after[written])
         for written, health in before.items()
         if written != scenario.written and _visible(health) != _visible(after[written])
     }
-    return Answer(before[scenario.written], after[scenario.written], tuple(dropped.values()), others)
+    return Answer(before[scenario.written], after[scenario.written], dropped, others)
+
+
+def change(portfolio: Portfolio, snapshot: Snapshot, scenario: Scenario) -> tuple[Snapshot, tuple[Issue, ...]]:
+    """Return the snapshot after the changes of a scenario with a canonical id, and the issues that are dropped.
+
+    Raises `UnknownError`.
+    """
+    milestones = _milestones_of(portfolio, scenario.written)
+    dropped = {
+        uid: issue for word in scenario.drop for uid, issue in _find(word, scenario.written, milestones, snapshot.at)
+    }
+    uids = {milestone.uid for milestone in milestones}
+    rows = [_change_rows(own, uids, set(dropped), None if scenario.is_joint else scenario.due) for own in snapshot.rows]
+    return snapshot.changed(rows, _change_rules(snapshot.rules, scenario)), tuple(dropped.values())
 
 
 def _change_rows(rows: ConnectionRows, milestones: set[str], dropped: set[str], due: date | None) -> ConnectionRows:

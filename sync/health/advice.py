@@ -56,7 +56,7 @@ class Advisor:
         overdue = np.array([health.status is Status.OVERDUE for health in healths])
         needs_advice = (overdue | ~np.isnan(published)) & (batch.open > 0)
         if not needs_advice.any():
-            return list(healths)
+            return self.lower_confidence(batch, healths)
         attentions, changes = self._attentions(batch), self._pace_changes(batch)
         has_levers = needs_advice & np.array([self._has_levers(health) for health in healths])
         batch_reasons = reasons(batch, attentions, self._usual_shares, changes)
@@ -69,11 +69,16 @@ class Advisor:
             lambda k: self.candidates(healths[k].container),
             after,
         )
-        advised = []
-        for k, (health, change) in enumerate(zip(healths, changes, strict=True)):
-            known = health if change is None else replace(health, confidence=lowered(health.confidence))
-            advised.append(_with_advice(known, batch_reasons[k], batch_levers[k]) if needs_advice[k] else known)
-        return advised
+        return [
+            _with_advice(health, batch_reasons[k], batch_levers[k]) if needs_advice[k] else health
+            for k, health in enumerate(_with_confidence(healths, changes))
+        ]
+
+    def lower_confidence(self, batch: ForecastBatch, healths: Sequence[Health]) -> list[Health]:
+        """Return the healths of the containers of ``batch``, with a lower confidence where their pace has changed."""
+        if all(health.confidence is None for health in healths):
+            return list(healths)
+        return _with_confidence(healths, self._pace_changes(batch))
 
     def _has_levers(self, health: Health) -> bool:
         is_wanted = self._levers_for is None or health.container in self._levers_for
@@ -104,6 +109,13 @@ class Advisor:
         at = dict(zip(streams, batch.at.tolist(), strict=True))
         by_stream = {stream: pace_change(batch.tables, stream, at[stream]) for stream in at}
         return [by_stream[stream] for stream in streams]
+
+
+def _with_confidence(healths: Sequence[Health], changes: Sequence[PaceChange | None]) -> list[Health]:
+    return [
+        health if change is None else replace(health, confidence=lowered(health.confidence))
+        for health, change in zip(healths, changes, strict=True)
+    ]
 
 
 def _with_advice(health: Health, reasons: tuple[Reason, ...], levers: tuple[Lever, ...]) -> Health:

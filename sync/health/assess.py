@@ -119,7 +119,10 @@ def _healths(
     if any(health.basis.calibrating and health.probability is not None for health in healths):
         published = np.array([np.nan if health.probability is None else health.probability for health in healths])
         healths = _with_published_dates(batch, healths, published, inputs.previous)
-    advised = advisor.advise(batch, healths, has_enough_data(batch)) if inputs.has_advice else healths
+    if inputs.has_advice:
+        advised = advisor.advise(batch, healths, has_enough_data(batch))
+    else:
+        advised = advisor.lower_confidence(batch, healths)
     return [with_steady_reasons(health, inputs.previous.get(health.container)) for health in advised]
 
 

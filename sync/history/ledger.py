@@ -17,7 +17,7 @@ from sync.history.carry_over import with_carry_over
 from sync.history.counting import covers, scope_end
 from sync.model.membership import Container, Membership
 
-__all__ = ["NEVER", "Ledger", "days", "moment"]
+__all__ = ["NEVER", "Ledger", "changed_containers", "days", "moment"]
 
 NEVER = float("inf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -166,6 +166,21 @@ class Ledger:
     def is_done(self, at: float | Days, rows: Rows = _ALL) -> Bools:
         """Return which rows are done at ``at`` (days since 1970 UTC): see `sync.history.counting.is_done`."""
         return self.in_scope(at, rows) & (self.closed[rows] <= at)
+
+
+def changed_containers(first: Ledger, second: Ledger) -> set[str]:
+    """Return the ids of the containers that differ, or whose memberships do: all of them if others belong to a ledger.
+
+    Both ledgers have the same codes of items.
+    """
+    if first.index != second.index or not np.array_equal(first.offsets, second.offsets):
+        return {*first.index, *second.index}
+    pairs = zip(first.containers, second.containers, strict=True)
+    changed = {own.id for own, other in pairs if own is not other and own != other}
+    columns = ("item", "joined", "left", "closed", "carried_at")
+    differs = np.any([getattr(first, name) != getattr(second, name) for name in columns], axis=0)
+    places = np.searchsorted(first.offsets, np.flatnonzero(differs), side="right") - 1
+    return changed | {first.containers[i].id for i in set(places.tolist())}
 
 
 def _codes(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
