@@ -249,7 +249,7 @@ def test_a_log_of_everything_is_hidden_with_a_database_of_its_own_too(repository
     assert "other.toml" in shown.log
 
 
-def test_pages_need_an_audience_and_a_folder(repository: Repository) -> None:
+def test_pages_need_an_audience_and_a_folder_of_its_own(repository: Repository) -> None:
     assert repository.run().code == 0
     steps = {step["name"]: step for step in yaml.safe_load(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]}
     temp = repository.folder / "job-1"
@@ -273,7 +273,8 @@ def test_pages_need_an_audience_and_a_folder(repository: Repository) -> None:
             check=False,
         )
 
-    for pages in ("site", "=site", "public=", "nowhere=site"):
+    together = ("public=site\npublic = ./site/ ", "public=site\nnowhere=site/inner", "public=site/inner\nnowhere=site")
+    for pages in ("site", "=site", "public=", "nowhere=site", *together):
         done = write(pages)
         assert done.returncode == 1
         assert "::error::" in done.stdout
