@@ -211,7 +211,7 @@ def milestone_table(
     every: bool = False,
     lint: bool = False,
 ) -> RenderableType:
-    """Table of the running milestones, or of all with ``every``. Joint milestones are last. ``lint`` adds findings."""
+    """Table of the running milestones, or of all with ``every``, the worst first. ``lint`` adds findings."""
     visible = visible_milestones(assessed, joints, every=every)
     rows = [_table_row(milestone, lint=lint) for milestone in visible]
     hidden = len(assessed) + len(joints) - len(visible)
@@ -222,9 +222,9 @@ def milestone_table(
 def visible_milestones(
     assessed: Sequence[AssessedMilestone], joints: Sequence[AssessedJointMilestone], *, every: bool
 ) -> list[AnyMilestone]:
-    """Return the running milestones, or all with ``every``, the worst first, then the joint milestones."""
-    visible = [milestone for milestone in assessed if every or milestone.is_current]
-    return [*sorted(visible, key=lambda milestone: (facts_of(milestone).rank, milestone.written)), *joints]
+    """Return the running milestones, or all with ``every``, joint ones among them, the worst first."""
+    visible: list[AnyMilestone] = [milestone for milestone in assessed if every or milestone.is_current]
+    return sorted([*visible, *joints], key=lambda milestone: facts_of(milestone).severity)
 
 
 def hidden_words(count: int) -> str:
