@@ -45,7 +45,7 @@ JSON: dict[str, tuple[str, ...]] = {
 }
 """Each command with a JSON document, and the words that it needs."""
 
-WITHOUT_JSON = {"init", "new-connector", "serve", "worker", "demo", "sandbox"}
+WITHOUT_JSON = {"init", "mcp", "new-connector", "serve", "worker", "demo", "sandbox"}
 DIGEST = '[audiences.team]\nreads = ["gh:acme/app"]\n[audiences.team.digest]\nat = "00:00"\n'
 UID = re.compile(r"https?://[^\s\"]+/(milestone|version|sprint|iteration|rule)s?/\w")
 """Identity of a milestone in the store: the tracker's address, the kind, the native id."""
