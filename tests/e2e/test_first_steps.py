@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -53,7 +52,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
             assert sandbox.poll() is None
         yield tmp_path
     finally:
-        sandbox.send_signal(signal.SIGINT)
+        sandbox.terminate()  # SIGINT would stay ignored where the parent ignores it
         sandbox.communicate(timeout=120)
 
 

@@ -49,7 +49,10 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         patch.chdir(config.parent)
         text = configuration(world)
         name = text.partition("[connections.")[2].partition("]")[0]
-        config.write_text(text + DIGEST.format(week=[day.lower() for day in day_name], project=f"{name}:{KEYS[tracker.kind]}"), encoding="utf-8")
+        config.write_text(
+            text + DIGEST.format(week=[day.lower() for day in day_name], project=f"{name}:{KEYS[tracker.kind]}"),
+            encoding="utf-8",
+        )
         done = milesync("run", "--first-run", config=config)
         assert done.code == 0, done.err
         yield tracker, config
