@@ -19,7 +19,8 @@ from tests.days import day
 from tests.ledgers import MembershipDays, container, ledger, open_issue
 
 RULES = Rules()
-NOW = 50.0
+NOW = 50.0 + 1 / 86400
+"""The clock of a day: a second after it began."""
 
 
 issue = partial(open_issue, created=0, touched=NOW - 1)
@@ -42,7 +43,7 @@ def test_what_joined_after_the_start_is_added() -> None:
 
 def test_old_and_idle_items_are_stragglers() -> None:
     """Forty days are not too old and fourteen not too idle; closed ones are neither. Each counts once."""
-    history = tables((9.0, None), (10.0, None), (0.0, 20.0), (20.0, None), (20.0, None))
+    history = tables((9.0, None), (NOW - 40, None), (0.0, 20.0), (20.0, None), (20.0, None))
     idle = issue("c/item/3", updated_at=day(NOW - 14) - timedelta(seconds=1))
     both = issue("c/item/0", updated_at=day(NOW - 30))
     lively = issue("c/item/4", updated_at=day(NOW - 14))
