@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +12,30 @@ import pytest
 if TYPE_CHECKING:
     from connectors.sandbox.server import Sandbox
 
+COLLECT_AFTER = 100_000
+"""New objects after which the garbage collector searches, as in the command."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the hypothesis profiles before hypothesis loads the profile of the command line."""
     if config.getoption("--hypothesis-profile", None):
         import tests.hypothesis_profiles  # noqa: F401  # only here, as most test files use no hypothesis
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector, and keep it from what stays: modules and ten thousand tests.
+
+    As in `milesync.main`: its searches took half of the collection's time.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER)
+        gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

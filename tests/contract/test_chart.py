@@ -18,7 +18,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
@@ -28,7 +27,6 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "milesync"
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-CHECKER = jsonschema.Draft7Validator(SCHEMA)
 TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in sorted((CHART / "templates").iterdir())}
 CONFIG = """\
 instance = "acme"
@@ -69,6 +67,13 @@ def changed(changes: dict[str, Any]) -> Any:
     return values
 
 
+def errors(values: Any) -> list[Any]:
+    """Return what the schema finds wrong with the values."""
+    import jsonschema  # late: slow to load, and every worker collects this file
+
+    return list(jsonschema.Draft7Validator(SCHEMA).iter_errors(values))
+
+
 def leaves(schema: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted name and the schema of each value."""
     properties = schema.get("properties", {})
@@ -87,7 +92,7 @@ LEAVES = {name: schema for name, schema in leaves(SCHEMA) if name != "global"}
 
 @pytest.mark.parametrize("changes", [NEEDED, POSTGRESQL, SHARED], ids=["cron", "postgresql", "shared"])
 def test_good_values_fit_the_schema(changes: dict[str, Any]) -> None:
-    assert list(CHECKER.iter_errors(changed(changes))) == []
+    assert errors(changed(changes)) == []
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,7 @@ def test_good_values_fit_the_schema(changes: dict[str, Any]) -> None:
     ids=str,
 )
 def test_bad_values_do_not(changes: dict[str, Any]) -> None:
-    assert list(CHECKER.iter_errors(changed(changes)))
+    assert errors(changed(changes))
 
 
 def test_each_value_has_a_default_a_schema_a_use_and_a_line_in_the_readme() -> None:

@@ -6,14 +6,14 @@ import json
 import tomllib
 from pathlib import Path
 
-import jsonschema
-
 from config import load, schema
 
 CONFIG = Path(__file__).parents[2] / "config"
 
 
 def test_the_example_is_valid_and_agrees_with_its_schema() -> None:
+    import jsonschema  # late: slow to load, and every worker collects this file
+
     example = tomllib.loads((CONFIG / "example.toml").read_text(encoding="utf-8"))
     settings = load(CONFIG / "example.toml", {})
     described = json.loads(schema())

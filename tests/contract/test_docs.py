@@ -6,6 +6,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,7 @@ def text(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+@cache
 def tokens(page: str) -> list[Token]:
     top = MarkdownIt("commonmark").enable("table").parse(text(page))
     return [inner for token in top for inner in (token, *(token.children or []))]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -27,8 +27,6 @@ from graphql import (
     parse,
     validate,
 )
-from openapi_core import Config, OpenAPI
-from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 from requests.adapters import HTTPAdapter
 
 from connectors.github import queries
@@ -54,6 +52,9 @@ from sync.tracker.actions import (
     UpdateComment,
 )
 from tests.contract.github_side import Clock, Small, connected, marker, pulled, small, target
+
+if TYPE_CHECKING:
+    from openapi_core import OpenAPI
 
 SPEC = Path(__file__).parents[2].parent / "shared" / "spec"
 OPENAPI, SDL = SPEC / "github.api.github.com.trim.json", SPEC / "github_schema.graphql.gz"
@@ -105,6 +106,8 @@ def official(more: str = "") -> GraphQLSchema:
 
 @cache
 def described() -> OpenAPI:
+    from openapi_core import Config, OpenAPI  # late: slow to load, and every worker collects this file
+
     # that the description is valid is its makers' business
     config = Config(spec_validator_cls=None)  # type: ignore[arg-type]  # None is how its documentation says it
     return OpenAPI.from_dict(json.loads(OPENAPI.read_text("utf-8")), config=config)
@@ -231,6 +234,8 @@ def test_rest_requests_and_answers_are_as_described(exchanges: list[Exchange]) -
 
 
 def _problems(sent: requests.PreparedRequest, response: requests.Response) -> Iterator[str]:
+    from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
+
     prepared = sent.copy()
     prepared.url = f"https://api.github.com{sent.path_url}"
     request = RequestsOpenAPIRequest(prepared)

@@ -18,7 +18,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import requests
 from graphql import build_schema, parse, validate
-from jsonschema import Draft202012Validator, FormatChecker
 
 from connectors.gitlab import closing_links, project_probe, reviews, threads
 from connectors.gitlab.apply import SET_HEALTH
@@ -153,6 +152,11 @@ class Judge:
         return schema
 
     def _check(self, where: str, schema: dict[str, Any], value: Any) -> None:
+        from jsonschema import (  # late: slow to load, and every worker collects this file
+            Draft202012Validator,
+            FormatChecker,
+        )
+
         whole = {**schema, "components": self.description["components"]}
         validator = Draft202012Validator(whole, format_checker=FormatChecker())
         self.problems += [f"{where} {error.json_path}: {error.message[:200]}" for error in validator.iter_errors(value)]

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 
@@ -24,7 +23,6 @@ from tests.e2e.small_world import served
 from tests.sample_site import JOINT, NOW, installation, small
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "status.schema.json").read_text("utf-8"))
-CHECKER = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
 DIGESTS = {1: "2684dc7ad558f7a5"}
 """Digest of the schema of each version, without its texts. A published version never changes: add the next one."""
 
@@ -32,7 +30,10 @@ AUDIENCES = [OPERATOR, Audience(PUBLIC), Audience("board", ("gh:acme/vault",)), 
 
 
 def problems(document: Any) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in CHECKER.iter_errors(document)]
+    import jsonschema  # late: slow to load, and every worker collects this file
+
+    checker = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
+    return [f"{error.json_path}: {error.message}" for error in checker.iter_errors(document)]
 
 
 def rules_alone(schema: Any) -> Any:

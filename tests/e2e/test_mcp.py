@@ -14,13 +14,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from mcp import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.types import TextContent
 
 from config.settings import Settings, load
 from connectors.sandbox.world import World
@@ -37,6 +34,9 @@ from tests.e2e import subprocesses
 from tests.e2e.in_process import milesync
 from tests.e2e.small_world import served, small_world
 from tests.e2e.test_hostile_text import ATTACKS, hostile_world
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 TEAM = '[audiences.team]\nreads = ["gh:acme/app"]\n[audiences.team.digest]\nat = "00:00"\n'
 WITHOUT_TOKENS = {name: value for name, value in subprocesses.ENVIRONMENT.items() if "TOKEN" not in name}
@@ -65,6 +65,7 @@ def offline(config: Path) -> Iterator[tuple[Engine, Settings]]:
 
 def in_memory(config: Path, talk: Callable[[Ask], Awaitable[None]], audience: str = "") -> None:
     """Have the SDK's client talk to the server in this process."""
+    from mcp import Client  # late: slow to load, and every worker collects this file
 
     async def run() -> None:
         with PortfolioCache(partial(offline, config)) as cache:
@@ -76,6 +77,8 @@ def in_memory(config: Path, talk: Callable[[Ask], Awaitable[None]], audience: st
 
 async def answer(client: Client, tool: str, /, **arguments: Any) -> Any:
     """Return the structured answer, which the text repeats; of an error its text."""
+    from mcp.types import TextContent
+
     result = await client.call_tool(tool, arguments)
     (content,) = result.content
     assert isinstance(content, TextContent)
@@ -247,6 +250,8 @@ def test_an_audience_gets_the_figures_of_its_report(config: Path, tmp_path: Path
 
 
 def test_no_question_names_an_audience(config: Path) -> None:
+    from mcp import Client
+
     async def run() -> None:
         with PortfolioCache(partial(offline, config)) as cache:
             async with Client(build_server(AssistantAnswers(cache, "team", config))) as client:
@@ -445,6 +450,9 @@ def test_a_replaced_database_is_opened_again(tmp_path: Path) -> None:
 
 
 def test_the_command_answers_over_its_streams(config: Path) -> None:
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     words = ["-m", "milesync", "mcp", "--audience", "team", "--config", str(config)]
     server = StdioServerParameters(command=sys.executable, args=words, env=WITHOUT_TOKENS, cwd=Path.cwd())
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from scipy.stats import nbinom
 
 from sync.backtest import baselines
 from sync.history.ledger import Ledger, days
@@ -49,11 +48,17 @@ def test_monte_carlo_of_an_uneven_stream_is_the_binomial_chance() -> None:
     assert p == pytest.approx(0.623, abs=0.04)
 
 
+def negative_binomial(*of: float) -> float:
+    from scipy.stats import nbinom  # late: slow to load, and every worker collects this file
+
+    return float(nbinom.sf(*of))
+
+
 def test_gamma_poisson_is_the_negative_binomial() -> None:
     p = baselines.gamma_poisson(SEEN, 0.0)
-    assert p == pytest.approx(nbinom.sf(9, 84.5, 84 / 94))
+    assert p == pytest.approx(negative_binomial(9, 84.5, 84 / 94))
     growing = replace(SEEN, arrivals=STEADY / 2)
-    assert baselines.gamma_poisson(growing, 0.0) == pytest.approx(nbinom.sf(14, 84.5, 84 / 94))
+    assert baselines.gamma_poisson(growing, 0.0) == pytest.approx(negative_binomial(14, 84.5, 84 / 94))
 
 
 @pytest.mark.parametrize("items", [1, 7, 300, 20_000])
@@ -62,7 +67,7 @@ def test_gamma_poisson_is_the_negative_binomial() -> None:
 def test_gamma_poisson_at_the_ends_of_its_range(items: int, remaining: float, closed: int) -> None:
     closures = np.full(90, closed / 84)
     known = replace(SEEN, open=items, scope=items, remaining=remaining, closures=closures)
-    want = nbinom.sf(items - 1, closed + 0.5, 84 / (84 + remaining))
+    want = negative_binomial(items - 1, closed + 0.5, 84 / (84 + remaining))
     assert baselines.gamma_poisson(known, 0.0) == pytest.approx(want, rel=1e-9, abs=1e-11)
 
 

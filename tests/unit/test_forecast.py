@@ -7,7 +7,6 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from scipy.stats import betabinom, norm
 
 from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
 from sync.forecast.history_tables import HistoryTables
@@ -52,6 +51,8 @@ def test_every_vote_of_the_pool_by_hand() -> None:
     Of the four, G = 4, 4, 2, 2 (the oldest first) were gone by the due date; nothing joined later. r = 2^(-k/8),
     k = 0 for the newest. The reference class knows one need only, 4: its distance to 2 is ln 2.
     """
+    from scipy.stats import betabinom, norm  # late: slow to load, and every worker collects this file
+
     r, gone, met = [2 ** (-k / 8) for k in range(4)], [2, 2, 4, 4], [0, 0, 1, 1]
     q0 = (12 + 2) / (16 + 4)
     q = (sum(w * g for w, g in zip(r, gone, strict=True)) + 6 * q0) / (sum(4 * w for w in r) + 6)
