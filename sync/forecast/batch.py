@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from datetime import datetime
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from msgspec import Struct
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 
 from sync.forecast.clock import PlanClocks, clocked_logit
 from sync.forecast.experience import Experience
-from sync.forecast.history_tables import DUE, GRID, LONGEST, NODES, TIMES, HistoryTables
+from sync.forecast.history_tables import DUE, LONGEST, NODES, TIMES, HistoryTables
 from sync.forecast.leftover import LeftoverMixture, UsualShares, usual_shares_left
-from sync.forecast.members import Members, column_of, counts_at_nodes, counts_until, members_of
+from sync.forecast.members import Members, column_of, members_of
 from sync.forecast.pace import share_of_stream, usual_gap
+from sync.forecast.scope_votes import CommonVotes, ScopeVotes, votes_for_times, votes_from
 from sync.forecast.stats import allowed_open, expit, logit
 from sync.forecast.throughput import closures_by_week
 from sync.forecast.votes import Votes
@@ -93,9 +95,8 @@ def daily_batches(
 
 
 class _Answers:
-    """Last answers of a batch, each with its question: the votes, the curves of plans, and a part of the batch."""
+    """Last answers of a batch, each with its question: the curves of plans, and a part of the batch."""
 
-    votes: tuple[tuple[bytes, bytes, bool], tuple[Floats, Floats, Floats]] | None = None
     plan: tuple[tuple[bytes, bytes, bytes, Assumptions], Floats] | None = None
     part: tuple[Ints, ForecastBatch] | None = None
 
@@ -112,7 +113,13 @@ class ForecastBatch:
     with. ``closures_by_week``: the stream's closures per week, newest first. ``carried``: of the open items, those that
     were carried over.
     ``moved_to[t]``: due moments to which the due dates are moved at ``at``; None: they stay.
+    ``common``: votes that it shares with its parts and copies, in which its containers are at ``place[t]``.
     """
+
+    _COLUMNS = (
+        *("counted_at", "index", "at", "start", "due", "has_dates", "length", "phase", "days_to_due", "_phase_now"),
+        *("open", "done", "added", "added_week", "carried", "closures_by_week", "place"),
+    )
 
     def __init__(
         self,
@@ -136,6 +143,7 @@ class ForecastBatch:
         self._count()
         self.members: Members = members_of(tables, index, at)
         self.closures_by_week: Ints = closures_by_week(tables, ledger.stream[index], at)
+        self.common, self.place = CommonVotes(tables, self.members, at), np.arange(len(index))
 
     def _set_due(self, due: Floats, clocks: PlanClocks) -> None:
         """Set the due moments and what follows from them."""
@@ -149,7 +157,32 @@ class ForecastBatch:
 
     def moved(self, due: Floats) -> ForecastBatch:
         """Return the same containers after their due moments were moved now, to ``due[t]`` (days since 1970 UTC)."""
-        return ForecastBatch(self.tables, self.index, self.at, self.calendar, due, self.counted_at)
+        other = self._copy("experience", "votes", "usual_shares", "share_of_stream")
+        other.moved_to, other.clip = due, self.rules.clip
+        clocks = PlanClocks.of(self.tables.ledger, self.index, self.at).moved(due, self.at)
+        ForecastBatch._set_due(other, due, clocks)
+        return other
+
+    def part(self, rows: Ints) -> ForecastBatch:
+        """Return the containers at ``rows`` as a batch. The last one is kept."""
+        if len(rows) == len(self.index):
+            return self
+        if self.answers.part is None or not np.array_equal(self.answers.part[0], rows):
+            other = self._copy()
+            for name in self._COLUMNS:
+                setattr(other, name, getattr(self, name)[rows])
+            other.moved_to = None if self.moved_to is None else self.moved_to[rows]
+            other.clocks, other.members = self.clocks.part(rows), self.members.part(rows)
+            self.answers.part = rows, other
+        return self.answers.part[1]
+
+    def _copy(self, *kept: str) -> Self:
+        """Return a copy without what was computed lazily, ``kept`` excepted."""
+        other = copy(self)
+        for name in _LAZY - set(kept):
+            other.__dict__.pop(name, None)
+        other.answers = _Answers()
+        return other
 
     def _count(self) -> None:
         ledger, tables, size = self.tables.ledger, self.tables, len(self.index)
@@ -168,7 +201,7 @@ class ForecastBatch:
     @cached_property
     def votes(self) -> Votes:
         """The votes of the members at each of `NODES`, for the due date."""
-        return Votes(counts_at_nodes(self.tables, self.members), self.members, NODES, self.rules)
+        return self.common.at_nodes.part(self.place)
 
     @cached_property
     def experience(self) -> Experience:
@@ -250,19 +283,6 @@ class ForecastBatch:
         clocked[rows] = clocked_logit(own[rows], plan, moved.clocks, due[rows], moved.at + assumed.elapsed)
         return clocked
 
-    def part(self, rows: Ints) -> ForecastBatch:
-        """Return the containers at ``rows`` as a batch. The last one is kept."""
-        if len(rows) == len(self.index):
-            return self
-        if self.answers.part is None or not np.array_equal(self.answers.part[0], rows):
-            moved_to = None if self.moved_to is None else self.moved_to[rows]
-            part = ForecastBatch(
-                self.tables, self.index[rows], self.at[rows], self.calendar, moved_to, self.counted_at[rows]
-            )
-            part = part.with_clip(self.clip)
-            self.answers.part = rows, part
-        return self.answers.part[1]
-
     def _pool(self, remaining: Floats, total: Floats, assumed: Assumptions = PRESENT) -> Floats:
         """Return the pooled log-odds at each of `NODES`: float64[t, g]."""
         rules = self.rules
@@ -275,22 +295,9 @@ class ForecastBatch:
         return pool
 
     def _votes(self, remaining: Floats, total: Floats, assumed: Assumptions = PRESENT) -> tuple[Floats, Floats, Floats]:
-        """Return the clipped votes of survival, reference class and closures at each of `NODES`: float64[t, g] each.
-
-        The last ones are kept.
-        """
-        key = (remaining.tobytes(), total.tobytes(), assumed.frozen)
-        if self.answers.votes is None or self.answers.votes[0] != key:
-            arrivals = self.votes.arrivals(remaining, total)
-            if assumed.frozen:
-                arrivals = np.zeros_like(arrivals)
-            votes = (
-                self._clip(self.votes.survival(remaining, total, arrivals)),
-                self._clip(self.votes.reference(remaining, total)),
-                self._clip(self.votes.closures(remaining, total, arrivals)),
-            )
-            self.answers.votes = key, votes
-        survival, reference, closures = self.answers.votes[1]
+        """Return the clipped votes of survival, reference class and closures at each of `NODES`: float64[t, g] each."""
+        votes = self._clip(self.common.for_due.at(self.place, remaining, total, frozen=assumed.frozen))
+        survival, reference, closures = votes.swapaxes(0, 1)
         if assumed.hit_rate is not None:
             reference = np.full_like(reference, assumed.hit_rate)
         return survival, reference, closures
@@ -392,7 +399,8 @@ class ForecastBatch:
         so that a date and a lever that moves to it say the same.
         """
         now_open, total = self._scope(remaining, total)
-        before, after = (self._curve_logit(votes, now_open, total) for votes in self._votes_around)
+        logits = self._curve_logit(self._votes_around.at(np.arange(len(self.index)), now_open, total))
+        before, after = logits.swapaxes(0, 1)
         part = self._between_nodes(self._phase_now)[1][:, None]
         at_due = self.probability(now_open, total)[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -439,23 +447,19 @@ class ForecastBatch:
         return curve
 
     @cached_property
-    def _votes_around(self) -> tuple[Votes, Votes]:
+    def _votes_around(self) -> ScopeVotes:
         """Votes for `TIMES` from the nodes before and after the phase; after the due date from the last time passed."""
         low, _ = self._between_nodes(self._phase_now)
         late = column_of(self.phase)
         columns = (np.where(self.phase < 1.0, low, late), np.where(self.phase < 1.0, low + 1, late))
-        before, after = (self._votes_from(column) for column in columns)
-        return before, after
+        votes = [votes_from(self.tables, self.members, column, self.at) for column in columns]
+        return ScopeVotes(votes, votes_for_times)
 
-    def _votes_from(self, column: Ints) -> Votes:
-        """Return the votes for `TIMES` by what the members had at the grid's ``column[t]``."""
-        counts = counts_until(self.tables, self.members, column, self.at)
-        return Votes(counts, self.members, np.minimum(GRID[column], 1.0)[:, None], self.rules)
-
-    def _curve_logit(self, votes: Votes, remaining: Floats, total: Floats) -> Floats:
-        survival = votes.survival(remaining, total, votes.arrivals(remaining, total))
-        pool: Floats = self.rules.weight_survival_dates * logit(self._clip(survival))
-        pool += self.rules.weight_reference_dates * logit(self._clip(votes.reference(remaining, total)))
+    def _curve_logit(self, votes: Floats) -> Floats:
+        """Return the log-odds of completion curves from the votes of `votes_for_times`: float64[t, v, x]."""
+        survival, reference = logit(self._clip(votes)).transpose(2, 0, 1, 3)
+        pool: Floats = self.rules.weight_survival_dates * survival
+        pool += self.rules.weight_reference_dates * reference
         return pool
 
     def plan_logit(
@@ -488,11 +492,8 @@ class ForecastBatch:
 
     def _plan_nodes(self, remaining: Floats, total: Floats) -> Floats:
         """Return the curve's log-odds from each of `NODES`: float64[t, g, x]."""
-        return np.stack([self._curve_logit(votes, remaining, total) for votes in self._votes_by_node], axis=1)
-
-    @cached_property
-    def _votes_by_node(self) -> list[Votes]:
-        return [self._votes_from(np.full(len(self.index), node)) for node in range(DUE)]
+        votes, place = self.common.for_times(self.place)
+        return self._curve_logit(votes.at(place, remaining, total))
 
     def moment_of(self, curve: Floats, level: float) -> Floats:
         """Return the moment (days since 1970 UTC) at which each curve reaches ``level``; infinite if it does not.
@@ -593,3 +594,6 @@ def _envelope(logits: Floats) -> Floats:
     high = np.maximum.accumulate(logits[:, ::-1], axis=1)[:, ::-1]
     envelope: Floats = (low + high) / 2
     return envelope
+
+
+_LAZY = frozenset(name for name, value in vars(ForecastBatch).items() if isinstance(value, cached_property))

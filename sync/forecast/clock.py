@@ -46,6 +46,10 @@ class PlanClocks(Struct, frozen=True):
         plan_due = np.where(np.isnan(moved_at), np.fmax(ledger.first_due[index], due), ledger.plan_due[index])
         return cls(np.where(at > due, due, plan_due), np.where(moved_at <= at, moved_at, np.nan))
 
+    def part(self, rows: NDArray[np.int64]) -> Self:
+        """Return the clocks of the containers at ``rows``."""
+        return type(self)(self.plan_due[rows], self.moved_at[rows])
+
     def moved(self, due: Floats, at: Floats) -> Self:
         """Return the clocks after the due moments were moved ``at[t]`` to ``due[t]``."""
         is_first_move = np.isnan(self.moved_at) & (due > self.plan_due)

@@ -39,6 +39,11 @@ class Members(Struct, frozen=True):
     stream_finished: Ints
     kind_finished: Ints
 
+    def part(self, rows: Ints) -> Members:
+        """Return the members of the containers at ``rows``."""
+        columns = {name: getattr(self, name)[rows] for name in self.__struct_fields__ if name != "is_own"}
+        return Members(is_own=self.is_own, **columns)
+
 
 class MemberCounts(Struct, frozen=True):
     """Counts of the members at a phase (column c), and of what came of them by a later time: arrays [t, j, c].
@@ -56,6 +61,10 @@ class MemberCounts(Struct, frozen=True):
     joining: Floats
     gone: Floats
     is_met: Bools
+
+    def part(self, rows: Ints) -> MemberCounts:
+        """Return the counts of the containers at ``rows``."""
+        return MemberCounts(**{name: getattr(self, name)[rows] for name in self.__struct_fields__})
 
 
 def members_of(tables: HistoryTables, index: Ints, at: Floats) -> Members:

@@ -18,7 +18,9 @@ What depends on the history alone is computed once, so that a question about oth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from functools import cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +58,11 @@ class Votes:
     ``phase[t, c]`` or ``phase[c]``: the share of the planned time gone at the column. ``hit_rate[t, c]``: the Laplace
     hit rate of all members.
     """
+
+    _BY_CONTAINER = (
+        *("hit_rate", "weight", "mean_share", "share", "need", "by_need", "without_need"),
+        *("_close", "_gone", "_log_gone"),
+    )
 
     def __init__(self, counts: MemberCounts, members: Members, phase: Floats, rules: Rules) -> None:
         self.counts, self.rules, self.phase = counts, rules, phase
@@ -99,6 +106,18 @@ class Votes:
         expected = first + (1 - first) * self.phase
         without_need = ((finished * is_met).sum(axis=1) + prior * expected) / (finished.sum(axis=1) + prior)
         self.without_need: Floats = np.maximum(first, without_need)
+
+    def part(self, rows: NDArray[np.int64]) -> Self:
+        """Return the votes of the containers at ``rows``."""
+        if np.array_equal(rows, np.arange(len(self.hit_rate))):
+            return self
+        other = copy(self)
+        other.counts = self.counts.part(rows)
+        for name in self._BY_CONTAINER:
+            setattr(other, name, getattr(self, name)[rows])
+        if self.phase.ndim > 1:
+            other.phase = self.phase[rows]
+        return other
 
     def _near_needs(self, *columns: Floats) -> Iterator[Floats]:
         """Yield for each of ``columns[t, j, c]`` the sums over members by closeness to `_NEEDS`: float64[t, c, x]."""

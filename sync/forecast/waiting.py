@@ -51,7 +51,7 @@ class WaitingBatch(ForecastBatch):
     def __init__(
         self, alone: ForecastBatch, shares: Sequence[Floats], predecessors: Sequence[PredecessorsAfterCut]
     ) -> None:
-        super().__init__(alone.tables, alone.index, alone.at, alone.calendar, counted_at=alone.counted_at)
+        vars(self).update(vars(alone))
         self.alone = alone
         self._shares, self._predecessors = shares, predecessors
 
@@ -79,6 +79,10 @@ class WaitingBatch(ForecastBatch):
         total = remaining + self.done
         p = self.alone.probability(remaining, total, assumed=Assumptions(due=due))
         return self._after_others(p, *self._scope(remaining, total), due, cut, is_asked)
+
+    def part(self, rows: Ints) -> ForecastBatch:
+        """Return the containers at ``rows`` as a batch, without the predecessors."""
+        return self.alone.part(rows)
 
     def with_clip(self, clip: float) -> Self:
         """Return the same batch with its components clipped to [clip, 1 - clip], as reasons need it."""

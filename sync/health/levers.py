@@ -18,7 +18,6 @@ changed scope and due date, as the next forecast has it after the change.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from itertools import islice
@@ -146,12 +145,13 @@ def best_offer(
     best = p_after(most, can_change)
     least = np.maximum(least, base + LEAST_GAIN)
     goal = np.where(best >= target, target, np.maximum(best - LEAST_GAIN, least))
-    low, high = np.zeros_like(most), most
+    low, high, p = np.zeros_like(most), most, best
     while (moving := high - low > 1).any():
         middle = (low + high) // 2
-        enough = p_after(middle, moving) >= goal
-        low, high = np.where(moving & ~enough, middle, low), np.where(moving & enough, middle, high)
-    p = p_after(high, can_change)
+        p_middle = p_after(middle, moving)
+        enough = moving & (p_middle >= goal)
+        low, high = np.where(moving & ~enough, middle, low), np.where(enough, middle, high)
+        p = np.where(enough, p_middle, p)
     return Offers(high, p, can_change & (p >= least))
 
 
@@ -216,9 +216,9 @@ class _LeverSearch:
             self.target,
             lambda size, is_asked: self.after(self.nothing, self._moments(self.first_day + size - 1), is_asked),
         )
-        days = found.size + self.first_day - 1
+        days, weekdays = found.size + self.first_day - 1, _usual_weekdays(self.batch)
         for k in np.flatnonzero(found.is_offered).tolist():
-            days[k] = self._offered_day(k, int(days[k]))
+            days[k] = self._offered_day(int(days[k]), weekdays[k])
         p = self.after(self.nothing, self._moments(np.where(found.is_offered, days, 0)), found.is_offered)
         return Offers(days, p, found.is_offered)
 
@@ -244,9 +244,9 @@ class _LeverSearch:
             moments[k] = days(end_of_day(date.fromordinal(int(day[k])), zone))
         return moments
 
-    def _offered_day(self, k: int, ordinal: int) -> int:
+    def _offered_day(self, ordinal: int, weekday: int | None) -> int:
         """Return the first working day from ``ordinal`` on that has the usual weekday; or else any working day."""
-        first, weekday = date.fromordinal(ordinal), _usual_weekday(self.batch, k)
+        first = date.fromordinal(ordinal)
         ahead = (first + timedelta(days=n) for n in range(_DAYS_TO_WORKING_DAY))
         working = (day for day in ahead if self.batch.calendar.is_working_day(day))
         near = list(islice(working, _WORKING_DAYS_TO_USUAL_DAY))
@@ -270,15 +270,17 @@ class _LeverSearch:
         return Lever(kind=kind, probability=p, values=values | effect, items=items)
 
 
-def _usual_weekday(batch: ForecastBatch, k: int) -> int | None:
-    """Return the weekday on which at least half of the stream's milestones were due."""
-    members = batch.members.index[k]
-    dues = [batch.tables.ledger.due[j] for j in members if j >= 0] if batch.members.from_stream[k] else []
-    days = [day for day in (batch.calendar.day_of(float(due)) for due in dues) if day is not None]
-    if not days:
-        return None
-    weekday, count = min(Counter(day.weekday() for day in days).items(), key=lambda pair: (-pair[1], pair[0]))
-    return weekday if count >= _USUAL_SHARE * len(days) else None
+def _usual_weekdays(batch: ForecastBatch) -> list[int | None]:
+    """Return for each container the weekday on which at least half of its stream's milestones were due, or None."""
+    members = batch.members.index
+    is_member = (members >= 0) & batch.members.from_stream[:, None]
+    due, place = np.unique(batch.tables.ledger.due[np.maximum(members, 0)], return_inverse=True)
+    days = [batch.calendar.day_of(moment) for moment in due.tolist()]
+    weekday = np.array([-1 if day is None else day.weekday() for day in days])[place.reshape(members.shape)]
+    counts = ((weekday[:, :, None] == np.arange(7)) & is_member[:, :, None]).sum(axis=1)
+    most, total = counts.argmax(axis=1), counts.sum(axis=1)
+    is_usual = (total > 0) & (counts.max(axis=1) >= _USUAL_SHARE * total)
+    return [day if is_usual[k] else None for k, day in enumerate(most.tolist())]
 
 
 def _pace(batch: ForecastBatch, k: int) -> Lever:
