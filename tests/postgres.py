@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from itertools import count
@@ -21,13 +22,19 @@ _NUMBER = count()
 _TEMPLATE = "template_migrated"
 
 
-def database(*, migrated: bool = True) -> str | None:
-    """Create a database, by default with the store's tables, and return its URL; None without a server."""
+def database(*, migrated: bool = True, encoding: str = "UTF8", settings: Mapping[str, str] | None = None) -> str | None:
+    """Create a database, by default with the store's tables, and return its URL; None without a server.
+
+    ``settings`` are what each session in it begins with. An ``encoding`` other than UTF8 has no tables.
+    """
     folder = _server()
     if folder is None:
         return None
     name = f"test_{next(_NUMBER)}"
-    _execute(folder, f"CREATE DATABASE {name}" + (f" TEMPLATE {_TEMPLATE}" if migrated else ""))
+    template = _TEMPLATE if migrated and encoding == "UTF8" else "template0"
+    _execute(folder, f"CREATE DATABASE {name} TEMPLATE {template} ENCODING '{encoding}'")
+    for key, value in (settings or {}).items():
+        _execute(folder, f"ALTER DATABASE {name} SET {key} = '{value}'")
     return _url(folder, name)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sync.history.calendar import Calendar
+from sync.model.dates import day_of
 
 __all__ = ["Cadence"]
 
@@ -30,11 +31,11 @@ class Cadence:
 
     def due(self, now: datetime) -> date | None:
         """Return the day whose message is due at a time (UTC), at most one per period; None on days without work."""
-        local = now.astimezone(self.zone)
-        today = local.date()
+        today = day_of(now, self.zone)
         if not self.calendar.is_working_day(today):
             return None
-        latest = today if local.time() >= self.at else today - timedelta(days=1)
+        begin = datetime.combine(today, self.at, self.zone).astimezone(UTC)  # a time on a clock may come twice
+        latest = today if now >= begin else today - timedelta(days=1)
         return self._last_due_day(latest)
 
     def _last_due_day(self, last: date) -> date | None:

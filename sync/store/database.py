@@ -364,15 +364,37 @@ def structure_problems(connection: Connection, pragma: str) -> Iterator[str]:
 
 
 def _postgresql(where: URL) -> Engine:
-    """Open PostgreSQL without prepared statements: a plan from the time of an empty table would always scan it."""
+    """Open PostgreSQL with the session settings that the code relies on, whatever the server, role or address says.
+
+    Without prepared statements: a plan from the time of an empty table would always scan it.
+    """
     try:
         engine = create_engine(
-            where, hide_parameters=True, pool_pre_ping=True, connect_args={"prepare_threshold": None}
+            where,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+            connect_args={"prepare_threshold": None, "client_encoding": "utf8"},
         )
     except ImportError:
         raise MissingDriver(where.render_as_string(), missing_extra("PostgreSQL", "postgresql")) from None
+    event.listen(engine, "connect", _set_formats)
     event.listen(engine, "begin", _limit_idle_time)
     return engine
+
+
+def _set_formats(dbapi_connection: Any, _record: Any) -> None:
+    """Set how times and bytes are written, which a role may have changed: the driver reads and writes these only."""
+    dbapi_connection.autocommit = True
+    dbapi_connection.execute("SET datestyle = 'ISO'; SET standard_conforming_strings = on")
+    dbapi_connection.autocommit = False
+
+
+def _check_encoding(connection: Connection, shown: str) -> None:
+    """Raise `UnusableDatabase` for a PostgreSQL database that cannot hold every character of a tracker."""
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise UnusableDatabase(shown, f"its encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0")
 
 
 def _limit_idle_time(connection: Connection) -> None:
@@ -396,6 +418,8 @@ def _migrate(engine: Engine, shown: str, *, create: bool) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         if revision_of(connection) is None:
+            if engine.dialect.name == "postgresql":
+                _check_encoding(connection, shown)
             METADATA.create_all(connection)
             _VERSION.create(connection)
             connection.execute(_VERSION.insert().values(version_num=HEAD))

@@ -108,8 +108,11 @@ def app(url: str, *, threads: bool = False, patient: bool = False) -> App:
     The server ends the transactions of a paused process, on which the others would wait.
     """
     idle_limit = IDLE_LIMIT // timedelta(milliseconds=1)
-    options = f"-c search_path={SCHEMA} -c idle_in_transaction_session_timeout={idle_limit}"
-    kwargs = {"options": options, "application_name": "milesync"}
+    options = (
+        f"-c search_path={SCHEMA} -c idle_in_transaction_session_timeout={idle_limit}"
+        " -c datestyle=ISO -c default_transaction_isolation=read\\ committed"  # whatever the role or the server says
+    )
+    kwargs = {"options": options, "application_name": "milesync", "client_encoding": "utf8"}
     if threads:
         return App(connector=SyncPsycopgConnector(conninfo=libpq(url), kwargs=kwargs))
     connector = PatientConnector if patient else PsycopgConnector

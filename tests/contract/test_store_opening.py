@@ -26,10 +26,12 @@ from sync.store.database import (
     NewerDatabase,
     UnusableDatabase,
     open_engine,
+    reading,
     unmigrated,
     upgrade,
     writing,
 )
+from sync.store.membership_cache import CacheEntry
 from sync.store.store import Store
 from sync.tracker.observed import StatusIssue
 from sync.tracker.protocol import Page
@@ -79,6 +81,46 @@ def test_an_empty_server_is_missing_too() -> None:
         pytest.skip("no PostgreSQL is installed (initdb, pg_ctl)")
     with pytest.raises(MissingDatabase):
         Store.open(url, create=False, clock=lambda: T0)
+
+
+SESSION = {"datestyle": "German", "timezone": "Asia/Kathmandu", "default_transaction_isolation": "serializable"} | {
+    "client_encoding": "LATIN1",
+    "intervalstyle": "sql_standard",
+    "bytea_output": "escape",
+    "standard_conforming_strings": "off",
+}
+"""Settings that an administrator may give to a database or a role, other than the usual ones."""
+
+
+def test_the_settings_of_a_server_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = postgres.database(settings=SESSION)
+    if url is None:
+        pytest.skip("no PostgreSQL is installed (initdb, pg_ctl)")
+    monkeypatch.setenv("PGDATESTYLE", "SQL, DMY")
+    monkeypatch.setenv("PGTZ", "America/New_York")
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    saved = replace(issue(), title="Zahlung über 10 € 🎉")
+    opened = (Store.open(url, create=False, clock=lambda: T0) for _ in range(2))
+    with next(opened) as store, next(opened) as other:
+        store.save(SOURCE, Page(issues=(saved,), cursors={"p": "1"}), T0)
+        store.save_cache_entries(SOURCE, {"p": "k"}, {"p": CacheEntry(1, bytes(range(256)))})
+        assert list(other.issues(SOURCE)) == [saved]
+        assert other.cache_entries(SOURCE, {"p": "k"})["p"].body == bytes(range(256))
+        for engine in (store._engine, other._engine):
+            with reading(engine) as connection:
+                assert connection.scalar(text("SHOW transaction_isolation")) == "read committed"
+                assert connection.scalar(text("SELECT '2026-11-30 12:00Z'::timestamptz")) == datetime(
+                    2026, 11, 30, 12, tzinfo=UTC
+                )
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_server_that_cannot_hold_every_character_is_refused_at_once(encoding: str) -> None:
+    url = postgres.database(encoding=encoding)
+    if url is None:
+        pytest.skip("no PostgreSQL is installed (initdb, pg_ctl)")
+    with pytest.raises(UnusableDatabase, match=f"its encoding is {encoding}; create one with ENCODING 'UTF8'"):
+        Store.open(url, create=True, clock=lambda: T0)
 
 
 @pytest.mark.parametrize(

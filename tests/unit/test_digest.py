@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -168,6 +169,24 @@ def test_each_working_day_has_one_message(now: str, due: date | None) -> None:
 )
 def test_each_week_has_one_message(now: str, due: date | None) -> None:
     assert Cadence(WORK, BERLIN, weekday=1).due(local(now)) == due
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "at"),
+    [
+        ("America/New_York", date(2026, 11, 1), time(1, 45)),  # from 2:00 back to 1:00
+        ("Australia/Lord_Howe", date(2027, 4, 4), time(1, 45)),  # from 2:00 back to 1:30
+        ("Africa/Casablanca", date(2027, 2, 7), time(2, 30)),  # from 3:00 back to 2:00
+        ("America/Havana", date(2026, 11, 1), time(0, 15)),  # from 1:00 back to midnight
+        ("America/New_York", date(2027, 3, 14), time(2, 30)),  # from 2:00 to 3:00: no such time
+    ],
+)
+def test_a_night_in_which_clocks_change_has_one_message(zone: str, day: date, at: time) -> None:
+    """A message that is due stays due while a time on the clock comes again, and none is left out."""
+    cadence = Cadence(Calendar.plain(), ZoneInfo(zone), at)
+    begin = datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+    days = [cadence.due(begin + timedelta(minutes=5 * n)) for n in range(12 * 24)]
+    assert [key for key, _ in groupby(days)] == [day - timedelta(days=1), day]
 
 
 def test_a_calendar_without_work_sends_nothing() -> None:
