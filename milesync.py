@@ -16,8 +16,10 @@ __all__ = ["main"]
 
 _PACKAGES = ("sync", "config", "connectors")
 
-_COLLECT_AFTER = 100_000
-"""Number of new objects after which the collector searches. A pull creates many objects, and few of them in cycles."""
+_COLLECT_AFTER = 300_000
+"""Number of new objects after which the collector searches: more than what a run without changes imports and creates.
+
+A pull creates many objects, and few of them in cycles."""
 
 
 def main() -> None:

@@ -109,13 +109,15 @@ def _is_short(failed_at: datetime, started: Sequence[datetime], now: datetime) -
     return now - failed_at < GRACE or sum(at > failed_at for at in started) + 1 < GRACE_RUNS
 
 
-def find_removed(store: Store, connections: Sequence[Connection], now: datetime) -> RemovedProjects:
-    """Return the milestones of projects that no connection reads any more at ``now`` (UTC)."""
+def find_removed(
+    store: Store, connections: Sequence[Connection], projects: Mapping[str, Sequence[Project]], now: datetime
+) -> RemovedProjects:
+    """Return the milestones of ``projects``, which no connection reads any more at ``now`` (UTC), by source."""
     milestones: dict[str, RemovedMilestone] = {}
     blockers: dict[tuple[str, str, str], RemovedMilestone] = {}
     for connection in connections:
         source = connection.source
-        removed = {project.id: project for project in store.removed_projects(source)}
+        removed = {project.id: project for project in projects[source]}
         found = _removed_milestones(store, connection, removed, now) if removed else ()
         by_id = {own.milestone.id: own for own in found}
         milestones |= {milestone.written: milestone for milestone in by_id.values()}

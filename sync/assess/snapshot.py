@@ -41,7 +41,7 @@ from sync.model.membership import Container
 from sync.model.milestone_ids import MilestoneIds
 from sync.model.published import PublishedForecast
 from sync.model.team_words import NO_WORDS
-from sync.model.tracker_data import Milestone
+from sync.model.tracker_data import Milestone, Project
 from sync.store.store import Store
 from sync.tracker.connection import Connection
 
@@ -299,18 +299,17 @@ class Snapshot:
         return found
 
 
-def _removed_by_connection(store: Store, connections: Sequence[Connection]) -> dict[str, frozenset[str]]:
+def _removed_by_connection(
+    removed: Mapping[str, Sequence[Project]], connections: Sequence[Connection]
+) -> dict[str, frozenset[str]]:
     """Return connection -> the removed projects (native ids) of its tracker, with its first connection only."""
-    removed: dict[str, frozenset[str]] = {}
-    sources: set[str] = set()
-    for connection in connections:
-        source = connection.source
-        is_first = source not in sources
-        removed[connection.name] = (
-            frozenset(own.id for own in store.removed_projects(source)) if is_first else frozenset()
-        )
-        sources.add(source)
-    return removed
+    first = {connection.source: connection.name for connection in reversed(connections)}
+    return {
+        connection.name: frozenset(own.id for own in removed[connection.source])
+        if first[connection.source] == connection.name
+        else frozenset()
+        for connection in connections
+    }
 
 
 def _with_ids(rules: AssessmentRules, ids: MilestoneIds) -> AssessmentRules:
@@ -412,14 +411,16 @@ class _SnapshotInputs(Struct, frozen=True):
     ) -> _SnapshotInputs:
         reported = frozenset(uid for uid, has_issue in store.observed_milestones().items() if has_issue)
         runs = _PreviousRuns() if replay else _PreviousRuns.load(store, audience, at, reported)
-        known, removed = runs.known_plans, _removed_by_connection(store, connections)
+        known = runs.known_plans
+        removed = {source: store.removed_projects(source) for source in {own.source for own in connections}}
+        own_removed = _removed_by_connection(removed, connections)
         rows = [
-            load_rows(store, connection, at, audience, reported, known, removed[connection.name])
+            load_rows(store, connection, at, audience, reported, known, own_removed[connection.name])
             for connection in connections
         ]
         if replay:
             return cls([msgspec.structs.replace(own, is_present=False) for own in rows], RemovedProjects(), runs)
-        return cls(rows, find_removed(store, connections, at), runs)
+        return cls(rows, find_removed(store, connections, removed, at), runs)
 
 
 class _VisibilityGroup(Struct, frozen=True):

@@ -344,7 +344,9 @@ def _check_structure(engine: Engine) -> None:
     if engine.dialect.name != "sqlite":
         return
     with reading(engine) as connection:
-        size = connection.scalar(text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
+        size = connection.exec_driver_sql(
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        ).scalar_one()
         pragma = "integrity_check" if size <= _COMPARED_SIZE else "quick_check"
         problem = "" if size > _CHECKED_SIZE else next(structure_problems(connection, pragma), "")
     if problem:
@@ -356,7 +358,7 @@ def structure_problems(connection: Connection, pragma: str) -> Iterator[str]:
 
     Before 3.41, SQLite reports each null in a table without rowids, allowed or not: such a message is no problem.
     """
-    for (words,) in connection.execute(text(f"PRAGMA {pragma}(1000)")):
+    for (words,) in connection.exec_driver_sql(f"PRAGMA {pragma}(1000)"):
         yield from (line for line in words.splitlines() if not line.startswith(("ok", "NULL value in", "*** in")))
 
 
@@ -449,5 +451,5 @@ def revision_of(connection: Connection) -> str | None:
     """Return the revision of an open database; None when it has no tables of milesync."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return revision

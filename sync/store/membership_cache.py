@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from msgspec import Struct
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from sync.store import tables as schema
 from sync.store.database import writing
-from sync.store.repository import Repository, rows_of
-from sync.store.upsert import upsert
+from sync.store.repository import Repository
+from sync.store.upsert import chunks, upsert
 
 __all__ = ["CacheEntry", "MembershipCache"]
 
@@ -27,16 +27,18 @@ class MembershipCache(Repository):
 
     def editions(self, source: str, projects: Collection[str]) -> Mapping[str, int]:
         """Return the edition of each of these projects (native ids). An empty result switches the cache off."""
-        editions = {row.project: row.n for row in self._rows(rows_of(schema.edition, self._known(source)))}
+        editions = {row.project: row.n for row in self._select(schema.edition, source=self._known(source))}
         return {project: editions.get(project, 0) for project in projects}
 
     def cache_entries(self, source: str, rules: Mapping[str, str]) -> dict[str, CacheEntry]:
         """Return the entries of these projects (native ids), each under its own rule."""
-        table = schema.memo
-        query = select(table.c.project, table.c.rule, table.c.edition, table.c.body)
-        mine = (table.c.source == self._known(source)) & table.c.rule.in_(set(rules.values()))
-        rows = self._rows(query.where(mine, table.c.project.in_(rules)))
-        return {row.project: CacheEntry(row.edition, row.body) for row in rows if row.rule == rules[row.project]}
+        n, entries = self._known(source), dict[str, CacheEntry]()
+        for projects in chunks(rules):
+            own = sorted({rules[project] for project in projects})
+            for row in self._select(schema.memo, source=n, rule=own, project=projects):
+                if row.rule == rules[row.project]:
+                    entries[row.project] = CacheEntry(row.edition, row.body)
+        return entries
 
     def save_cache_entries(self, source: str, rules: Mapping[str, str], entries: Mapping[str, CacheEntry]) -> None:
         """Save the entries of projects, each under its own rule, and delete their entries under other rules."""

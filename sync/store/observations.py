@@ -129,8 +129,7 @@ class Observations(Repository):
 
     def obstacles(self) -> dict[str, str]:
         """Return what keeps us from writing, by milestone (uid), as of the last plan and its writes."""
-        table = schema.obstacle
-        return {row.milestone: row.words for row in self._rows(select(table.c.milestone, table.c.words))}
+        return {row.milestone: row.words for row in self._select(schema.obstacle, "milestone", "words")}
 
     # --- own content ------------------------------------------------------------------------------------------------
 
@@ -140,15 +139,13 @@ class Observations(Repository):
 
     def status_issue_ids(self, source: str) -> frozenset[str]:
         """Return the native ids of the pulled issues that are status issues of ours: they never count as scope."""
-        made, issue, n = schema.made, schema.issue, self._known(source)
-        query = select(made.c.issue, made.c.project, made.c.url)
-        ours = self._rows(query.where(made.c.source == n, made.c.what == OwnContent.STATUS_ISSUE))
+        issue, n = schema.issue, self._known(source)
+        ours = self._select(schema.made, "issue", "project", "url", source=n, what=OwnContent.STATUS_ISSUE)
         places = {(row.issue, place) for row in ours for place in (row.project, row.url) if place}
         ids: set[str] = set()
         for keys in chunks({row.issue for row in ours}):
-            same = select(issue.c.id).where(issue.c.source == n, issue.c.key.in_(keys))  # from the index alone
-            mine = select(issue.c.id, issue.c.key, issue.c.project, issue.c.url).where(issue.c.source == n)
-            rows = self._rows(mine.where(issue.c.id.in_(same)))
+            same = [row.id for row in self._select(issue, "id", source=n, key=keys)]  # from the index alone
+            rows = self._select(issue, "id", "key", "project", "url", source=n, id=same) if same else ()
             ids |= {row.id for row in rows if {(row.key, row.project), (row.key, row.url)} & places}
         return frozenset(ids)
 
@@ -177,9 +174,8 @@ class Observations(Repository):
 
     def item_labels(self, source: str) -> list[ItemLabel]:
         """Return the labels that milesync put on items of a source and whose reason still holds."""
-        table = schema.mark
-        columns = [table.c[name] for name in ItemLabel.__struct_fields__]
-        rows = self._rows(select(*columns).where(table.c.source == self._known(source)).order_by(*table.primary_key))
+        table, n = schema.mark, self._known(source)
+        rows = self._select(table, *ItemLabel.__struct_fields__, source=n, order=table.primary_key.columns.keys())
         return [ItemLabel(**row._asdict()) for row in rows]
 
     def delete_item_labels(self, source: str, labels: Iterable[ItemLabel]) -> None:

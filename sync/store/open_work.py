@@ -52,10 +52,11 @@ def open_work(
     if not any(own.started.states for own in rules.values()):  # otherwise some that are closed are open by the rules
         query = query.where(issue.c.state == State.OPEN)
     counts, recently = Counter[str](), Counter[str]()
+    left_out, *others = [*chunks(sorted(status_issues))] or [[]]
     with reading(engine) as connection:
         for batch in chunks(sorted(projects)):
-            own = query.where(issue.c.project.in_(batch))
-            parts = [(1, own), *((-1, own.where(issue.c.id.in_(ids))) for ids in chunks(sorted(status_issues)))]
+            own = query.where(issue.c.project.in_(batch), issue.c.id.not_in(left_out))
+            parts = [(1, own), *((-1, own.where(issue.c.id.in_(ids))) for ids in others)]
             for sign, part in parts:
                 for row in connection.execute(part):
                     if row.type.lower() not in ignored and _is_open(row, rules.get(row.project, _USUAL)):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
 from msgspec import MsgspecError
-from sqlalchemy import Engine, Select, Table, select
+from sqlalchemy import Connection, Engine, Select, Table, select
 
 from sync.store import tables as schema
 from sync.store.database import DamagedDatabase, reading, writing
+from sync.store.plain_select import select_where
 from sync.store.upsert import chunks, upsert
 
-__all__ = ["Repository", "rows_of"]
+__all__ = ["Repository"]
 
 
 class Repository:
@@ -27,16 +29,27 @@ class Repository:
 
     def _rows(self, query: Select[Any]) -> Sequence[Any]:
         """Return all rows of a query. Raises `UnusableDatabase`, also for a value that no version of ours wrote."""
+        with self._read() as connection:
+            return connection.execute(query).all()
+
+    def _select(self, table: Table, *names: str, order: Sequence[str] = (), **where: Any) -> Sequence[Any]:
+        """Return columns of the rows of a table that have these values; see `select_where`. Raises as `_rows`."""
+        with self._read() as connection:
+            return select_where(connection, table, names, where=where, order=order)
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        """Open one short transaction that reads. Raises `UnusableDatabase`, also for a value that is not of ours."""
         with reading(self._engine) as connection:
             try:
-                return connection.execute(query).all()
+                yield connection
             except (LookupError, ValueError, OverflowError, MsgspecError) as error:
                 raise DamagedDatabase(self._engine.url.render_as_string(), "a value is not of its column") from error
 
     def _known(self, source: str) -> int:
         """Return the number of a source; 0, which no source has, when the store does not know it."""
         if source not in self._numbers:
-            rows = self._rows(select(schema.source.c.n).where(schema.source.c.url == source))
+            rows = self._select(schema.source, "n", url=source)
             if not rows:
                 return 0
             self._numbers[source] = rows[0].n
@@ -61,8 +74,3 @@ class Repository:
         return {
             uid: next((numbers[url] for url in reversed(own) if url in numbers), 0) for uid, own in beginnings.items()
         }
-
-
-def rows_of(table: Table, source: int) -> Select[Any]:
-    """Select all rows of one source."""
-    return select(table).where(table.c.source == source)

@@ -84,9 +84,7 @@ class Sources(Repository):
 
     def known_sources(self) -> KnownSources:
         """Return all trackers that the store knows now."""
-        return KnownSources(
-            self._rows(select(schema.source)), self._rows(select(schema.address).order_by(schema.address.c.at))
-        )
+        return KnownSources(self._select(schema.source), self._select(schema.address, order=("at",)))
 
     def find_source(self, names: Sequence[str]) -> KnownSource | None:
         """Return the tracker that has one of these names: see `KnownSources.find`."""
@@ -100,11 +98,10 @@ class Sources(Repository):
 
     def work_time(self, source: str) -> WorkTime | None:
         """Return the working time that a tracker was read with; None if it has none."""
-        table = schema.source
-        row = self._rows(select(table.c.hours_a_day, table.c.days_a_week).where(table.c.url == source))
-        if not row or row[0].hours_a_day is None:
+        rows = self._select(schema.source, "hours_a_day", "days_a_week", url=source)
+        if not rows or rows[0].hours_a_day is None:
             return None
-        return WorkTime(hours_a_day=row[0].hours_a_day, days_a_week=row[0].days_a_week)
+        return WorkTime(hours_a_day=rows[0].hours_a_day, days_a_week=rows[0].days_a_week)
 
     def last_address(self, connection: str) -> Address | None:
         """Return where a connection (by name) read last; None for a new one.
@@ -153,8 +150,7 @@ class Sources(Repository):
             self._save_written_setting(_PREFIXES, json.dumps(together, ensure_ascii=False))
 
     def _written_setting(self, name: str) -> str | None:
-        table = schema.installation
-        rows = self._rows(select(table.c.value).where(table.c.name == name))
+        rows = self._select(schema.installation, "value", name=name)
         return str(rows[0].value) if rows else None
 
     def _save_written_setting(self, name: str, value: str) -> None:

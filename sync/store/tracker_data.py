@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, Table, delete, exists, func, literal, select, update
+from sqlalchemy import Column, Table, delete, exists, func, literal, select, update
 
 from sync.model.tracker_data import DueDate, Event, Issue, Milestone, Person, Project, UnreadRow
 from sync.store import tables as schema
 from sync.store.database import writing
-from sync.store.repository import Repository, rows_of
+from sync.store.repository import Repository
 from sync.store.save_page import SavedCounts, save_page
 from sync.store.tables import EventOrigin
 from sync.store.unlisted_milestones import UnlistedMilestone, unlisted_milestones
@@ -77,8 +77,8 @@ class TrackerData(Repository):
 
     def cursors(self, source: str) -> dict[str, str]:
         """Return where the next pull continues, in the connector's own format, by project id."""
-        table = schema.cursor
-        return {row.project: row.cursor for row in self._rows(rows_of(table, self._known(source)))}
+        rows = self._select(schema.cursor, "project", "cursor", source=self._known(source))
+        return {row.project: row.cursor for row in rows}
 
     def watch(self, connection: str, source: str, projects: Collection[str], *, only: bool) -> None:
         """Record that a connection reads these projects (native ids); `only`: and no others."""
@@ -104,17 +104,16 @@ class TrackerData(Repository):
 
     def watched_projects(self, connection: str, source: str) -> frozenset[str]:
         """Return the projects (native ids) that a connection reads, by its last pull."""
-        table = schema.watch
-        mine = (table.c.connection == connection) & (table.c.source == self._known(source))
-        return frozenset(row.project for row in self._rows(select(table.c.project).where(mine)))
+        rows = self._select(schema.watch, "project", connection=connection, source=self._known(source))
+        return frozenset(row.project for row in rows)
 
     def removed_projects(self, source: str) -> list[Project]:
         """Return the projects of a source that were read in full once, and that no connection reads any more."""
-        n, table, watch, pull = self._known(source), schema.project, schema.watch, schema.pull
-        watched = select(watch.c.project).where(watch.c.source == n)
-        read = select(pull.c.project_key).where(pull.c.source == n, pull.c.good_at.is_not(None))
-        query = rows_of(table, n).where(table.c.id.not_in(watched), table.c.key.in_(read))
-        return [_PROJECT(row) for row in self._rows(query.order_by(table.c.key))]
+        n = self._known(source)
+        watched = {row.project for row in self._select(schema.watch, "project", source=n)}
+        pulls = self._select(schema.pull, "project_key", "good_at", source=n)
+        read = {row.project_key for row in pulls if row.good_at is not None}
+        return [project for project in self.projects(source) if project.id not in watched and project.key in read]
 
     def note_pull(self, source: str, project_key: str, at: datetime, error: str | None) -> None:
         """Record the outcome of a project's pull: see `note_pulls`."""
@@ -162,26 +161,24 @@ class TrackerData(Repository):
 
         None: there was never a good pull.
         """
-        rows = self._pulls(schema.pull.c.failed_at.is_not(None))
-        return {(row.source_url, row.project_key): row.good_at for row in rows}
+        return {key: row.good_at for key, row in self._pulls().items() if row.failed_at is not None}
 
     def stale_keys(self, source: str) -> frozenset[str]:
         """Return the keys of the projects of one source whose last pull failed."""
-        table = schema.pull
-        query = select(table.c.project_key).where(table.c.source == self._known(source), table.c.failed_at.is_not(None))
-        return frozenset(row.project_key for row in self._rows(query))
+        rows = self._select(schema.pull, "project_key", "failed_at", source=self._known(source))
+        return frozenset(row.project_key for row in rows if row.failed_at is not None)
 
     def failed_pulls(self) -> dict[tuple[str, str], FailedPull]:
         """Return the failed pull of each project whose last pull failed, by (source, project key)."""
-        rows = self._pulls(schema.pull.c.failed_at.is_not(None))
         return {
-            (row.source_url, row.project_key): FailedPull(row.failed_at, row.good_at, row.error or "") for row in rows
+            key: FailedPull(row.failed_at, row.good_at, row.error or "")
+            for key, row in self._pulls().items()
+            if row.failed_at is not None
         }
 
     def last_pulls(self) -> dict[tuple[str, str], datetime]:
         """Return the time (UTC) of the last good pull of each project, by (source, project key)."""
-        rows = self._pulls(schema.pull.c.good_at.is_not(None))
-        return {(row.source_url, row.project_key): row.good_at for row in rows}
+        return {key: row.good_at for key, row in self._pulls().items() if row.good_at is not None}
 
     def unread_rows(self) -> list[UnreadState]:
         """Return the rows that the last pulls could not read, by source and project key.
@@ -189,6 +186,8 @@ class TrackerData(Repository):
         Only projects that a connection reads count.
         """
         unread, source, project, watch = schema.unread, schema.source, schema.project, schema.watch
+        if not self._select(unread, "item"):
+            return []
         query = (
             select(unread, source.c.url.label("source_url"), project.c.key.label("project_key"))
             .join(source, source.c.n == unread.c.source)
@@ -208,30 +207,28 @@ class TrackerData(Repository):
             for row in self._rows(query)
         ]
 
-    def _pulls(self, which: ColumnElement[bool]) -> Sequence[Any]:
-        pull, source = schema.pull, schema.source
-        url = source.c.url.label("source_url")
-        return self._rows(select(pull, url).join(source, source.c.n == pull.c.source).where(which))
+    def _pulls(self) -> dict[tuple[str, str], Any]:
+        """Return the outcome of the last pull of each project, by (source, project key)."""
+        urls = {row.n: row.url for row in self._select(schema.source, "n", "url")}
+        return {(urls[row.source], row.project_key): row for row in self._select(schema.pull)}
 
     # --- reading what was pulled --------------------------------------------------------------------------------
 
     def projects(self, source: str) -> list[Project]:
         """Return the projects of a source, sorted by key."""
-        query = rows_of(schema.project, self._known(source)).order_by(schema.project.c.key)
-        return [_PROJECT(row) for row in self._rows(query)]
+        return [_PROJECT(row) for row in self._select(schema.project, source=self._known(source), order=("key",))]
 
     def milestones(self, source: str | None = None, *, deleted: bool = False) -> list[tuple[str, Milestone]]:
         """Return the milestones of one source or of all, with their source; `deleted`: deleted ones too."""
-        table = schema.milestone
-        query = select(table, schema.source.c.url.label("source_url")).join(
-            schema.source, schema.source.c.n == table.c.source
-        )
-        if source is not None:
-            query = query.where(schema.source.c.url == source)
-        if not deleted:
-            query = query.where(table.c.deleted_at.is_(None))
-        rows = self._rows(query.order_by(schema.source.c.url, table.c.project, table.c.id))
-        return [(row.source_url, _MILESTONE(row)) for row in rows]
+        urls = {row.url: row.n for row in self._select(schema.source, "url", "n")}
+        sources = sorted(urls) if source is None else [source]
+        condition = {} if deleted else {"deleted_at": None}
+        return [
+            (url, _MILESTONE(row))
+            for url in sources
+            if url in urls
+            for row in self._select(schema.milestone, source=urls[url], order=("project", "id"), **condition)
+        ]
 
     def unlisted_milestones(self) -> list[UnlistedMilestone]:
         """Return the milestones that issues refer to and that no list of their tracker named."""
@@ -250,10 +247,9 @@ class TrackerData(Repository):
         Deleted issues are included, without milestones and with unknown visibility, because history needs them.
         """
         if ids is not None:
-            table = schema.issue
-            query = select(table).where(table.c.source == self._known(source)).order_by(table.c.id)
+            n = self._known(source)
             for batch in chunks(sorted(ids)):
-                yield from map(_ISSUE, self._rows(query.where(table.c.id.in_(batch))))
+                yield from map(_ISSUE, self._select(schema.issue, source=n, id=batch, order=("id",)))
             return
         for rows in self._batches(self._known(source), projects, milestones, schema.issue):
             yield from map(_ISSUE, rows)
@@ -279,9 +275,8 @@ class TrackerData(Repository):
 
     def due_dates(self, source: str) -> dict[str, list[DueDate]]:
         """Return the due dates of each milestone (id) in the order of their notes; the first is the baseline."""
-        table = schema.due_date
         seen: dict[str, list[DueDate]] = {}
-        for row in self._rows(rows_of(table, self._known(source)).order_by(table.c.seen, table.c.origin)):
+        for row in self._select(schema.due_date, source=self._known(source), order=("seen", "origin")):
             notes = seen.setdefault(row.milestone, [])
             if not notes or notes[-1].due != row.due:
                 by = None if row.actor_id is None else Person(row.actor_id, row.actor_name)

@@ -177,7 +177,7 @@ def main() -> None:
     if given.build:
         build(Path(given.build[0]), int(given.build[1]))
     elif given.first or given.quiet:
-        gc.set_threshold(100_000)  # as `milesync` does
+        gc.set_threshold(300_000)  # as `milesync` does
         run(Path((given.first or given.quiet)[0]))
     else:
         for name in ("sync", "config", "connectors"):
