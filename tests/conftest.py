@@ -33,6 +33,10 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        if "sqlalchemy" in sys.modules:
+            from tests.compiled_statements import share  # late: it loads SQLAlchemy
+
+            share()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
         gc.enable()
