@@ -12,10 +12,11 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
+from sync.forecast.batch import ForecastBatch
 from sync.model.health import Health
 from sync.store.store import Store
 
-__all__ = ["Explanation", "explain_in", "explain_milestone", "milestone_numbers"]
+__all__ = ["Explanation", "batch_numbers", "explain_in", "explain_milestone", "milestone_numbers"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,17 @@ def _closing(store: Store, container: str) -> dict[str, Any]:
 
 def milestone_numbers(snapshot: Snapshot, milestones: Sequence[AssessedMilestone]) -> dict[str, dict[str, Any]]:
     """Return every number behind each milestone, by uid; where others moved its health, ``health_alone`` as well."""
-    found = snapshot.explain([milestone.uid for milestone in milestones])
+    return _published(snapshot.explain([milestone.uid for milestone in milestones]), milestones)
+
+
+def batch_numbers(
+    snapshot: Snapshot, batch: ForecastBatch, milestones: Sequence[AssessedMilestone]
+) -> dict[str, dict[str, Any]]:
+    """Return the same for a batch of `Snapshot.batches`, which forecasts these milestones."""
+    return _published(snapshot.explain_batch(batch, [milestone.uid for milestone in milestones]), milestones)
+
+
+def _published(found: dict[str, dict[str, Any]], milestones: Sequence[AssessedMilestone]) -> dict[str, dict[str, Any]]:
     for milestone in milestones:
         numbers, health = found[milestone.uid], msgspec.to_builtins(milestone.health)
         if numbers["health"] != health:

@@ -287,15 +287,20 @@ class Snapshot:
         """Return every number behind the health of each of these milestones without its relations, by uid."""
         found: dict[str, dict[str, Any]] = {}
         for places, batch in self.batches(uids):
-            own = [uids[place] for place in places]
-            group = self._groups[self._group_of[own[0]]]
-            if not self._healths_alone.keys() >= set(own):
-                self._healths_alone |= assess(batch.tables, own, self.at, batch.calendar, group.inputs)
-            healths = [self._healths_alone[uid] for uid in own]
-            for uid, numbers in zip(own, explain_batch(batch, healths, group.inputs), strict=True):
-                seen = group.rows.due_dates.get(group.milestones[uid].id, ())
-                due_dates = [due for due in seen if due.seen <= self.at]
-                found[uid] = numbers | {"due_dates": msgspec.to_builtins(due_dates)}
+            found |= self.explain_batch(batch, [uids[place] for place in places])
+        return found
+
+    def explain_batch(self, batch: ForecastBatch, own: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the same for a batch of `batches`, which forecasts the milestones ``own``."""
+        group = self._groups[self._group_of[own[0]]]
+        if not self._healths_alone.keys() >= set(own):
+            self._healths_alone |= assess(batch.tables, own, self.at, batch.calendar, group.inputs)
+        healths = [self._healths_alone[uid] for uid in own]
+        found: dict[str, dict[str, Any]] = {}
+        for uid, numbers in zip(own, explain_batch(batch, healths, group.inputs), strict=True):
+            seen = group.rows.due_dates.get(group.milestones[uid].id, ())
+            due_dates = [due for due in seen if due.seen <= self.at]
+            found[uid] = numbers | {"due_dates": msgspec.to_builtins(due_dates)}
         return found
 
 

@@ -164,8 +164,8 @@ class ForecastBatch:
         return other
 
     def part(self, rows: Ints) -> ForecastBatch:
-        """Return the containers at ``rows`` as a batch. The last one is kept."""
-        if len(rows) == len(self.index):
+        """Return the containers at ``rows``, each of which may occur many times, as a batch. The last one is kept."""
+        if np.array_equal(rows, np.arange(len(self.index))):
             return self
         if self.answers.part is None or not np.array_equal(self.answers.part[0], rows):
             other = self._copy()

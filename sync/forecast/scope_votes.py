@@ -37,9 +37,19 @@ class ScopeVotes:
         self._votes, self._answer = votes, answer
         self._places: dict[tuple[int, float, float, bool], int] = {}
         self._answers: Floats | None = None
+        self._last: tuple[object, Floats] | None = None
 
     def at(self, rows: Ints, remaining: Floats, total: Floats, *, frozen: bool = False) -> Floats:
-        """Return the answers for the containers at ``rows`` with ``remaining`` of ``total`` items: float64[t, ...]."""
+        """Return the answers for the containers at ``rows`` with ``remaining`` of ``total`` items: float64[t, ...].
+
+        A what-if table asks for the same items with a hundred due dates, so the last answers are kept as they are.
+        """
+        asked = (rows.tobytes(), remaining.tobytes(), total.tobytes(), frozen)
+        if self._last is None or self._last[0] != asked:
+            self._last = asked, self._found(rows, remaining, total, frozen)
+        return self._last[1]
+
+    def _found(self, rows: Ints, remaining: Floats, total: Floats, frozen: bool) -> Floats:
         questions = list(zip(rows.tolist(), remaining.tolist(), total.tolist(), repeat(frozen)))
         new = {question: k for k, question in enumerate(questions) if question not in self._places}
         if new or self._answers is None:
@@ -76,9 +86,10 @@ class CommonVotes:
         The votes are float64[t, g, 2, x]: from each of `NODES`.
         """
         if self._of_plan is None or not np.isin(rows, self._of_plan[0]).all():
-            members, at = self.members.part(rows), self.at[rows]
-            votes = [votes_from(self.tables, members, np.full(len(rows), node), at) for node in range(DUE)]
-            self._of_plan = rows, ScopeVotes(votes, votes_for_times)
+            own = np.unique(rows)
+            members, at = self.members.part(own), self.at[own]
+            votes = [votes_from(self.tables, members, np.full(len(own), node), at) for node in range(DUE)]
+            self._of_plan = own, ScopeVotes(votes, votes_for_times)
         return self._of_plan[1], np.searchsorted(self._of_plan[0], rows)
 
 

@@ -24,7 +24,7 @@ from sync.forecast.promise import ThroughputDates, throughput_dates
 from sync.forecast.track_record import StreamScore
 from sync.health.advice import Advisor
 from sync.health.date_band import with_steady_dates
-from sync.health.explain import explanation
+from sync.health.explain import BatchNumbers, explanation
 from sync.health.joins import usual_joins
 from sync.health.leftover import consistent_leftover
 from sync.health.reason_band import with_steady_reasons
@@ -103,9 +103,10 @@ def explain_batch(
 
     The same input gives the same bytes.
     """
+    shared = BatchNumbers(batch)
     return [
         explanation(
-            batch, k, forecast, health, inputs.previous.get(health.container), inputs.scores.get(forecast.basis.stream)
+            shared, k, forecast, health, inputs.previous.get(health.container), inputs.scores.get(forecast.basis.stream)
         )
         for k, (forecast, health) in enumerate(zip(forecasts_of(batch), healths, strict=True))
     ]

@@ -22,18 +22,40 @@ from sync.forecast.track_record import StreamScore, under_calibration
 from sync.history.ledger import moment
 from sync.model.health import Health
 
-__all__ = ["explanation"]
+__all__ = ["BatchNumbers", "explanation"]
+
+
+class BatchNumbers:
+    """A batch with the numbers that its containers share, or that are computed for all of them at once."""
+
+    def __init__(self, batch: ForecastBatch) -> None:
+        self.batch = batch
+        stream = batch.tables.ledger.stream[batch.index]
+        self.silence = weeks_of_silence(batch.tables, stream, batch.at, batch.calendar)
+        self.multipliers = throughput_multipliers(batch, np.arange(len(batch.index)))
+        self.share_gone, self.hit_rate = (batch.at_phase(of) for of in (batch.votes.mean_share, batch.votes.hit_rate))
+        self.phase = batch.phase_of(batch.at, batch.days_to_due)
+        self.calendar, self.rules = batch.calendar.describe(), msgspec.to_builtins(batch.rules)
+        self._members: dict[tuple[int, int], dict[str, Any]] = {}
+
+    def member(self, j: int, column: int) -> dict[str, Any]:
+        """Return an earlier milestone (position ``j``) at a column of `NODES`, without what the container decides."""
+        key = j, column
+        if key not in self._members:
+            self._members[key] = _member(self.batch, j, column)
+        return self._members[key]
 
 
 def explanation(
-    batch: ForecastBatch,
+    shared: BatchNumbers,
     k: int,
     forecast: Forecast,
     health: Health,
     previous: Health | None,
     score: StreamScore | None,
 ) -> dict[str, Any]:
-    """Return every number about the k-th container of ``batch``, as JSON-able data."""
+    """Return every number about the k-th container of a batch, as JSON-able data."""
+    batch = shared.batch
     ledger, i = batch.tables.ledger, int(batch.index[k])
     container = ledger.containers[i]
     return {
@@ -51,9 +73,9 @@ def explanation(
         "clock": _moment_text(float(batch.at[k])),
         "health": msgspec.to_builtins(health),
         "items": _items(batch, k),
-        "forecast": _parts(batch, k, forecast) if batch.has_dates[k] else None,
-        "history": _history(batch, k),
-        "capacity": _capacity(batch, k, health),
+        "forecast": _parts(shared, k, forecast) if batch.has_dates[k] else None,
+        "history": _history(shared, k),
+        "capacity": _capacity(shared, k, health),
         "status": {
             "before_hysteresis": health.band,
             "previous": None if previous is None else {"status": previous.status, "since": _iso(previous.since)},
@@ -62,8 +84,8 @@ def explanation(
         "record": None
         if score is None
         else {**msgspec.to_builtins(score), "under_calibration": under_calibration(score, batch.rules)},
-        "calendar": batch.calendar.describe(),
-        "rules": msgspec.to_builtins(batch.rules),
+        "calendar": shared.calendar,
+        "rules": shared.rules,
     }
 
 
@@ -110,15 +132,15 @@ def _counts_as(is_carried: bool, is_open: bool, is_done: bool, closed_before: bo
     return None, "it left, was reopened into a later stay, or was closed as out of scope"
 
 
-def _parts(batch: ForecastBatch, k: int, forecast: Forecast) -> dict[str, Any]:
+def _parts(shared: BatchNumbers, k: int, forecast: Forecast) -> dict[str, Any]:
     """Return each vote with its inputs, the pool, its bound by experience, the number left over and the curve."""
-    rules, votes = batch.rules, batch.votes
+    batch, rules = shared.batch, shared.batch.rules
     need = forecast.open - batch.allowed_open(forecast.open + forecast.done)
     days = float(batch.due[k] - batch.at[k])
     most, windows = batch.experience.most_closed(k, days) if days > 0 else (None, None)
     return {
         "phase": forecast.phase,
-        "phase_in_usual_work": float(batch.phase_of(batch.at, batch.days_to_due)[k]),
+        "phase_in_usual_work": float(shared.phase[k]),
         "open": forecast.open,
         "done": forecast.done,
         "allowed_open": batch.allowed_open(forecast.open + forecast.done),
@@ -127,13 +149,13 @@ def _parts(batch: ForecastBatch, k: int, forecast: Forecast) -> dict[str, Any]:
         "survival": {
             "p": forecast.survival,
             "weight": rules.weight_survival,
-            "share_gone_by_due": float(batch.at_phase(votes.mean_share)[k]),
+            "share_gone_by_due": float(shared.share_gone[k]),
             "open_with_joiners": float(batch.expected_items[k]),
         },
         "reference": {
             "p": forecast.reference,
             "weight": rules.weight_reference,
-            "hit_rate_of_members": float(batch.at_phase(votes.hit_rate)[k]),
+            "hit_rate_of_members": float(shared.hit_rate[k]),
         },
         "closures": {"p": forecast.closures, "weight": rules.weight_closures},
         "experience": {
@@ -186,57 +208,62 @@ def _clock(batch: ForecastBatch, k: int) -> dict[str, Any] | None:
     }
 
 
-def _history(batch: ForecastBatch, k: int) -> dict[str, Any]:
+def _history(shared: BatchNumbers, k: int) -> dict[str, Any]:
     """List the earlier milestones used, each at the node nearest to this milestone's phase, with its vote.
 
     ``closed_as_much``: from this phase on, as many of its items were gone by its due date as are needed here.
     """
-    tables, members = batch.tables, batch.members
-    column = int(np.abs(NODES - batch.phase_of(batch.at, batch.days_to_due)[k]).argmin())
+    batch, members = shared.batch, shared.batch.members
+    column = int(np.abs(NODES - shared.phase[k]).argmin())
     need = int(batch.open[k]) - batch.allowed_open(int(batch.open[k] + batch.done[k]))
     milestones = []
-    for place in np.flatnonzero(members.index[k] >= 0).tolist():
-        j = int(members.index[k, place])
-        gone = int(tables.gone_by[j, DUE] - tables.gone_by[j, column])
-        open_then, scope = int(tables.open_at[j, column]), int(tables.scope_at[j, column])
-        milestones.append(
-            {
-                "container": tables.ledger.containers[j].id,
-                "due": _moment_text(float(tables.ledger.due[j])),
-                "due_day": _day_text(batch.calendar.day_of(float(tables.ledger.due[j]))),
-                "of_stream": bool(members.is_own[place]),
-                "weight": float(members.weight[k, place]),
-                "open_then": open_then,
-                "joined_later": int(tables.joined_by[j, DUE] - tables.joined_by[j, column]),
-                "gone_by_due": gone,
-                "left_at_due": int(tables.open_at[j, DUE]),
-                "closed_as_much": gone >= need,
-                "done_then": open_then <= int(allowed_open(scope, batch.rules.tolerance)),
-                "done_by_due": bool(tables.finished_by[j, 0]),
-                "done_by": next((x for x, ok in zip(TIMES.tolist(), tables.finished_by[j], strict=True) if ok), None),
-            }
-        )
-    own = [row for row in milestones if row["of_stream"]] if members.from_stream[k] else milestones
+    for j, weight, is_own in zip(members.index[k].tolist(), members.weight[k].tolist(), members.is_own, strict=True):
+        if j >= 0:
+            row = shared.member(j, column)
+            own = {"of_stream": bool(is_own), "weight": weight, "closed_as_much": row["gone_by_due"] >= need}
+            milestones.append(row | own)
+    voting = [row for row in milestones if row["of_stream"]] if members.from_stream[k] else milestones
+    votes = {"needed": need, "closed_as_much": sum(row["closed_as_much"] for row in voting), "of": len(voting)}
     return {
         "of": "stream" if members.from_stream[k] else "kind",
         "phase": float(NODES[column]),
         "stream_finished": int(members.stream_finished[k]),
         "kind_finished": int(members.kind_finished[k]),
-        "votes": {"needed": need, "closed_as_much": sum(bool(row["closed_as_much"]) for row in own), "of": len(own)},
+        "votes": votes,
         "milestones": milestones,
     }
 
 
-def _capacity(batch: ForecastBatch, k: int, health: Health) -> dict[str, Any]:
+def _member(batch: ForecastBatch, j: int, column: int) -> dict[str, Any]:
+    """Return an earlier milestone as a row of `_history`; None for what the container decides."""
+    tables, due = batch.tables, float(batch.tables.ledger.due[j])
+    open_then, scope = int(tables.open_at[j, column]), int(tables.scope_at[j, column])
+    return {
+        "container": tables.ledger.containers[j].id,
+        "due": _moment_text(due),
+        "due_day": _day_text(batch.calendar.day_of(due)),
+        "of_stream": None,
+        "weight": None,
+        "open_then": open_then,
+        "joined_later": int(tables.joined_by[j, DUE] - tables.joined_by[j, column]),
+        "gone_by_due": int(tables.gone_by[j, DUE] - tables.gone_by[j, column]),
+        "left_at_due": int(tables.open_at[j, DUE]),
+        "closed_as_much": None,
+        "done_then": open_then <= int(allowed_open(scope, batch.rules.tolerance)),
+        "done_by_due": bool(tables.finished_by[j, 0]),
+        "done_by": next((x for x, ok in zip(TIMES.tolist(), tables.finished_by[j], strict=True) if ok), None),
+    }
+
+
+def _capacity(shared: BatchNumbers, k: int, health: Health) -> dict[str, Any]:
     """Return the inputs of throughput dates, and the dates and the promise of a milestone without a due date."""
-    row = np.array([k])
-    stream = batch.tables.ledger.stream[batch.index[row]]
+    batch = shared.batch
     return {
         "closures_by_week_newest_first": batch.closures_by_week[k].tolist(),
-        "weeks_of_silence": int(weeks_of_silence(batch.tables, stream, batch.at[row], batch.calendar)[0]),
+        "weeks_of_silence": int(shared.silence[k]),
         "items": int(batch.open[k]),
         "levels": list(LEVELS),
-        "multipliers": throughput_multipliers(batch, row)[0].tolist(),
+        "multipliers": shared.multipliers[k].tolist(),
         "dates": msgspec.to_builtins(health.dates) if health.dates.capacity else None,
         "promise": msgspec.to_builtins(health.promise),
     }

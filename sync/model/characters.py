@@ -29,7 +29,7 @@ def harmless(character: str) -> str:
 
 def visible(text: str) -> str:
     """Return a text of several lines without any control character; line ends, tabs and hard blanks stay."""
-    return text if text.isprintable() else _SUSPECT.sub(lambda found: harmless(found.group()), text)
+    return text if text.replace("\n", "").isprintable() else _SUSPECT.sub(lambda found: harmless(found.group()), text)
 
 
 _SUSPECT = re.compile(r"[^\n\t\x20-\x7e\u00a0-\u00ac\u00ae-\u02ff\u2007\u2010-\u2027\u202f]")

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor
 
-__all__ = ["done_percent", "hours", "overrun_percent", "probability_percent", "share_percent", "short_number"]
+__all__ = [
+    "done_percent",
+    "hours",
+    "overrun_percent",
+    "probability_percent",
+    "probability_percents",
+    "share_percent",
+    "short_number",
+]
 
 _EXACT = 1e-9
 """Tolerance of binary fractions, so that a share of 0.29 is 29%."""
@@ -23,6 +32,14 @@ def share_percent(share: float) -> int:
 def probability_percent(probability: float) -> int:
     """Return a probability (0 to 1) as a percentage from 1 to 99: a forecast is never certain."""
     return min(99, max(1, round(probability * 100)))
+
+
+def probability_percents(table: Sequence[Sequence[float]]) -> list[list[int]]:
+    """Return the `probability_percent` of each cell of a table: one of a report has half a million."""
+    import numpy as np
+
+    percents: list[list[int]] = np.clip(np.rint(np.asarray(table) * 100), 1, 99).astype(np.int64).tolist()
+    return percents
 
 
 def overrun_percent(spent: float, estimate: float) -> int:

@@ -13,11 +13,10 @@ adds the times of the last run.
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -51,6 +50,7 @@ from sync.site.contents import Contents
 from sync.site.joint_page import JointPage
 from sync.site.milestone_page import MilestonePage
 from sync.site.number_tree import number_tree
+from sync.site.tags import date_tag, iso, issue_tag, link
 
 __all__ = ["BuildResult", "build"]
 
@@ -114,7 +114,7 @@ def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
         }
         written, size = 0, sum((out / name).stat().st_size for name in found)
         for name, body, page in _files(contents, data, inputs.keys() - found.keys()):
-            timeless = times.sub(b"", body) if page else body
+            timeless = _without(times, body) if page else body
             fresh = _Content(_hash(timeless), _hash(body), inputs.get(page, ""))
             if name in known and known[name].content == fresh.content:
                 found[name] = replace(known[name], inputs=fresh.inputs)
@@ -153,14 +153,21 @@ def _is_intact(path: Path, known: _Content) -> bool:
         return False
 
 
-def _run_times(contents: Contents) -> re.Pattern[bytes]:
-    """Return a pattern of the times at which the report and its projects were read, as pages and data write them."""
+def _run_times(contents: Contents) -> list[bytes]:
+    """Return the times at which the report and its projects were read, as pages and data write them."""
     moments = {contents.at, *(page.read_at for page in contents.pages if page.read_at)}
-    written = {form for moment in moments for form in (_iso(moment), minute(moment), msgspec.to_builtins(moment))}
-    return re.compile(b"|".join(re.escape(text.encode()) for text in sorted(written, key=len, reverse=True)))
+    written = {form for moment in moments for form in (iso(moment), minute(moment), msgspec.to_builtins(moment))}
+    return [text.encode() for text in sorted(written, key=lambda text: (-len(text), text))]
 
 
-def _inputs_by_page(contents: Contents, times: re.Pattern[bytes]) -> dict[str, str]:
+def _without(times: Iterable[bytes], body: bytes) -> bytes:
+    """Return a text without the times of the run."""
+    for text in times:
+        body = body.replace(text, b"")
+    return body
+
+
+def _inputs_by_page(contents: Contents, times: Sequence[bytes]) -> dict[str, str]:
     """Return by the name of a page a hash of all that it is rendered from, but for the times of the run."""
     days = sorted({(str(row.facts.zone), row.facts.today) for row in contents.rows})
     shared = [_program(), POLICY, contents.audience, days]
@@ -182,10 +189,10 @@ def _values(page: MilestonePage | JointPage) -> Iterator[object]:
             yield value
 
 
-def _values_hash(values: Iterable[object], times: re.Pattern[bytes]) -> str:
+def _values_hash(values: Iterable[object], times: Sequence[bytes]) -> str:
     digest = blake2b(digest_size=16)
     for value in values:
-        digest.update(times.sub(b"", msgspec.json.encode(value, enc_hook=_plain)) + b"\n")
+        digest.update(_without(times, msgspec.json.encode(value, enc_hook=_plain)) + b"\n")
     return digest.hexdigest()
 
 
@@ -266,7 +273,7 @@ def _files(contents: Contents, data: bytes, stale: Collection[str]) -> Iterator[
 def _times_script(contents: Contents) -> bytes:
     """Return the script with the time of the report, and the last full sync of each project with a page, by its key."""
     read = {page.project: minute(page.read_at) for page in contents.pages if page.read_at}
-    times = {"at": _iso(contents.at), "shown": minute(contents.at), "read": read}
+    times = {"at": iso(contents.at), "shown": minute(contents.at), "read": read}
     return f"globalThis.milesyncTimes = {escaped_json(msgspec.json.encode(times).decode())};\n".encode()
 
 
@@ -316,23 +323,16 @@ def _templates() -> Environment:
         "track_record": track_record_sentence,
         "link": link,
         "number_tree": number_tree,
-        "iso": _iso,
+        "iso": iso,
         "named_day": lambda text: day(date.fromisoformat(text)),
         "ours": Markup,
     }
     environment.globals |= {
+        "date_tag": date_tag,
+        "issue_tag": issue_tag,
         "STATUS": STATUS,
         "SIGN": SHAPES,
         "ORDER": WORST_FIRST,
         "Status": Status,
     }
     return environment
-
-
-def link(url: str) -> str:
-    """Return an address of the web, else an empty text: a tracker could give any scheme."""
-    return url if url.startswith(("https://", "http://")) else ""
-
-
-def _iso(value: date | datetime) -> str:
-    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value.isoformat()

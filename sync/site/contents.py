@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from sync.assess.explain import milestone_numbers
+from sync.assess.explain import batch_numbers
 from sync.assess.input_digests import input_digests
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone, Portfolio
@@ -49,7 +49,7 @@ from sync.site.portfolio import (
     milestone_row,
     worst_first,
 )
-from sync.site.whatif_table import WhatIf, what_if
+from sync.site.whatif_table import what_if
 from sync.store.assessments import AssessmentSummary
 from sync.store.store import Store
 from sync.tracker.connection import Connection
@@ -326,21 +326,16 @@ def _dependency_rows(
 
 def _page_numbers(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> dict[str, PageNumbers]:
     """Return the numbers of the pages of milestones, by uid."""
-    tables = _tables(reading, milestones)
-    return {
-        uid: PageNumbers(explained, tables.get(uid))
-        for uid, explained in milestone_numbers(reading, milestones).items()
-    }
-
-
-def _tables(reading: Snapshot, milestones: Sequence[AssessedMilestone]) -> Mapping[str, WhatIf]:
-    """Return the what-if table of each milestone that has a forecast of its own, by uid."""
-    own = [milestone for milestone in milestones if _has_own_forecast(milestone.health)]
-    tables: dict[str, WhatIf] = {}
-    for places, batch in reading.batches([milestone.uid for milestone in own]):
-        found = what_if(batch, [own[place].health.probability for place in places])
-        tables |= {own[place].uid: table for place, table in zip(places, found, strict=True) if table is not None}
-    return tables
+    found: dict[str, PageNumbers] = {}
+    for places, batch in reading.batches([milestone.uid for milestone in milestones]):
+        own = [milestones[place] for place in places]
+        # what has no forecast of its own has no what-if table
+        healths = [milestone.health for milestone in own]
+        published = [health.probability if _has_own_forecast(health) else None for health in healths]
+        explained = batch_numbers(reading, batch, own)
+        for milestone, table in zip(own, what_if(batch, published), strict=True):
+            found[milestone.uid] = PageNumbers(explained[milestone.uid], table)
+    return found
 
 
 def _has_own_forecast(health: Health) -> bool:

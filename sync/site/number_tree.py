@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -19,18 +20,22 @@ def number_tree(value: object) -> Markup:
 
 
 def _html(value: object) -> str:
+    """Return the HTML of a value. The type is compared first: a report has half a million values."""
+    kind = type(value)
+    if kind is str:
+        return _isolated(value)
+    if kind is int or kind is float:
+        return f"<bdi>{value}</bdi>"
+    if value is None:
+        return "–"
+    if kind is bool:
+        return "yes" if value else "no"
     match value:
-        case None:
-            return "–"
-        case bool():
-            return "yes" if value else "no"
-        case int() | float():
-            return f"<bdi>{value}</bdi>"
-        case str():
-            return _isolated(value)
         case Mapping():
             entries = (f"<dt>{_name(key)}</dt><dd>{_html(inner)}</dd>" for key, inner in value.items())
             return f"<dl>{''.join(entries)}</dl>"
+        case str():
+            return _isolated(value)
         case list() | tuple() if value and isinstance(value[0], Mapping):
             return _table(value)
         case Iterable():
@@ -50,8 +55,14 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _name(key: object) -> str:
-    return str(escape(str(key).replace("_", " ")))
+    return _escaped(str(key).replace("_", " "))
 
 
 def _isolated(value: object) -> str:
-    return f"<bdi>{escape(value)}</bdi>"
+    return f"<bdi>{_escaped(str(value))}</bdi>"
+
+
+@lru_cache(maxsize=10_000)
+def _escaped(text: str) -> str:
+    """Return a text as HTML. Names, days and ids are many times on each page."""
+    return str(escape(text))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from sync.forecast.batch import BATCH_SIZE, Assumptions, ForecastBatch
 from sync.forecast.stats import expit, logit
 from sync.history.ledger import days
 from sync.model.dates import end_of_day
-from sync.report.figures import probability_percent
+from sync.report.figures import probability_percents
 
 __all__ = ["WhatIf", "what_if"]
 
@@ -46,10 +47,20 @@ class WhatIf:
     p: tuple[tuple[float, ...], ...]
     now: tuple[int, int]
 
-    @property
+    @cached_property
     def percents(self) -> list[list[int]]:
         """The cells as integer percentages from 1 to 99."""
-        return [[probability_percent(cell) for cell in line] for line in self.p]
+        return probability_percents(self.p)
+
+    @property
+    def cells(self) -> str:
+        """All percentages: lines between semicolons."""
+        return ";".join(" ".join(map(str, line)) for line in self.percents)
+
+    @property
+    def weeks(self) -> range:
+        """The columns whose days are whole weeks before or after the due date of today."""
+        return range(self.now[1] % 7, len(self.dates), 7)
 
 
 @dataclass(frozen=True)
@@ -118,9 +129,7 @@ def _question(batch: ForecastBatch, k: int, published: float | None) -> _Questio
 def _probabilities(batch: ForecastBatch, questions: Sequence[_Question]) -> list[Floats]:
     """Return P of each question with each number of more open items, due at each moment: float64[cuts, moments]."""
     owner = np.repeat([question.k for question in questions], [len(question.cuts) for question in questions])
-    rows = ForecastBatch(
-        batch.tables, batch.index[owner], batch.at[owner], batch.calendar, counted_at=batch.counted_at[owner]
-    )
+    rows = batch.part(owner)
     cut = np.concatenate([question.cuts for question in questions])
     remaining = np.maximum(rows.open + cut, 0)
     total = remaining + rows.done

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sync.assess.rows import LazyIssues
-from sync.forecast.batch import ForecastBatch
+from sync.forecast.batch import Assumptions, ForecastBatch
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.pooled import Forecast, forecasts_of
@@ -56,6 +56,20 @@ def test_votes_are_counted_only_when_they_are_asked_for() -> None:
     batch.probability()
     assert "experience" in vars(batch)
     assert "at_nodes" in vars(batch.common)
+
+
+def test_rows_of_a_batch_answer_as_a_batch_of_their_own() -> None:
+    ledger, at = world(60, timedelta(days=14))
+    tables, rows = HistoryTables(ledger, Rules()), np.array([41, 3, 3, 59, 20, 3])
+    whole = ForecastBatch(tables, np.arange(60), np.full(60, days(at)), CALENDAR)
+    part, alone = whole.part(rows), ForecastBatch(tables, rows, np.full(6, days(at)), CALENDAR)
+    remaining, due = np.array([2, 5, 0, 9, 4, 1]), alone.due + np.array([0.0, 3.0, 40.0, 7.0, -2.0, 14.0])
+    for assumed in (Assumptions(), Assumptions(due=due), Assumptions(frozen=True)):
+        found, expected = (own.probability(remaining, assumed=assumed) for own in (part, alone))
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(part.completion(), alone.completion())
+    order = np.arange(60)[::-1]
+    np.testing.assert_array_equal(whole.part(order).open, whole.open[::-1])
 
 
 def test_issues_that_were_loaded_are_found_without_loading_all() -> None:

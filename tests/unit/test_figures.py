@@ -8,7 +8,15 @@ import pytest
 
 from sync.model.health import Reason, ReasonKind
 from sync.model.keys import short_key, whole_key
-from sync.report.figures import done_percent, hours, overrun_percent, probability_percent, share_percent, short_number
+from sync.report.figures import (
+    done_percent,
+    hours,
+    overrun_percent,
+    probability_percent,
+    probability_percents,
+    share_percent,
+    short_number,
+)
 from sync.report.reasons import reason_sentence
 
 REPOSITORY = Path(__file__).parents[2]
@@ -33,6 +41,11 @@ def test_nothing_to_do_is_no_progress() -> None:
 @pytest.mark.parametrize(("share", "percent"), [(0, 0), (0.0001, 1), (0.29, 29), (13 / 14, 92), (0.9999, 99), (1, 100)])
 def test_share_of_work_done_is_rounded_down(share: float, percent: int) -> None:
     assert done_percent(share) == percent
+
+
+def test_a_table_of_probabilities_is_rounded_like_each_of_them() -> None:
+    table = [[n / 2_000 for n in range(k, k + 1_000)] for k in (0, 500, 1_001)]
+    assert probability_percents(table) == [[probability_percent(p) for p in line] for line in table]
 
 
 @pytest.mark.parametrize(("share", "percent"), [(0, 0), (0.004, 1), (2 / 3, 67), (0.996, 99), (1, 100)])
