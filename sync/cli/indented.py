@@ -34,12 +34,14 @@ class Indented(Struct, frozen=True):
         for place, line in enumerate(text.divide(breaks)):
             line.rstrip()
             indented = Text.assemble(" " * (self.by if place else first), line)
-            indented.no_wrap, indented.overflow = True, "ignore"
-            yield indented
+            indented.expand_tabs()
+            yield from indented.render(console, end="\n")  # the line fits: rich would measure and wrap it again
 
 
 def _breaks(text: str, first: int, others: int) -> Iterator[int]:
     """Yield the places in a text where a line of the width of the ``first`` one or of the ``others`` has to end."""
+    if cell_len(text) <= first:
+        return
     used, room = 0, first
     for word in re.finditer(r"\s*\S+\s*", text):
         if used and used + cell_len(word.group().rstrip()) > room:
