@@ -72,6 +72,8 @@ class _PortfolioBuilder:
         self.open_items = {uid: _open_items(milestone, snapshot) for uid, milestone in self.alone.items()}
         members = {name: uids for name, (uids, _) in snapshot.members.items()}
         self.graph = find_dependencies(self.alone, self.open_items, members, self.rules)
+        related = {uid for own in self.graph.dependencies for uid in (own.before, own.after)}.union(*members.values())
+        self.alone |= snapshot.forecast_related(related)
         self.removed = removed_predecessors(self.alone, self.open_items, members, self.rules, snapshot.removed)
         self.paths = CompletionPaths(snapshot, self.alone, self.open_items, self.graph)
         outages = {
@@ -150,7 +152,10 @@ class _PortfolioBuilder:
         for joint in joints:
             for uid in {member.uid for member in joint.members}:
                 joints_by_member.setdefault(uid, []).append(joint)
+        wanted = self.snapshot.forecast_for
         for uid, milestone in milestones.items():
+            if wanted is not None and uid not in wanted:
+                continue
             own_joints = joints_by_member.get(uid, [])
             milestones[uid] = replace(
                 milestone,

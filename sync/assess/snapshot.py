@@ -59,7 +59,8 @@ class Snapshot:
     ``removed``: milestones of projects that were removed from the configuration; none in a replay.
     ``replay``: ignore the statuses of earlier runs. Nothing that is dated after ``at`` (UTC) is used. ``inputs``:
     what to assess instead of what is in the store, for what-if. ``levers_for``: the containers whose levers are
-    computed; None: all. ``has_advice``: reasons and levers are computed.
+    computed; None: all. ``forecast_for``: likewise for their forecasts. ``has_advice``: reasons and levers are
+    computed.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Snapshot:
         if not replay and inputs is None:
             self._runs = self._runs.with_forecasts(store, audience, at, methods)
         self.levers_for: frozenset[str] | None = None
+        self.forecast_for: frozenset[str] | None = None
         self.has_advice = True
         self._groups = [group for own in rows for group in _visibility_groups(own, self._runs, self.scores)]
         self._group_of = {uid: k for k, group in enumerate(self._groups) for uid in group.milestones}
@@ -112,6 +114,27 @@ class Snapshot:
         self.levers_for = levers_for = frozenset(text if own is None else own.uid for text, own in found)
         self._change_inputs(levers_for=levers_for)
         return self
+
+    def limit_forecasts(self, written: Collection[str]) -> Self:
+        """Forecast these milestones only, and those with relations; no health so far may be in use.
+
+        The others have the status that facts alone give: their people, dates and issues count, and nothing shows them.
+        Joint milestones have their own ids. Raises `AmbiguousIdError`.
+        """
+        self.forecast_for = self.limit_levers(written).levers_for
+        self._change_inputs(forecast_for=self.forecast_for)
+        return self
+
+    def forecast_related(self, uids: Collection[str]) -> dict[str, AssessedMilestone]:
+        """Return the milestones with relations (uids) that `limit_forecasts` left out, now with their forecast."""
+        if self.forecast_for is None or self.forecast_for.issuperset(uids):
+            return {}
+        left = frozenset(uids) - self.forecast_for
+        self.forecast_for |= left
+        self._change_inputs(forecast_for=self.forecast_for)
+        for uid in left:
+            self._healths_alone.pop(uid)
+        return {milestone.uid: milestone for milestone in self.assess() if milestone.uid in left}
 
     def without_advice(self) -> Self:
         """Compute neither reasons nor levers; no health so far may be in use."""

@@ -37,7 +37,7 @@ def explain(
         from sync.report.facts import build_facts
 
         explanation = explain_milestone(
-            engine.snapshot(parse_as_of(as_of)).limit_levers((milestone,)), engine.store, milestone
+            engine.snapshot(parse_as_of(as_of)).limit_forecasts((milestone,)), engine.store, milestone
         )
         if explanation is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the database; `milesync status` lists them")

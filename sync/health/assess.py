@@ -57,6 +57,7 @@ class AssessmentInputs(Struct, frozen=True, kw_only=True):
     all open pull and merge requests in it, counted or not. ``scores``: stream -> score of its published forecasts.
     ``counts``: container id -> the counts to show instead of those of the history. ``levers_for``: ids of the
     containers whose levers are computed; None: all. ``has_advice``: reasons and levers are computed.
+    ``forecast_for``: ids of the containers that are forecast; None: all. The others have what facts alone say.
     """
 
     previous: Mapping[str, Health] = {}
@@ -66,6 +67,7 @@ class AssessmentInputs(Struct, frozen=True, kw_only=True):
     scores: Mapping[str, StreamScore] = {}
     counts: Mapping[str, Counts] = {}
     levers_for: Collection[str] | None = None
+    forecast_for: Collection[str] | None = None
     has_advice: bool = True
 
     def advisor(self, history: HistoryTables) -> Advisor:
@@ -84,15 +86,17 @@ def assess(
     inputs: AssessmentInputs = _NO_INPUTS,
 ) -> dict[str, Health]:
     """Assess the containers with ids ``targets`` as of ``at`` (UTC). Raises KeyError for an id without history."""
-    ended = history.ledger.ended <= days(at)
+    running = set(np.flatnonzero(history.ledger.ended > days(at)).tolist())
+    if inputs.forecast_for is not None:
+        running &= {history.ledger.index[target] for target in inputs.forecast_for if target in history.ledger.index}
     places = [history.ledger.index[target] for target in targets]
     advisor = inputs.advisor(history)
-    running, over = ([i for i in places if ended[i] == is_over] for is_over in (False, True))
     assessed: list[Health] = []
-    for batch in daily_batches(history, running, at, calendar):
+    for batch in daily_batches(history, [i for i in places if i in running], at, calendar):
         assessed += _healths(batch, forecasts_of(batch), at, advisor, inputs)
-    for batch in daily_batches(history, over, at, calendar):  # facts decide, so nothing is forecast
-        assessed += _healths(batch, without_forecast(batch), at, advisor, inputs)
+    others = [i for i in places if i not in running]
+    for batch in daily_batches(history, others, at, calendar):  # facts decide, so nothing is forecast
+        assessed += _healths(batch, without_forecast(batch), at, advisor, replace(inputs, has_advice=False))
     return {health.container: health for health in assessed}
 
 

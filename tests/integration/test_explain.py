@@ -18,6 +18,9 @@ from sync.assess.relations import build_portfolio
 from sync.assess.snapshot import Snapshot
 from sync.cli.explanation import SHOWN, explanation_tree, explanation_view
 from sync.cli.output import milestone_table
+from sync.forecast.batch import ForecastBatch
+from sync.forecast.pooled import Forecast, forecasts_of
+from sync.health import assess as assessment
 from sync.history.calendar import Calendar
 from sync.model.health import Reason, ReasonKind, Status
 from sync.model.joint import JointMilestone
@@ -195,16 +198,40 @@ def test_levers_of_others_are_not_needed_and_change_nothing() -> None:
         return snapshot if levers_for is None else snapshot.limit_levers(levers_for)
 
     for written in (APP, api, "joint:Both"):
-        full, alone = (explain_milestone(reading(asked), world.store, written) for asked in (None, (written,)))
+        whole = Snapshot(world.store, world.connections, NOW, book)
+        one = Snapshot(world.store, world.connections, NOW, book).limit_forecasts((written,))
+        full, alone = (explain_milestone(own, world.store, written) for own in (whole, one))
         assert full is not None
         assert alone is not None
         assert alone.health == full.health
         assert full.health.levers
         assert msgspec.json.encode(alone.numbers) == msgspec.json.encode(full.numbers)
-    whole, bare = (build_portfolio(reading(asked)) for asked in (None, ()))
-    healths = {own.uid: own.health for own in whole.milestones} | {own.written: own.health for own in whole.joints}
+        assert alone.milestone == full.milestone
+    every, bare = (build_portfolio(reading(asked)) for asked in (None, ()))
+    healths = {own.uid: own.health for own in every.milestones} | {own.written: own.health for own in every.joints}
     others = {own.uid: own.health for own in bare.milestones} | {own.written: own.health for own in bare.joints}
     assert others == {uid: msgspec.structs.replace(health, levers=()) for uid, health in healths.items()}
+
+
+def test_only_the_milestone_and_those_with_relations_are_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(*(page(name, still_open=6) for name in ("app", "api", "web", "ios")))
+    book = AssessmentRules(RULES, Calendar.plain(), dependencies=((running("api"), running("web")),))
+    forecast: list[str] = []
+
+    def noted(batch: ForecastBatch) -> list[Forecast]:
+        forecast.extend(batch.tables.ledger.containers[i].id for i in batch.index.tolist())
+        return forecasts_of(batch)
+
+    monkeypatch.setattr(assessment, "forecasts_of", noted)
+
+    def forecast_for(written: str) -> set[str]:
+        forecast.clear()
+        snapshot = Snapshot(world.store, world.connections, NOW, book).limit_forecasts((written,))
+        written_by_uid = {own.uid: own.written for own in build_portfolio(snapshot).milestones}
+        return {written_by_uid[uid] for uid in forecast}
+
+    assert forecast_for(APP) == {APP, running("api"), running("web")}
+    assert forecast_for(running("api")) == {running("api"), running("web")}
 
 
 def statements(milestones: int) -> int:
