@@ -141,11 +141,26 @@ class Settings(BaseSettings):
 
     def policy_for(self, connection: str, project: str = "") -> Policy:
         """The policy of a project, else of its connection, else of the file. The environment can lower it."""
+        return self._policy_and_setting(connection, project)[0]
+
+    def policy_setting(self, connection: str, project: str = "") -> str:
+        """The setting that `policy_for` takes the policy from: a key of the file, or an environment variable."""
+        return self._policy_and_setting(connection, project)[1]
+
+    def _policy_and_setting(self, connection: str, project: str) -> tuple[Policy, str]:
         table = self.connections[connection]
+        policy, setting = self.policy, "policy"
+        if table.policy is not None:
+            policy, setting = table.policy, key(("connections", connection, "policy"))
         rules = self._project_rules(table, project)
-        policy = (rules.policy if rules else None) or table.policy or self.policy
-        ceilings = (self._ceilings.get(name, Policy.CREATE) for name in ("", connection))
-        return min((policy, *ceilings), key=list(Policy).index)
+        if rules is not None and rules.policy is not None:
+            name = next(name for name, own in table.project.items() if own is rules)
+            policy, setting = rules.policy, key(("connections", connection, "project", name, "policy"))
+        ceilings = (
+            (self._ceilings.get(name, Policy.CREATE), validators.policy_variable(name)) for name in ("", connection)
+        )
+        order = list(Policy)
+        return min(((policy, setting), *ceilings), key=lambda entry: order.index(entry[0]))
 
     def overall_policy(self) -> Policy:
         """The policy of the file, for what concerns no single connection. The environment can lower it."""

@@ -360,14 +360,19 @@ def _circle(table: Mapping[str, Any]) -> list[str]:
     return []
 
 
+def policy_variable(connection: str) -> str:
+    """The environment variable that limits the policy of a connection; "" for that of all connections."""
+    return f"MILESYNC_POLICY_{connection.upper().replace('-', '_')}" if connection else "MILESYNC_POLICY"
+
+
 def policy_variables(environ: Mapping[str, str], connections: object, errors: list[str]) -> Iterator[tuple[str, str]]:
     """Each MILESYNC_POLICY variable, as connection (or "" for all) and policy.
 
     A variable with a wrong name or value is added to ``errors``, as its author expects it to stop writes.
     """
-    names = {"MILESYNC_POLICY": ""}
+    names = {policy_variable(""): ""}
     if isinstance(connections, Mapping):
-        names |= {f"MILESYNC_POLICY_{str(name).upper().replace('-', '_')}": str(name) for name in connections}
+        names |= {policy_variable(str(name)): str(name) for name in connections}
     for variable, value in environ.items():
         if variable in names:
             if value in _POLICIES:

@@ -52,11 +52,14 @@ def carry_out(
             "notifications": result.notifications,
             "left": engine.leftovers,
             "errors": output.error_rows(result),
+            "held_back": output.held_back_rows(result),
         }
         print_json(document)
     else:
         console = Terminal()
         console.print(plan_lines(plan, assessed))
+        for line in output.held_back_lines(result):
+            console.print(line, soft_wrap=True)
         console.print(_outcome(result, yes=yes))
         for note in engine.leftovers:
             console.print(f"Left as it is: {note}", soft_wrap=True)
@@ -70,5 +73,5 @@ def _outcome(result: Result, *, yes: bool) -> str:
     if not yes:
         return "Nothing was written. Run again with --yes to carry out the plan." if result.plan.actions else ""
     pending = len(result.plan.actions) - len(result.written)
-    more = f", {pending} held back by the policy, a refusal or a failure" if pending else ""
+    more = f", {pending} held back" if pending else ""
     return f"{phrases.plural(len(result.written), 'write')} done{more}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from sync.model.definition import Finding
 from sync.model.health import Status, UnknownCause
 from sync.model.keys import short_key
 from sync.model.membership import Counts
+from sync.model.policy import Policy
 from sync.plan.desired import CommandCounts, Plan
 from sync.plan.fingerprint import fingerprint
 from sync.report import phrases
@@ -51,6 +52,8 @@ __all__ = [
     "STATUS_STYLE",
     "STATUS_VERSION",
     "error_rows",
+    "held_back_lines",
+    "held_back_rows",
     "hidden_words",
     "history_sentence",
     "last_read_lines",
@@ -366,7 +369,28 @@ def print_summary(result: Result, engine: Engine) -> None:
     causes = {words for uid, words in engine.store.obstacles().items() if uid in unwritten} if unwritten else ()
     for cause in sorted(causes):
         console.print(f"Held back: {cause}", soft_wrap=True)
+    for line in held_back_lines(result, known=causes):
+        console.print(line, soft_wrap=True)
     console.print(summary_line(result))
+
+
+def held_back_rows(result: Result) -> list[dict[str, Any]]:
+    """Count the planned writes that were not made, by setting or cause, as rows of the JSON document."""
+    counted = Counter((write.setting, write.cause) for write in result.held_back)
+    rest = len(result.plan.actions) - len(result.written) - len(result.held_back)
+    if rest > 0 and result.refused:
+        counted["", "; ".join(result.refused)] += rest
+    return [{"writes": n, "setting": setting, "cause": cause} for (setting, cause), n in counted.items()]
+
+
+def held_back_lines(result: Result, known: Collection[str] = ()) -> Iterator[str]:
+    """One line for each setting and each cause that held writes back, except the ``known`` causes."""
+    for row in held_back_rows(result):
+        writes = phrases.plural(row["writes"], "write")
+        if row["setting"]:
+            yield f'Held back by {row["setting"]} = "{Policy.PLAN.value}": {writes}.'
+        elif row["cause"] not in known:
+            yield f"Held back: {writes}: {row['cause']}"
 
 
 def _knows_milestones(assessed: Iterable[AssessedMilestone], engine: Engine) -> bool:
@@ -462,6 +486,7 @@ def run_document(result: Result, requests: dict[str, int]) -> dict[str, Any]:
         "requests": requests,
         "errors": error_rows(result),
         "written": written_rows(result.written, result.assessed),
+        "held_back": held_back_rows(result),
     }
 
 
@@ -474,7 +499,7 @@ def summary_line(result: Result) -> Text:
     if result.written:
         wrote += f", {phrases.plural(result.notifications, 'notification')}"
     pending = len(result.plan.actions) - len(result.written)
-    held_back = f", {pending} held back by the policy or a failure" if pending else ""
+    held_back = f", {pending} held back" if pending else ""
     people = people_sentence(result.plan.people)
     line = f"{phrases.plural(len(current), 'milestone')}: {', '.join(parts) or 'none'}; {wrote}{held_back}."
     return Text(f"{line} {people}" if people else line)

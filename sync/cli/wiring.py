@@ -108,6 +108,7 @@ def _connection(
         connector=connect(connection.type, setup),
         projects=connection.projects,
         policy_of=lambda project: settings.policy_for(name, project),
+        policy_setting_of=lambda project: settings.policy_setting(name, project),
         admits=lambda project, title: settings.admits(name, project, title),
         optional_outputs_of=lambda project: settings.optional_outputs_of(name, project),
         labels=connection.status_issue.labels,

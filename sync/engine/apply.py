@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from sync.engine.result import AppliedAction, Result
+from sync.engine.result import AppliedAction, HeldBack, Result
 from sync.engine.text_limit import HOUR, TextLimit
 from sync.model.characters import one_line
 from sync.pull.progress import Progress
@@ -30,13 +30,14 @@ log = structlog.get_logger("milesync")
 class _Held:
     """The writes to one tracker that are held back for the rest of a run.
 
-    ``milestones`` (uid) and ``connections`` (name) get no further writes; ``limited`` connections no further texts.
+    ``milestones`` (uid) and ``connections`` (name) get no further writes, ``limited`` connections no further texts.
+    Each is stored with the cause in words.
     """
 
     texts: TextLimit
-    milestones: set[str] = field(default_factory=set)
-    connections: set[str] = field(default_factory=set)
-    limited: set[str] = field(default_factory=set)
+    milestones: dict[str, str] = field(default_factory=dict)
+    connections: dict[str, str] = field(default_factory=dict)
+    limited: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,8 @@ class Writer:
         held = _Held(self._text_limit(actions[0][0]))
         new_issues: dict[str, str] = {}
         for connection, planned in actions:
-            if self._is_held(connection, planned, held):
+            if cause := self._hold_cause(connection, planned, held):
+                result.held_back.append(HeldBack(planned, cause))
                 continue
             action = planned
             if getattr(action, "issue", None) == "":
@@ -110,7 +112,8 @@ class Writer:
             needs_picture = kind_of(action).needs_picture
             picture = self.render_picture(action.milestone) if needs_picture else b""
             if needs_picture and not picture:
-                held.milestones.add(action.milestone)
+                held.milestones[action.milestone] = "the picture cannot be rendered"
+                result.held_back.append(HeldBack(planned, held.milestones[action.milestone]))
                 continue
             entry = self.store.begin(self.run_id, action)
             if not lease.check():  # immediately before the request: only the request itself can be late
@@ -121,7 +124,7 @@ class Writer:
             with span("write", action=type(action).__name__):
                 receipt = self._send(connection, action, entry, picture, held)
             if receipt is None:
-                held.milestones.add(action.milestone)
+                result.held_back.append(HeldBack(planned, held.milestones[action.milestone]))
                 continue
             result.written.append(AppliedAction(action, receipt))
             if isinstance(action, CreateStatusIssue):
@@ -129,27 +132,28 @@ class Writer:
             if is_text(action):
                 held.texts.count(self.clock())
             if receipt.dropped:
-                held.milestones.add(action.milestone)
-                self._record_dropped(connection, action, receipt)
+                held.milestones[action.milestone] = self._record_dropped(connection, action, receipt)
 
-    def _is_held(self, connection: Connection, action: Action, held: _Held) -> bool:
-        """Return whether a write is held back in this run; record the reason once."""
-        if action.milestone in held.milestones or connection.name in held.connections:
-            return True
+    def _hold_cause(self, connection: Connection, action: Action, held: _Held) -> str:
+        """Return why a write is held back in this run, in words; record the failure once. "" if it is not."""
+        cause = held.connections.get(connection.name) or held.milestones.get(action.milestone)
+        if cause:
+            return cause
         obstacle = connection.write_obstacle()
         if obstacle is not None:
-            held.connections.add(connection.name)
+            held.connections[connection.name] = str(obstacle)
             self.record_failure(connection, "", obstacle)
-            return True
+            return str(obstacle)
         until = held.texts.wait_until(self.clock()) if is_text(action) else None
         if until is None:
-            return False
-        held.milestones.add(action.milestone)
+            return ""
         if connection.name not in held.limited:
-            held.limited.add(connection.name)
             detail = f"{held.texts.limit} new issues and comments an hour"
-            self.record_failure(connection, "", LimitedError(connection.name, "", detail, until=until))
-        return True
+            error = LimitedError(connection.name, "", detail, until=until)
+            held.limited[connection.name] = str(error)
+            self.record_failure(connection, "", error)
+        held.milestones[action.milestone] = held.limited[connection.name]
+        return held.limited[connection.name]
 
     def _text_limit(self, connection: Connection) -> TextLimit:
         """Return the limit of texts an hour of a connection's tracker, with those of the last hour.
@@ -160,17 +164,19 @@ class Writer:
         sent = self.store.texts_between(connection.source, now - HOUR, now + HOUR) if limit else ()
         return TextLimit(limit, sent)
 
-    def _record_dropped(self, connection: Connection, action: Action, receipt: Receipt) -> None:
-        """Record that a new status issue lacks labels: the next run tries to add them."""
+    def _record_dropped(self, connection: Connection, action: Action, receipt: Receipt) -> str:
+        """Record that a new status issue lacks labels: the next run tries to add them. Return the failure in words."""
         detail = f"the labels {', '.join(receipt.dropped)} were left out; this token may not set labels"
         error = RefusedError(connection.name, action.project_key, detail)
         self._name_write(error, action)
         self.record_failure(connection, action.project_key, error)
+        return str(error)
 
     def _send(self, connection: Connection, action: Action, entry: int, picture: bytes, held: _Held) -> Receipt | None:
         """Send one write and finish its journal entry. Return None when the write did not happen, or may not have.
 
-        A rate limit that lasts longer than the connector may wait holds back the connection.
+        Then the milestone's further writes are held back, and after a rate limit that lasts longer than the connector
+        may wait, those of the connection.
         """
         request = msgspec.structs.replace(action, content=picture) if kind_of(action).needs_picture else action
         try:
@@ -180,14 +186,16 @@ class Writer:
             found = self._look_up(connection, action)
             self.store.finish(entry, found or str(error))
             if found is None:
+                held.milestones[action.milestone] = str(error)
                 self.record_failure(connection, action.project_key, error)
             return found
         except TrackerError as error:
-            if isinstance(error, LimitedError):
-                held.connections.add(connection.name)
             if isinstance(error, ArchivedError):
                 self.store.save_obstacles({action.milestone: str(error)}, self.clock())
             self._name_write(error, action)
+            held.milestones[action.milestone] = str(error)
+            if isinstance(error, LimitedError):
+                held.connections[connection.name] = str(error)
             self.store.finish(entry, str(error))
             is_optional = isinstance(error, RefusedError) and kind_of(action).is_optional(action)
             is_known = isinstance(error, ArchivedError) and self.store.has_failed_like_this(

@@ -297,7 +297,7 @@ class Engine:
 
         Plans above the limits are refused as a whole.
         """
-        from sync.engine.plan import allowed_writes
+        from sync.engine.plan import allowed_writes, held_back_by_policy
         from sync.plan.limits import over_limits
 
         refusal = self.instance_refusal()
@@ -312,6 +312,7 @@ class Engine:
         result.refused = [str(refusal) for refusal in over_limits(writes, self.limits, len(result.assessed))]
         if result.refused:
             return
+        result.held_back = held_back_by_policy(result.plan, result.assessed)
         if allowed or self.store.milestones_with(OwnContent.SUMMARY):
             self.store.save_label_prefixes(connection.prefix for connection in self.connections)
             if not self.hands_over:
@@ -344,4 +345,5 @@ class Engine:
         for part in side_by_side(writer.apply, list(trackers.values()), [t[0][0].name for t in trackers.values()]):
             result.written += part.written
             result.refused += part.refused
+            result.held_back += part.held_back
             result.lease_held |= part.lease_held

@@ -9,6 +9,7 @@ from datetime import datetime
 from sync.assess.milestone import AssessedMilestone
 from sync.engine.desired import DesiredBuilder
 from sync.engine.observe import Observer, merge_observations
+from sync.engine.result import HeldBack
 from sync.model.item_label import ItemLabel
 from sync.model.policy import Limits, Policy
 from sync.plan.desired import Plan, merge_plans
@@ -21,7 +22,7 @@ from sync.tracker.actions import Action, OwnContent, kind_of
 from sync.tracker.connection import Connection
 from sync.tracker.observed import Observed, StatusIssue
 
-__all__ = ["Planner", "allowed_writes"]
+__all__ = ["Planner", "allowed_writes", "held_back_by_policy"]
 
 
 @dataclass(kw_only=True)
@@ -108,10 +109,22 @@ class Planner:
 
 def allowed_writes(plan: Plan, assessed: Sequence[AssessedMilestone]) -> list[tuple[Connection, Action]]:
     """Return the planned writes that the policies of their projects allow, each with its connection."""
-    connections = {milestone.uid: milestone.connection for milestone in assessed}
-    writes = [(connections[action.milestone], action) for action in plan.actions]
+    return [(connection, action) for connection, action in _writes(plan, assessed) if _may_write(connection, action)]
+
+
+def held_back_by_policy(plan: Plan, assessed: Sequence[AssessedMilestone]) -> list[HeldBack]:
+    """Return the planned writes that the policies of their projects do not allow."""
     return [
-        (connection, action)
-        for connection, action in writes
-        if connection.policy_of(action.project_key) is not Policy.PLAN
+        HeldBack(action, setting=connection.policy_setting_of(action.project_key))
+        for connection, action in _writes(plan, assessed)
+        if not _may_write(connection, action)
     ]
+
+
+def _writes(plan: Plan, assessed: Sequence[AssessedMilestone]) -> list[tuple[Connection, Action]]:
+    connections = {milestone.uid: milestone.connection for milestone in assessed}
+    return [(connections[action.milestone], action) for action in plan.actions]
+
+
+def _may_write(connection: Connection, action: Action) -> bool:
+    return connection.policy_of(action.project_key) is not Policy.PLAN

@@ -16,7 +16,7 @@ from sync.tracker.actions import Action, Receipt, kind_of
 if TYPE_CHECKING:
     from sync.assess.milestone import AssessedMilestone
 
-__all__ = ["AppliedAction", "Result", "RoundResult"]
+__all__ = ["AppliedAction", "HeldBack", "Result", "RoundResult"]
 
 
 class AppliedAction(Struct, frozen=True):
@@ -24,6 +24,17 @@ class AppliedAction(Struct, frozen=True):
 
     action: Action
     receipt: Receipt
+
+
+class HeldBack(Struct, frozen=True):
+    """A planned write that was not made, and what held it back.
+
+    ``setting`` is the policy's setting that allows no write; empty: ``cause`` is a failure or a refusal, in words.
+    """
+
+    action: Action
+    cause: str = ""
+    setting: str = ""
 
 
 class Result(Struct):
@@ -34,6 +45,8 @@ class Result(Struct):
     written: list[AppliedAction] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    held_back: list[HeldBack] = field(default_factory=list)
+    """The planned writes that the policy or a failure held back; those that ``refused`` names are not among them."""
     lease_held: bool = False
     """A write was refused because another run held the lease, or took it; a retry after half a minute may succeed."""
 

@@ -33,6 +33,10 @@ def _plan_only(_project: str) -> Policy:
     return Policy.PLAN
 
 
+def _policy_of_file(_project: str) -> str:
+    return "policy"
+
+
 def _no_optional_outputs(_project: str) -> OptionalOutputs:
     return OptionalOutputs()
 
@@ -52,8 +56,9 @@ def _every_title(_project: str, _title: str) -> bool:
 class Connection(Struct, frozen=True):
     """A configured connection, ready to use.
 
-    ``policy_of`` returns the policy of a project, ``admits`` whether a project's milestone with this title is managed,
-    ``optional_outputs_of`` the optional writes of a project; projects are paths.
+    ``policy_of`` returns the policy of a project, ``policy_setting_of`` the setting that the policy comes from.
+    ``admits`` returns whether a project's milestone with this title is managed, ``optional_outputs_of`` the optional
+    writes of a project; projects are paths.
     ``labels`` are the labels of a new status issue, ``prefix`` is the first part of the status labels.
     ``closes_issues``: a status issue that milesync created is closed with its milestone, and reopened with it.
     ``zone`` decides where days end. ``ignored`` are issue types (lower case) that are no items, such as epics or
@@ -85,6 +90,7 @@ class Connection(Struct, frozen=True):
     formerly: tuple[str, ...] = ()
     ignored_accounts: frozenset[str] = frozenset()
     identity: TrackerIdentity = field(default_factory=TrackerIdentity)
+    policy_setting_of: Callable[[str], str] = _policy_of_file
 
     @property
     def changes(self) -> TrackerChanges:

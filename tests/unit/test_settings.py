@@ -312,6 +312,39 @@ def test_the_narrower_policy_wins_and_the_environment_caps_it(
     assert [settings.policy_for(*question).value for question in asked] == expected
 
 
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        (
+            {},
+            [
+                "policy",
+                "connections.gh.policy",
+                'connections.gh.project."acme/pilot".policy',
+                'connections.gh.project."acme/old-*".policy',
+            ],
+        ),
+        (
+            {"MILESYNC_POLICY": "plan"},
+            ["policy", "MILESYNC_POLICY", "MILESYNC_POLICY", 'connections.gh.project."acme/old-*".policy'],
+        ),
+        (
+            {"MILESYNC_POLICY_GH": "update"},
+            [
+                "policy",
+                "connections.gh.policy",
+                "MILESYNC_POLICY_GH",
+                'connections.gh.project."acme/old-*".policy',
+            ],
+        ),
+    ],
+)
+def test_a_policy_names_its_setting(write: Write, environ: dict[str, str], expected: list[str]) -> None:
+    settings = load(write(PILOT), environ)
+    asked = [("gl", "acme/api"), ("gh", "acme/app"), ("gh", "acme/pilot"), ("gh", "acme/old-app")]
+    assert [settings.policy_setting(*question) for question in asked] == expected
+
+
 def test_both_filters_must_admit_a_milestone(write: Write) -> None:
     settings = load(write(PILOT), {})
     asked = [("acme/app", "Backlog"), ("acme/app", "2.0"), ("acme/pilot", "2.0"), ("acme/pilot", "Release 2")]
