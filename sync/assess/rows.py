@@ -200,6 +200,11 @@ class ConnectionRows(Struct, frozen=True, dict=True):
         """Return the project of a milestone. Raises KeyError."""
         return self.projects[self.milestones[milestone_uid].project]
 
+    def prefetch_items(self, milestone_uids: Collection[str]) -> None:
+        """Load the items of these milestones at once. The first look-up of another item loads those of all."""
+        if isinstance(self.issues, LazyIssues):
+            self.issues.prefetch(self.memberships.items_of(self.milestones.keys() & milestone_uids))
+
     def tolerance_of(self, milestone_uid: str) -> float:
         """Return the share of a milestone that may be open when it counts as done.
 
@@ -231,17 +236,21 @@ def _overrides_by_uid(connection: Connection, ids: MilestoneIds) -> Mapping[str,
 class LazyIssues(Mapping[str, Issue]):
     """Issues by uid, loaded when they are needed: those of `prefetch` at once, all others when one is looked up.
 
-    ``load`` returns the issues with these native ids, or all of them for None.
+    ``load`` returns the issues with these uids, or all of them for None.
     """
 
     def __init__(self, load: Callable[[Iterable[str] | None], Mapping[str, Issue]]) -> None:
         self._load = load
         self._issues: Mapping[str, Issue] = {}
+        self._loaded: set[str] = set()
         self._is_complete = False
 
-    def prefetch(self, native_ids: Iterable[str]) -> None:
-        """Load the issues with these native ids."""
-        self._issues = self._load(native_ids)
+    def prefetch(self, uids: Iterable[str]) -> None:
+        """Load the issues with these uids, where they are not loaded yet."""
+        new = set(uids) - self._loaded
+        if new and not self._is_complete:
+            self._loaded |= new
+            self._issues = {**self._issues, **self._load(new)}
 
     def __getitem__(self, key: str) -> Issue:
         try:
@@ -411,12 +420,12 @@ def _with_starts(
 def _loader(
     store: Store, source: str, watched: Collection[str], projects: Mapping[str, Project], rules: ItemRules
 ) -> Callable[[Iterable[str] | None], Mapping[str, Issue]]:
-    def load(native_ids: Iterable[str] | None) -> Mapping[str, Issue]:
-        if native_ids is None:
+    def load(uids: Iterable[str] | None) -> Mapping[str, Issue]:
+        prefix, issues = uid(source, "issue", ""), dict[str, Issue]()
+        if uids is None:
             stored = store.issues(source, projects=watched)
         else:
-            stored = store.issues(source, ids=list(native_ids))
-        prefix, issues = uid(source, "issue", ""), dict[str, Issue]()
+            stored = store.issues(source, ids=[own.removeprefix(prefix) for own in uids])
         for issue in stored:
             if not rules.is_item(issue) or issue.id in rules.status_issues:
                 continue
@@ -438,8 +447,7 @@ def _with_whole_keys(issue: Issue, project: str) -> Issue:
 
 
 def _needed_items(rows: ConnectionRows, reported: Collection[str]) -> set[str]:
-    """Return the native ids of all open items and changes, and of all items of running and reported milestones."""
+    """Return the uids of all open items and changes, and of all items of running and reported milestones."""
     items = {item for own in (rows.open_items, rows.open_changes) for uids in own.values() for item in uids}
     shown = (own.id for own in rows.containers.values() if own.ended is None or own.id in reported)
-    prefix = len(uid(rows.source, "issue", ""))
-    return {item[prefix:] for item in items.union(rows.memberships.items_of(shown))}
+    return items.union(rows.memberships.items_of(shown))

@@ -269,6 +269,8 @@ def _pages(
     reliabilities: Sequence[DateReliability],
     audience: Audience,
 ) -> list[MilestonePage]:
+    for rows in reading.rows:
+        rows.prefetch_items({milestone.uid for milestone, _ in paged})
     observed = store.last_observations()
     digests = input_digests(reading, [milestone for milestone, _ in paged])
     reliability = {entry.stream: entry for entry in reliabilities}

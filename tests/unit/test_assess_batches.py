@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 import numpy as np
@@ -75,15 +76,18 @@ def test_rows_of_a_batch_answer_as_a_batch_of_their_own() -> None:
 def test_issues_that_were_loaded_are_found_without_loading_all() -> None:
     asked: list[object] = []
 
-    def load(native_ids: object) -> dict[str, object]:
-        asked.append(native_ids)
-        return {"known": object()} if native_ids else {"known": object(), "old": object()}
+    def load(uids: Collection[str] | None) -> dict[str, object]:
+        asked.append(uids)
+        return {uid: object() for uid in ("known", "late", "old") if uids is None or uid in uids}
 
     issues = LazyIssues(load)  # type: ignore[arg-type]
     issues.prefetch(["known"])
     assert "known" in issues
     assert issues["known"] is not None
-    assert asked == [["known"]]
+    issues.prefetch(["late", "known"])
+    assert "late" in issues
+    assert asked == [{"known"}, {"late"}]
     assert "old" in issues
     assert "never" not in issues
-    assert asked == [["known"], None]
+    issues.prefetch(["other"])
+    assert asked == [{"known"}, {"late"}, None]
