@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,12 @@ VERSIONS = ("", "18.1", "16.7")
 """GitLab's versions in which projects can be probed by paths."""
 
 OLD_VERSIONS = ("16.6", "16.5", "15.0")
+
+
+def sizes(versions: Sequence[str]) -> list[tuple[int, str]]:
+    """Sizes of a fleet with a version: each size with the first version, and two requests' worth with the others."""
+    first, *others = versions
+    return [*((count, first) for count in (1, 20, 200)), *((60, version) for version in others)]
 
 
 @pytest.fixture
@@ -57,9 +63,8 @@ def the_same(got: Mirror, side: Side, *keys: str) -> None:
 
 
 class TestQuiet:
-    @pytest.mark.parametrize("version", VERSIONS)
+    @pytest.mark.parametrize(("count", "version"), sizes(VERSIONS))
     @pytest.mark.parametrize("by", ["list", "group"])
-    @pytest.mark.parametrize("count", [1, 20, 200])
     def test_a_request_for_fifty_projects(self, side: Side, count: int, by: str, version: str) -> None:
         projects = fleet(side, count, version=version)
         keys, got = keys_of(projects, by), Mirror()
@@ -74,8 +79,7 @@ class TestQuiet:
             assert (got.cursors, got.failed) == (before, {})
             assert got.complete == {str(project.id) for project in projects}
 
-    @pytest.mark.parametrize("version", OLD_VERSIONS)
-    @pytest.mark.parametrize("count", [1, 20, 200])
+    @pytest.mark.parametrize(("count", "version"), sizes(OLD_VERSIONS))
     def test_by_group_on_old_servers_too(self, side: Side, count: int, version: str) -> None:
         projects = fleet(side, count, version=version)
         got = Mirror().pull(side.connect(history="none", concurrency=8), "acme/*")
@@ -83,8 +87,7 @@ class TestQuiet:
         assert requests_of(side.connect(history="none", concurrency=8), got, "acme/*") <= count / 50 + 4
         assert len(got.complete) == len(projects)
 
-    @pytest.mark.parametrize("version", OLD_VERSIONS)
-    @pytest.mark.parametrize("count", [1, 20, 200])
+    @pytest.mark.parametrize(("count", "version"), sizes(OLD_VERSIONS))
     def test_by_list_old_servers_list_the_group(self, side: Side, count: int, version: str) -> None:
         """Their GraphQL does not say who may see a project; the list of its group does."""
         projects = fleet(side, count, version=version)

@@ -249,8 +249,8 @@ def test_a_log_of_everything_is_hidden_with_a_database_of_its_own_too(repository
     assert "other.toml" in shown.log
 
 
-def test_pages_need_an_audience_and_a_folder_of_its_own(repository: Repository) -> None:
-    assert repository.run().code == 0
+def test_pages_need_an_audience_and_a_folder_of_its_own(after_a_run: tuple[Repository, ActionResult]) -> None:
+    repository, _ = after_a_run
     steps = {step["name"]: step for step in yaml.safe_load(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]}
     temp = repository.folder / "job-1"
     environ = {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,23 +52,49 @@ def served(folder: Path) -> Iterator[tuple[World, Path]]:
         yield world, config
 
 
-@pytest.mark.parametrize("lost", ["github", "gitlab", "jira", "jira-cloud"])
-@pytest.mark.parametrize("is_misspelt", [True, False], ids=["misspelt", "failing"])
-def test_a_lost_source_writes_nothing_on_any_tracker(lost: str, is_misspelt: bool, tmp_path: Path) -> None:
-    with served(tmp_path) as (world, config):
+@dataclass(frozen=True)
+class FirstRun:
+    """The trackers after a first run, the configuration and the database of that moment, and what `status` shows."""
+
+    world: World
+    config: str
+    database: bytes
+    shown: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstRun]:
+    """Made once: no test writes to the trackers."""
+    with served(tmp_path_factory.mktemp("lost")) as (world, config):
         first = milesync("run", "--first-run", "--json", config=config)
         assert first.code == 0, first.err
-        before = {row["id"]: row for row in milesync("status", "--json", config=config).document["milestones"]}
-        writes = [len(tracker.writes) for tracker in world.trackers]
-        (tracker,) = (tracker for tracker in world.trackers if tracker.kind == lost)
-        if is_misspelt:
-            config.write_text(
-                config.read_text().replace(f'projects = ["{KEYS[lost]}"]', f'projects = ["{KEYS[lost]}X"]')
-            )
-        else:
-            tracker.faults.append(Fault("status", status=502, times=999))
-        assert milesync("run", "--json", config=config).code == 3
-        after = {row["id"]: row for row in milesync("status", "--json", config=config).document["milestones"]}
-        assert [len(tracker.writes) for tracker in world.trackers] == writes
-        for name, row in after.items():
-            assert (row["status"], row["probability"]) == (before[name]["status"], before[name]["probability"]), name
+        database = config.parent / "milesync.db"
+        yield FirstRun(world, config.read_text(), database.read_bytes(), milestones(config))
+
+
+def milestones(config: Path) -> dict[str, Any]:
+    """The milestones that `status` shows, by id."""
+    return {row["id"]: row for row in milesync("status", "--json", config=config).document["milestones"]}
+
+
+@pytest.mark.parametrize("lost", ["github", "gitlab", "jira", "jira-cloud"])
+@pytest.mark.parametrize("is_misspelt", [True, False], ids=["misspelt", "failing"])
+def test_a_lost_source_writes_nothing_on_any_tracker(
+    lost: str, is_misspelt: bool, first_run: FirstRun, tmp_path: Path
+) -> None:
+    world, config, before = first_run.world, tmp_path / "milesync.toml", first_run.shown
+    (tmp_path / "milesync.db").write_bytes(first_run.database)
+    config.write_text(first_run.config)
+    writes = [len(tracker.writes) for tracker in world.trackers]
+    (tracker,) = (tracker for tracker in world.trackers if tracker.kind == lost)
+    if is_misspelt:
+        config.write_text(first_run.config.replace(f'projects = ["{KEYS[lost]}"]', f'projects = ["{KEYS[lost]}X"]'))
+    else:
+        tracker.faults.append(Fault("status", status=502, times=999))
+    assert milesync("run", "--json", config=config).code == 3
+    tracker.faults.clear()
+    after = milestones(config)
+    assert after.keys() == before.keys()
+    assert [len(tracker.writes) for tracker in world.trackers] == writes
+    for name, row in after.items():
+        assert (row["status"], row["probability"]) == (before[name]["status"], before[name]["probability"]), name

@@ -22,7 +22,7 @@ from tests.proof import TIMEOUT, Record, full
 from tests.replan_world import ReplanWorld
 
 PARTS = full(10, 1)
-REPLANS = full(5_000, 30)
+REPLANS = full(5_000, 15)
 IN_A_ROW = 3
 SAME, NEAR = 1e-9, 0.05
 LAST_DAYS = 14
@@ -108,7 +108,7 @@ def test_a_lever_says_what_the_next_forecast_says(part: int, record_property: Re
 def test_levers_of_a_waiting_milestone_include_the_milestones_that_it_waits_for() -> None:
     """An overdue milestone is left out: while its date has passed, it is history for the others, too."""
     checked, seed = 0, 0
-    while checked < full(300, 6):
+    while checked < full(300, 3):
         seed += 1
         world = ReplanWorld(seed, ("api", "app"), [("api", "app")])
         health = world.health()
@@ -145,7 +145,7 @@ def take_joint(world: ReplanWorld, lever: Lever, *, has_due: bool) -> None:
 
 def test_levers_of_a_joint_milestone_name_a_member_and_say_its_next_forecast() -> None:
     checked, seed = 0, 0
-    while checked < full(300, 6):
+    while checked < full(300, 3):
         seed += 1
         world, has_due = joint_world(seed)
         health = world.joint_health()
@@ -189,7 +189,7 @@ def test_a_later_date_is_never_less_likely_and_time_alone_helps_nothing() -> Non
 
 def test_ten_moves_of_a_day_gain_nothing_over_one_of_ten_days() -> None:
     compared = 0
-    for seed in range(full(200, 12)):
+    for seed in range(full(200, 6)):
         slow, at_first, at_last = (ReplanWorld(seed) for _ in range(3))
         health = slow.health()
         if health.probability is None or health.due is None or (health.due - slow.now.date()).days < 2:

@@ -34,7 +34,7 @@ build_module: Any = pytest.importorskip("sync.site.build", reason="no Jinja2 her
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 SOURCE = "memory://gh"
 JOINT = JointMilestone(name="Both", members=("gh:acme/app#9", "gh:acme/app#10"))
-PARTS = 5
+PARTS = 2
 
 
 def pages() -> dict[str, Sequence[Page]]:
