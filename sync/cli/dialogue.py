@@ -52,7 +52,9 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
 def ask_and_write(config: Path, *, verbose: bool) -> int:
-    """Ask for the settings, test them, and write the file. Return the exit code."""
+    """Ask for the settings, test them, and write the file. Return the exit code. Raises `typer.Abort` without input."""
+    if sys.stdin is None:  # closed by the parent
+        raise typer.Abort
     talk = _Dialogue(Terminal(), dict(os.environ))
     if config.exists() and not typer.confirm(f"{config} exists already. Replace it with a new one?"):
         talk.say(f"{config} is unchanged.")

@@ -73,12 +73,18 @@ def _snapshot(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _new(path: Path) -> Iterator[IO[bytes]]:
-    with open_private(path, is_new=True) as file:
-        if path.suffix != ".gz":
-            yield file
-            return
-        with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
-            yield packed  # type: ignore[misc]
+    """Open a new file, which is removed when the body fails: a part of an export looks like a whole one."""
+    file = open_private(path, is_new=True)
+    try:
+        with file:
+            if path.suffix != ".gz":
+                yield file
+                return
+            with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
+                yield packed  # type: ignore[misc]
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _plain(table: str, row: RowMapping) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from msgspec.structs import replace
@@ -336,6 +338,18 @@ def test_everything_is_taken_out_as_lines_of_json(store: Store, engine: Engine, 
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     with pytest.raises(FileExistsError):
         export(engine, tmp_path / name, NOW)
+
+
+@pytest.mark.parametrize("name", ["all.jsonl", "all.jsonl.gz"])
+def test_a_takeout_that_fails_leaves_no_part(
+    store: Store, engine: Engine, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(store)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr("sync.store.export._plain", Mock(side_effect=OSError(ENOSPC, "No space left on device")))
+        export(engine, tmp_path / name, NOW)
+    assert not list(tmp_path.glob("all*"))
+    export(engine, tmp_path / name, NOW)
 
 
 def test_two_takeouts_of_the_same_are_the_same(store: Store, engine: Engine, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,6 +200,16 @@ def test_without_any_input_it_says_so(tmp_path: Path) -> None:
     done = init(tmp_path)
     assert done.code == 1
     assert "The input ended before the last answer" in done.err
+
+
+def test_a_closed_input_is_no_input(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sync", "init", "--config", str(tmp_path / "milesync.toml")]
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" <&-', "sh", *command], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "The input ended before the last answer" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_name_with_signs_of_toml_in_it_stays_one_text(tmp_path: Path) -> None:
