@@ -41,7 +41,7 @@ def run_action(
     ``temp`` is the runner's folder of this job.
     """
     definition = yaml.safe_load(action.read_text(encoding="utf-8"))
-    names = {"github.token": environ["GITHUB_TOKEN_OF_THE_JOB"], "runner.temp": str(temp)}
+    names = {"github.token": environ["GITHUB_TOKEN_OF_THE_JOB"]}
     unknown = inputs.keys() - definition["inputs"].keys()
     assert not unknown, f"the action has no input {unknown}"
     for name, row in definition["inputs"].items():
@@ -62,7 +62,7 @@ def run_action(
             assert step["uses"].startswith("actions/upload-artifact@")
             path = Path(_filled(step["with"]["path"], names))
             assert path.exists()
-            result.uploads[step["with"]["name"]] = path
+            result.uploads[_filled(step["with"]["name"], names)] = path
             continue
         output = temp / "output"
         output.write_text("")

@@ -141,6 +141,14 @@ def test_a_template_uses_no_function_that_the_renderer_lacks_and_no_value_in_a_l
             assert set(re.findall(r"[A-Za-z]\w*", plain)) <= known, f"{name}: {action}"
 
 
+def test_a_name_of_a_release_is_a_text_whatever_it_looks_like() -> None:
+    """Unquoted, releases with the names 123, 1e3, true and null would be numbers, a truth value and nothing."""
+    used = [line.strip() for text in TEMPLATES.values() for line in text.splitlines() if ": {{ " in line]
+    named = [line for line in used if "Release.Name" in line or '"milesync.name"' in line]
+    assert len(named) >= 9
+    assert [line for line in named if not line.endswith(("| quote }}", "}}-serve", "}}-worker"))] == []
+
+
 def test_the_chart_has_the_version_of_the_package() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
@@ -196,6 +204,14 @@ def test_odd_values_stay_values(renderer: Path) -> None:
     assert container["envFrom"] == [{"secretRef": {"name": "a: b"}}]
     assert container["env"][0]["valueFrom"]["secretKeyRef"]["name"] == "x # y"
     assert len(found["CronJob"]["metadata"]["name"]) <= 52
+
+
+@pytest.mark.parametrize("release", ["123", "1e3", "0x1f", "true", "null", "2026-11-30"])
+def test_a_release_may_have_any_name(renderer: Path, release: str) -> None:
+    documents = list(yaml.safe_load_all(render(renderer, NEEDED, release)))
+    assert {document["metadata"]["name"] for document in documents} == {release}
+    assert {document["metadata"]["labels"]["app.kubernetes.io/instance"] for document in documents} == {release}
+    assert {type(document["metadata"]["name"]) for document in documents} == {str}
 
 
 # --- the manifests --------------------------------------------------------------------------------------------------

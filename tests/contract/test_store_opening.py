@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from msgspec import json
 from msgspec.structs import replace
-from sqlalchemy import Engine, MetaData, Table, inspect, select, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, func, inspect, select, text
 
 from sync.model.closing import ClosingRecord
 from sync.model.health import Dates, Health, Status
@@ -153,6 +155,37 @@ def test_the_revisions_add_up_to_the_tables(lasting: str, tmp_path: Path) -> Non
     assert made["difference"] == []
 
 
+def test_revision_0021_holds_no_table_in_memory(lasting: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'grown.db'}" if "sqlite" in lasting else str(postgres.database(migrated=False))
+    table = Table("verdict", MetaData(), Column("container"), Column("audience"), Column("body"))
+    text_of = random.Random(1).randbytes(10_000).hex
+    with unmigrated(url, create=True) as engine:
+        with writing(engine) as connection:
+            _upgrade_to(connection, "0020")
+            rows = ({"container": str(n), "audience": "", "body": f"{n} {text_of()}"} for n in range(1500))
+            for row in rows:
+                connection.execute(table.insert(), row)
+        tracemalloc.start()
+        try:
+            with writing(engine) as connection:
+                upgrade(connection, "")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        with reading(engine) as connection:
+            assert connection.scalar(select(func.count()).select_from(table)) == 1500
+            body = connection.scalar(select(schema.verdict.c.body).where(schema.verdict.c.container == "1499"))
+        assert str(body).startswith("1499 ")
+    assert peak < 15_000_000, "the texts have 30 MB"
+
+
+def _upgrade_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
 def test_revision_0021_keeps_the_long_texts_and_the_dates(lasting: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'grown.db'}" if "sqlite" in lasting else str(postgres.database(migrated=False))
     before, due = (date(1969, 12, 31), date(2026, 12, 5), None), date(2026, 12, 5)
@@ -170,10 +203,7 @@ def test_revision_0021_keeps_the_long_texts_and_the_dates(lasting: str, tmp_path
     rows["other"] = rows["observed"] | {"milestone": f"{UID}2", "body": None}
     with unmigrated(url, create=True) as engine:
         with writing(engine) as connection:
-            config = Config()
-            config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "0020")
+            _upgrade_to(connection, "0020")
             for name, row in rows.items():
                 table = Table("observed" if name == "other" else name, MetaData(), autoload_with=connection)
                 connection.execute(table.insert().values(row))

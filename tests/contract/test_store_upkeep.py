@@ -345,9 +345,10 @@ def test_a_takeout_that_fails_leaves_no_part(
     store: Store, engine: Engine, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(store)
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr("sync.store.export._plain", Mock(side_effect=OSError(ENOSPC, "No space left on device")))
+    monkeypatch.setattr("sync.store.export._plain", Mock(side_effect=OSError(ENOSPC, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
         export(engine, tmp_path / name, NOW)
+    monkeypatch.undo()
     assert not list(tmp_path.glob("all*"))
     export(engine, tmp_path / name, NOW)
 

@@ -35,9 +35,10 @@ from pathlib import Path
 words = sys.argv[1:]
 (path,) = [word for word in words if word.startswith("repos/acme/plan")]
 file = Path(os.environ["GITHUB_API"]) / re.sub(r"[/?=]", "-", path)
-if not file.exists():
+is_list = "artifacts-name" in file.name
+if not file.exists() and not is_list:
     sys.exit(1)
-answer = file.read_bytes()
+answer = file.read_bytes() if file.exists() else b'{{"artifacts": []}}'
 if "--jq" in words:
     answer = subprocess.run(["jq", "-r", words[words.index("--jq") + 1]], input=answer, stdout=-1, check=True).stdout
 sys.stdout.buffer.write(answer)
@@ -66,11 +67,13 @@ class Repository:
     def comments(self) -> list[str]:
         return [*ours(self.world.github), *ours(self.world.gitlab)]
 
-    def run(self, env: dict[str, str] | None = None, last: str = "", **inputs: str) -> ActionResult:
+    def run(
+        self, env: dict[str, str] | None = None, last: str = "", *, in_same_job: bool = False, **inputs: str
+    ) -> ActionResult:
         """Run the action in a new job, up to the ``last`` step. Its upload becomes an artifact of a finished run."""
-        self.jobs += 1
+        self.jobs += not in_same_job
         api, temp = self.folder / "api", self.folder / f"job-{self.jobs}"
-        temp.mkdir()
+        temp.mkdir(exist_ok=in_same_job)
         (api / "repos-acme-plan").write_text(json.dumps({"visibility": self.visibility}))
         (api / "repos-acme-plan-actions-workflows-milesync.yml-runs").write_text(
             json.dumps({"workflow_runs": self.runs})
@@ -88,27 +91,29 @@ class Repository:
         }
         words = {name.replace("_", "-"): value for name, value in inputs.items()}
         result = run_action(ACTION, self.folder / "checkout", temp, words, environ, last)
-        if "milesync-state" in result.uploads:
-            self.upload(workflow_run(self.jobs), {"milesync.sealed": result.uploads["milesync-state"].read_bytes()})
+        for name, path in result.uploads.items():
+            self.upload(workflow_run(self.jobs), {"milesync.sealed": path.read_bytes()}, name)
         return result
 
-    def upload(self, run: Any, members: dict[str, bytes]) -> None:
+    def upload(self, run: Any, members: dict[str, bytes], artifact: str = "milesync-state") -> None:
         """Add a run that is over, with an artifact."""
         self.runs.insert(0, run)
         start = self.folder / "api" / "repos-acme-plan-actions"
         listed = {"artifacts": [{"id": run["id"] + 100, "expired": False}]}
-        Path(f"{start}-runs-{run['id']}-artifacts-name-milesync-state").write_text(json.dumps(listed))
+        Path(f"{start}-runs-{run['id']}-artifacts-name-{artifact}").write_text(json.dumps(listed))
         with zipfile.ZipFile(f"{start}-artifacts-{run['id'] + 100}-zip", "w") as archive:
             for name, data in members.items():
                 archive.writestr(name, data)
 
     def document(self) -> Any:
         """Return the document of the last run."""
-        return json.loads((self.folder / f"job-{self.jobs}" / "milesync-run.json").read_text(encoding="utf-8"))
+        return json.loads(
+            (self.folder / f"job-{self.jobs}" / "milesync-files" / "run.json").read_text(encoding="utf-8")
+        )
 
-    def stored_runs(self) -> int:
+    def stored_runs(self, files: str = "milesync-files") -> int:
         """Return how many runs the database of the last job knows."""
-        path = self.folder / f"job-{self.jobs}" / "milesync.db"
+        path = self.folder / f"job-{self.jobs}" / files / "milesync.db"
         with closing(sqlite3.connect(path)) as database:
             return int(database.execute("SELECT count(*) FROM run").fetchone()[0])
 
@@ -205,6 +210,28 @@ def test_no_state_comes_from_other_repositories_branches_and_pull_requests(repos
     assert "No state of an earlier run" in done.log
 
 
+def test_two_uses_in_one_job_share_no_state(repository: Repository) -> None:
+    assert repository.run(state_key=KEY).code == 0
+    again = repository.run(state_key=KEY, in_same_job=True)
+    assert again.code == 1
+    assert "give each use a state-name of its own" in again.log
+    other = repository.run(state_key=KEY, state_name="b", in_same_job=True)
+    assert (other.code, set(other.uploads)) == (0, {"milesync-state-b"})
+    assert [repository.stored_runs(), repository.stored_runs("milesync-files-b")] == [1, 1]
+    later = repository.run(state_key=KEY, state_name="b")
+    assert later.code == 0
+    assert repository.stored_runs("milesync-files-b") == 2, "it took its own state"
+    repository.upload(workflow_run(9), {"milesync.sealed": other.uploads["milesync-state-b"].read_bytes()})
+    assert "is not used" in repository.run(state_key=KEY).log, "the state of another name does not open"
+
+
+@pytest.mark.parametrize("name", ["../b", "b/c", "b c", "ä", "$(id)"])
+def test_a_name_of_a_state_is_no_path(repository: Repository, name: str) -> None:
+    done = repository.run(state_key=KEY, state_name=name)
+    assert done.code == 1
+    assert "state-name: use letters" in done.log
+
+
 def test_without_a_key_nothing_is_kept_and_what_others_may_not_read_is_not_shown(repository: Repository) -> None:
     repository.visibility = "public"
     first = repository.run(pages="public=site/all")
@@ -257,6 +284,7 @@ def test_pages_need_an_audience_and_a_folder_of_its_own(after_a_run: tuple[Repos
         **ENVIRONMENT,
         "AUDIENCE": "",
         "CONFIG": "milesync.toml",
+        "FILES": str(temp / "milesync-files"),
         "GITHUB_STEP_SUMMARY": str(temp / "summary.md"),
         "PROGRAM": str(temp / "milesync" / "bin" / "milesync"),
         "PYTHONPATH": str(ROOT),

@@ -4,7 +4,7 @@
 
 {{- define "milesync.selector" -}}
 app.kubernetes.io/name: milesync
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
@@ -82,12 +82,12 @@ containers:
 volumes:
   - name: config
     configMap:
-      name: {{ include "milesync.name" .root }}
+      name: {{ include "milesync.name" .root | quote }}
   - name: tmp
     emptyDir: {}
 {{- if not .root.Values.database.urlSecret }}
   - name: data
     persistentVolumeClaim:
-      claimName: {{ include "milesync.name" .root }}
+      claimName: {{ include "milesync.name" .root | quote }}
 {{- end }}
 {{- end }}

@@ -13,6 +13,8 @@ depends_on = None
 
 DAYS = ("start", "due", "p50", "p85", "p95", "p70")
 """Columns with dates, from now on as days since 1970."""
+SLICE = 200
+"""Rows that are in memory at once."""
 
 
 def upgrade() -> None:
@@ -46,14 +48,22 @@ def upgrade() -> None:
 
 
 def _pack(name: str, *columns: sa.Column[Any]) -> None:
-    """Make the table again, with the compressed text."""
+    """Make the table again, with the compressed text, a slice of rows at a time: a table may not fit into memory."""
+    former = f"former_{name}"
     names = [column.name for column in columns]
-    rows = [
-        {**row, "body": None if row["body"] is None else zlib.compress(row["body"].encode())}
-        for row in op.get_bind().execute(sa.select(sa.table(name, *map(sa.column, names)))).mappings()
-    ]
-    op.drop_table(name)
-    op.bulk_insert(op.create_table(name, *columns), rows)
+    op.rename_table(name, former)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(sa.text(f"ALTER INDEX IF EXISTS {name}_pkey RENAME TO {former}_pkey"))
+    packed = op.create_table(name, *columns)
+    query = sa.select(sa.table(former, *map(sa.column, names)))
+    with op.get_bind().execute(query, execution_options={"yield_per": SLICE}) as rows:
+        for part in rows.mappings().partitions():
+            op.bulk_insert(packed, [{**row, "body": _compressed(row["body"])} for row in part])
+    op.drop_table(former)
+
+
+def _compressed(text: str | None) -> bytes | None:
+    return None if text is None else zlib.compress(text.encode())
 
 
 def _cluster_health() -> None:
