@@ -12,7 +12,6 @@ from msgspec import structs
 from connectors.github.boards.state import board_limitations
 from connectors.github.cursor import decode_cursors
 from connectors.github.losses import losses
-from connectors.github.webhook import parse_event
 from sync.model.counting import ChangeWord, TrackerChanges
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
@@ -132,6 +131,8 @@ class GitHubConnector:
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
+        from connectors.github.webhook import parse_event
+
         return parse_event(headers, body, secret)
 
     def close(self) -> None:

@@ -14,11 +14,12 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from connectors.github.api_types import Failure, Reply
+if TYPE_CHECKING:
+    from connectors.github.api_types import Failure, Reply
 
 __all__ = [
     "BOARD_FIELDS",

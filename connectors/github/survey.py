@@ -10,8 +10,8 @@ from msgspec import Struct, field
 
 from connectors.github.api_types import Wire
 from connectors.github.boards.api_types import BoardItem
-from connectors.github.boards.kind import ColumnState
 from connectors.github.boards.reader import BoardReader, WalkedColumn
+from connectors.github.boards.state import ColumnState
 from connectors.github.containers.iterations import Iterations
 from connectors.github.session import PROJECT_ERRORS, Session
 from sync.tracker.container_use import ContainerUse

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from connectors.gitlab.address import base_url_of
 from connectors.gitlab.cursor import Cursor
 from connectors.gitlab.options import HISTORY
-from connectors.gitlab.webhook import parse_event
 from sync.model.counting import ChangeWord, TrackerChanges
 from sync.model.tracker_data import Markup
 from sync.tracker.actions import Action, Receipt
@@ -136,6 +135,8 @@ class GitLabConnector:
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> WebhookEvent:
         """Verify and read a webhook. See `sync.tracker.webhook.WebhookListener`."""
+        from connectors.gitlab.webhook import parse_event
+
         return parse_event(headers, body, secret, self._setup.clock())
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ milestone, and its connection does not share aggregates, the dependency changes 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -326,7 +325,7 @@ class _PortfolioBuilder:
         words = [member.connection.changes.word for member in members if member.health.counts.changes]
         counts = replace(counts, word=joint_word(words))
         previous = snapshot.previous.get(f"joint:{joint.name}")
-        rules = dataclasses.replace(self.rules.parameters, method=snapshot.joint_method(uids))
+        rules = replace(self.rules.parameters, method=snapshot.joint_method(uids))
         return joint_health(
             joint,
             [member.health for member in members],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -374,7 +373,7 @@ class _Histories:
         ledger = self._public if public else self.ledger
         key = (id(ledger), tolerance)
         if key not in self._tables:
-            parameters = dataclasses.replace(self._parameters, tolerance=tolerance)
+            parameters = msgspec.structs.replace(self._parameters, tolerance=tolerance)
             self._tables[key] = HistoryTables(ledger, parameters, self._unread), parameters
         return self._tables[key]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from sync.cli.options import DEFAULT, AsOf, Config, Json, Readers, Verbose, parse_as_of, print_json
 
@@ -32,8 +32,7 @@ Calibration = Annotated[bool, typer.Option("--calibration", help="Show how good 
 Markdown = Annotated[bool, typer.Option("--markdown", help="One table in Markdown, as for the summary of a job.")]
 
 
-@dataclass(frozen=True)
-class StatusContents:
+class StatusContents(Struct, frozen=True):
     """Contents of one status. ``obstacles``: causes that only a person can clear, as rows of the JSON document."""
 
     milestones: Sequence[AssessedMilestone]

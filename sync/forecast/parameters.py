@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from sync.model.settings import Thresholds
 
 __all__ = ["Rules"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rules(Thresholds):
-    """The parameters of forecast and health. An installation sets the `Thresholds` only.
+class Rules(Struct, frozen=True, kw_only=True):
+    """The parameters of forecast and health. An installation sets the
+    `Thresholds` only, whose fields come first.
 
     History: the last ``stream_window`` finished milestones of the stream, and the last ``kind_window`` others of the
     kind. A stream with fewer than ``stream_least`` has no history of its own. A finished milestone counts from
@@ -30,6 +30,12 @@ class Rules(Thresholds):
     2       pool of survival, reference class and closures by member; work moved on near the end is carried over
     ======  ========================================================================================================
     """
+
+    tolerance: float = Thresholds.tolerance
+    on_track: float = Thresholds.on_track
+    off_track: float = Thresholds.off_track
+    margin: float = Thresholds.margin
+    target: float = Thresholds.target
 
     method: int = 2
 

@@ -86,7 +86,7 @@ class CommonVotes:
         The votes are float64[t, g, 2, x]: from each of `NODES`.
         """
         if self._of_plan is None or not np.isin(rows, self._of_plan[0]).all():
-            own = np.unique(rows)
+            own = np.flatnonzero(np.bincount(rows))  # `np.unique` would import `numpy.ma`
             members, at = self.members.part(own), self.at[own]
             votes = [votes_from(self.tables, members, np.full(len(own), node), at) for node in range(DUE)]
             self._of_plan = own, ScopeVotes(votes, votes_for_times)

@@ -211,12 +211,8 @@ def normal_share(x: ArrayLike) -> Floats:
 
 
 _NORMAL_END, _NORMAL_STEPS = 8, 1000
-_NORMAL_SHARES: Floats = np.array(
-    [
-        0.5 * math.erfc((_NORMAL_END - k / _NORMAL_STEPS) / math.sqrt(2))
-        for k in range(2 * _NORMAL_END * _NORMAL_STEPS + 1)
-    ]
-)
+_NORMAL_PLACES: Floats = _NORMAL_END - np.arange(2 * _NORMAL_END * _NORMAL_STEPS + 1) / _NORMAL_STEPS
+_NORMAL_SHARES: Floats = 0.5 * np.array(list(map(math.erfc, (_NORMAL_PLACES / math.sqrt(2)).tolist())))
 _NORMAL_STEEPNESS: Floats = np.diff(_NORMAL_SHARES)
 _NORMAL_BENDS: Floats = np.diff(_NORMAL_STEEPNESS)
 _HALF_LOG_TURN = 0.5 * math.log(2.0 * math.pi)

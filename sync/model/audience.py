@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sync.model.tracker_data import Project, matches_pattern
 
@@ -13,8 +14,7 @@ PUBLIC = "public"
 """Name of the audience that anybody belongs to."""
 
 
-@dataclass(frozen=True)
-class Audience:
+class Audience(Struct, frozen=True):
     """The readers of a text.
 
     ============  ==================================================================================================

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 import structlog
+from msgspec import Struct, field
 
 from sync.model.tracker_data import UnreadRow, matches_pattern
 from sync.pull.early_pages import EarlyPages
@@ -41,8 +41,7 @@ HEAD_START = 0.05
 """Seconds in which the first requests are sent; a tracker takes longer to answer."""
 
 
-@dataclass(frozen=True)
-class RoundShare:
+class RoundShare(Struct, frozen=True):
     """The part of a round that one process does: the connections whose trackers it asks and writes to.
 
     ``since`` is the start of the round (UTC): a project that another process has read after it counts as read.
@@ -59,8 +58,7 @@ def selected_connections(connections: Sequence[Connection], share: RoundShare | 
     return [connection for connection in connections if share is None or connection.name in share.connections]
 
 
-@dataclass
-class Puller:
+class Puller(Struct, eq=False):
     """Pull the trackers of connections into one store. Used in ``with``, it closes the connectors and the store.
 
     ``early_pages`` are pages of connections, by name, that are read already because the database is new.
@@ -253,8 +251,7 @@ class Puller:
         return {key for (url, key), at in self.store.last_pulls().items() if url == origin and at >= since}
 
 
-@dataclass
-class _PullState:
+class _PullState(Struct):
     """The outcome of one connection's pull so far. ``keys`` has the key of each known project by its id."""
 
     keys: dict[str, str] = field(default_factory=dict)

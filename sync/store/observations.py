@@ -19,7 +19,6 @@ from sync.tracker.observed import StatusIssue
 
 __all__ = ["Observations", "save_result"]
 
-_STATUS_ISSUE = msgspec.json.Decoder(StatusIssue)
 _JSON = msgspec.json.Encoder()
 
 
@@ -82,7 +81,7 @@ class Observations(Repository):
         table = schema.observed
         query = select(table.c.milestone, table.c.body, table.c.at)
         return {
-            row.milestone: (None if row.body is None else _STATUS_ISSUE.decode(row.body), row.at)
+            row.milestone: (None if row.body is None else msgspec.json.decode(row.body, type=StatusIssue), row.at)
             for own in _of_milestones(query, table, milestones)
             for row in self._rows(own)
         }

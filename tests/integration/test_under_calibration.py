@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, timedelta
 
 import msgspec
@@ -149,7 +148,7 @@ def test_the_dates_agree_with_the_hit_rate(late: range, said: float, hit_rate: f
 
 
 def test_below_the_fewest_forecasts_the_forecast_is_shown_everywhere() -> None:
-    book = msgspec.structs.replace(BOOK, parameters=replace(RULES, gate_least=25))
+    book = msgspec.structs.replace(BOOK, parameters=msgspec.structs.replace(RULES, gate_least=25))
     world = World()
     portfolio = build_portfolio(Snapshot(world.store, [world.connection], NOW, book))
     (health,) = [milestone.health for milestone in portfolio.milestones if milestone.is_running]

@@ -174,7 +174,7 @@ def change_rules(world: World, **values: Any) -> None:
 
 def parameters(world: World) -> None:
     known = world.engine.rules.parameters
-    change_rules(world, parameters=dataclasses.replace(known, survival_items=known.survival_items + 1.0))
+    change_rules(world, parameters=msgspec.structs.replace(known, survival_items=known.survival_items + 1.0))
 
 
 def day_off(world: World) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from connectors.github.boards.api_types import BoardField
-from connectors.github.boards.kind import ColumnState, KnownContainer
+from connectors.github.boards.state import ColumnState, KnownContainer
 from connectors.github.containers.iterations import Iterations
 from connectors.github.containers.target_dates import TargetDates
 from sync.model.tracker_data import State

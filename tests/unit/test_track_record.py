@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -259,7 +259,7 @@ def test_the_gate_stays_open_on_less() -> None:
     assert nearly.skill is not None
     assert nearly.skill < 0
     assert not under_calibration(nearly, RULES)
-    assert under_calibration(nearly, dataclasses.replace(RULES, gate_least=nearly.forecasts))
+    assert under_calibration(nearly, msgspec.structs.replace(RULES, gate_least=nearly.forecasts))
 
 
 def test_the_gate_looks_at_the_last_sixty_only() -> None:

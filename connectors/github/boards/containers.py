@@ -17,9 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from connectors.github.boards.api_types import Board, BoardItem
-from connectors.github.boards.kind import BoardContainers, ColumnError, ColumnState
+from connectors.github.boards.kind import BoardContainers, ColumnError
 from connectors.github.boards.reader import BoardReader, BoardWalk, WalkedColumn, signature_of, walked_signature
-from connectors.github.boards.state import CURSOR_PREFIX, BoardOptions, BoardState, board_states
+from connectors.github.boards.state import CURSOR_PREFIX, BoardOptions, BoardState, ColumnState, board_states
 from connectors.github.containers import BOARD_KINDS
 from connectors.github.cursor import Cursor, decode_cursors
 from connectors.github.schema import BOARD_FIELDS

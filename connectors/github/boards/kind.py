@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from connectors.github.boards.api_types import BoardField, BoardItem
+from connectors.github.boards.state import ColumnState, KnownContainer
 from connectors.shared.containers import ContainerKind
 from sync.model.tracker_data import LISTED_ID_PREFIX, Milestone, UnreadRow
 
-__all__ = ["BoardContainers", "ColumnError", "ColumnState", "KnownContainer"]
+__all__ = ["BoardContainers", "ColumnError"]
 
 
 class ColumnError(Exception):
     """A column that the configuration needs is missing, or cannot be chosen. The message is for people."""
-
-
-class KnownContainer(Struct, frozen=True, omit_defaults=True):
-    """Container as a pull found it. ``milestone`` is its native id, ``key`` the value in the column.
-
-    ``closed_at`` (UTC): the last moment at which something was closed in it; None while it runs.
-    """
-
-    milestone: str
-    key: str
-    title: str
-    due: date
-    start: date | None = None
-    closed_at: datetime | None = None
-
-
-class ColumnState(Struct, frozen=True, omit_defaults=True):
-    """Column between two pulls: its ``id`` and ``name``, its containers, and the number of items with a value.
-
-    ``former_name`` is the configured name if the column was renamed.
-    """
-
-    id: str = ""
-    name: str = ""
-    former_name: str = ""
-    known: tuple[KnownContainer, ...] = ()
-    count: int = 0
 
 
 class BoardContainers(ContainerKind[Any, BoardItem, Any]):

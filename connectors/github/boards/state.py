@@ -7,21 +7,56 @@ to those of the repositories.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from connectors.github.boards.kind import ColumnState
 from connectors.github.schema import SchemaMemory
 from connectors.shared.responses import parse
 from sync.tracker.preflight import Limitation
 
-__all__ = ["CURSOR_PREFIX", "BoardOptions", "BoardSignature", "BoardState", "board_limitations", "board_states"]
+__all__ = [
+    "CURSOR_PREFIX",
+    "BoardOptions",
+    "BoardSignature",
+    "BoardState",
+    "ColumnState",
+    "KnownContainer",
+    "board_limitations",
+    "board_states",
+]
 
 CURSOR_PREFIX = "board-"
 """Prefix of the key of a board's cursor, which no repository's id has."""
+
+
+class KnownContainer(Struct, frozen=True, omit_defaults=True):
+    """Container as a pull found it. ``milestone`` is its native id, ``key`` the value in the column.
+
+    ``closed_at`` (UTC): the last moment at which something was closed in it; None while it runs.
+    """
+
+    milestone: str
+    key: str
+    title: str
+    due: date
+    start: date | None = None
+    closed_at: datetime | None = None
+
+
+class ColumnState(Struct, frozen=True, omit_defaults=True):
+    """Column between two pulls: its ``id`` and ``name``, its containers, and the number of items with a value.
+
+    ``former_name`` is the configured name if the column was renamed.
+    """
+
+    id: str = ""
+    name: str = ""
+    former_name: str = ""
+    known: tuple[KnownContainer, ...] = ()
+    count: int = 0
 
 
 class BoardOptions(Struct, frozen=True):

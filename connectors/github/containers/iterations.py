@@ -13,7 +13,8 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from connectors.github.boards.api_types import BoardField, BoardItem, Iteration
-from connectors.github.boards.kind import BoardContainers, ColumnError, KnownContainer
+from connectors.github.boards.kind import BoardContainers, ColumnError
+from connectors.github.boards.state import KnownContainer
 from connectors.shared.responses import decode_row
 from connectors.shared.rows import fields_of, read_rows, word_at
 from sync.model.dates import end_of_utc_day

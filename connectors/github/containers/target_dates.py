@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from connectors.github.boards.api_types import BoardField, BoardItem
-from connectors.github.boards.kind import BoardContainers, ColumnError, KnownContainer
+from connectors.github.boards.kind import BoardContainers, ColumnError
+from connectors.github.boards.state import KnownContainer
 from sync.model.dates import end_of_utc_day
 from sync.model.tracker_data import Milestone, MilestoneKind, State, UnreadRow
 
