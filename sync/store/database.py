@@ -366,7 +366,7 @@ def structure_problems(connection: Connection, pragma: str) -> Iterator[str]:
 
 
 def _postgresql(where: URL) -> Engine:
-    """Open PostgreSQL with the session settings that the code relies on, whatever the server, role or address says.
+    """Open PostgreSQL with the session settings that the code relies on, instead of those of server, role or address.
 
     Without prepared statements: a plan from the time of an empty table would always scan it.
     """

@@ -55,11 +55,9 @@ class DigestJournal(Repository):
         mine = (table.c.audience == audience) & (table.c.channel == channel) & (table.c.told != "")
         query = select(table.c.begun_at, table.c.told).where(mine)
         rows = self._rows(query.order_by(table.c.begun_at.desc(), table.c.attempt.desc()).limit(1))
-        return (
-            LastDigest(rows[0].begun_at, msgspec.json.decode(rows[0].told, type=dict[str, LastSent]))
-            if rows
-            else LastDigest(None, {})
-        )
+        if not rows:
+            return LastDigest(None, {})
+        return LastDigest(rows[0].begun_at, msgspec.json.decode(rows[0].told, type=dict[str, LastSent]))
 
     def begin_message(
         self, run_id: str, audience: str, channel: str, day: date, state: Mapping[str, LastSent] | None

@@ -110,7 +110,7 @@ def app(url: str, *, threads: bool = False, patient: bool = False) -> App:
     idle_limit = IDLE_LIMIT // timedelta(milliseconds=1)
     options = (
         f"-c search_path={SCHEMA} -c idle_in_transaction_session_timeout={idle_limit}"
-        " -c datestyle=ISO -c default_transaction_isolation=read\\ committed"  # whatever the role or the server says
+        " -c datestyle=ISO -c default_transaction_isolation=read\\ committed"  # instead of those of role or server
     )
     kwargs = {"options": options, "application_name": "milesync", "client_encoding": "utf8"}
     if threads:

@@ -356,7 +356,6 @@ def test_hypothesis_is_imported_in_two_folders_only() -> None:
 
 SURFACES = ("sync/report", "sync/digest", "sync/site", "sync/cli")
 OWN_DAYS = {
-    "sync/digest/cadence.py": "days of the audience, in the zone of its digest",
     "sync/digest/changes.py": "days of the audience: the moments are given in the zone of its digest",
     "sync/digest/message.py": "days of the audience: the moments are given in the zone of its digest",
     "sync/cli/after_run.py": "days in UTC on which the store is pruned, which nothing shows",
