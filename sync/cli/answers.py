@@ -65,11 +65,12 @@ class QuestionError(PlainError):
 class AssistantAnswers:
     """The answers to one audience, by its name. Reads the database, asks no tracker and writes nothing.
 
-    ``config`` is the configuration file that the commands in the answers name.
+    ``config`` is the configuration file that the commands in the answers name. Whoever holds ``lock`` during a question
+    gets an answer of one state.
     """
 
     def __init__(self, cache: PortfolioCache, audience: str = "", config: Path = DEFAULT) -> None:
-        self._cache, self._audience = cache, audience
+        self._cache, self._audience, self.lock = cache, audience, cache.lock
         self._options = () if config == DEFAULT else ("--config", str(config))
 
     # --- the questions ----------------------------------------------------------------------------------------------
@@ -244,7 +245,12 @@ class AssistantAnswers:
             "assessed_at": loaded.snapshot.at,
             "oldest_data": min(read, default=None),
             "command": shlex.join(["milesync", *words, *self._options]),
+            **({"configuration": _kept(self._cache.problem)} if self._cache.problem else {}),
         }
+
+
+def _kept(problem: str) -> str:
+    return f"The configuration file has changed and cannot be used, so the one before is in use: {clean(problem, 500)}"
 
 
 _NOTHING = "The database has no milestone that runs and that this audience may read; `milesync run` reads the trackers."

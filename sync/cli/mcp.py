@@ -30,10 +30,11 @@ def mcp(audience: Readers = None, config: Config = DEFAULT, verbose: Verbose = F
     from sync.cli.session import open_engine
 
     opened = partial(open_engine, config, verbose=verbose, as_json=True, create=False, offline=True)
-    with PortfolioCache(opened) as cache:
+    with PortfolioCache(opened, config) as cache:
         name = audience or ""
         cache.load(name)  # now, so that an unknown audience is refused and the first answer is fast
         try:
-            build_server(AssistantAnswers(cache, name, config)).run("stdio")
+            with cache.kept_fresh(name):
+                build_server(AssistantAnswers(cache, name, config)).run("stdio")
         except* BrokenPipeError:
             pass  # the assistant has ended, and reads no answer any more

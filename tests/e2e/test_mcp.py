@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -68,7 +69,7 @@ def in_memory(config: Path, talk: Callable[[Ask], Awaitable[None]], audience: st
     from mcp import Client  # late: slow to load, and every worker collects this file
 
     async def run() -> None:
-        with PortfolioCache(partial(offline, config)) as cache:
+        with PortfolioCache(partial(offline, config), config) as cache:
             async with Client(build_server(AssistantAnswers(cache, audience, config))) as client:
                 await talk(partial(answer, client))
 
@@ -353,6 +354,159 @@ def test_missing_data_that_lasts_is_seen_at_the_next_question(config: Path, find
             assert cache.load("") is not first
 
 
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """The configuration of an installation of its own."""
+    with served(tmp_path) as (_, config):
+        assert milesync("run", "--first-run", config=config).code == 0
+    return config
+
+
+def touch(config: Path, n: int) -> None:
+    """Write to the database as another process does."""
+    with sqlite3.connect(config.parent / "milesync.db") as database:
+        database.execute(f"CREATE TABLE touched_{n} (n INTEGER)")
+    database.close()
+
+
+def test_what_changed_is_assessed_before_the_next_question(filled: Path) -> None:
+    with (
+        PortfolioCache(partial(offline, filled), filled) as cache,
+        mock.patch("sync.cli.portfolio_cache.build_portfolio", wraps=build_portfolio) as build,
+    ):
+        seconds = iter(range(0, 10**6, 1_000))
+        refresh = partial(cache.refresh, "", lambda: float(next(seconds)))
+        first = cache.load("")
+        refresh()
+        refresh()
+        assert build.call_count == 1  # nothing changed
+        touch(filled, 1)
+        refresh()
+        assert build.call_count == 1  # it may change again
+        touch(filled, 2)
+        refresh()
+        assert build.call_count == 1
+        refresh()
+        assert build.call_count == 2
+        second = cache.load("")
+        assert build.call_count == 2
+        assert second is not first
+        assert first.snapshot.previous == second.snapshot.previous
+
+
+def test_the_thread_pauses_after_each_assessment(filled: Path) -> None:
+    clock = [0.0]
+
+    def now() -> float:
+        clock[0] += 1.0
+        return clock[0]
+
+    with (
+        PortfolioCache(partial(offline, filled), filled) as cache,
+        mock.patch("sync.cli.portfolio_cache.build_portfolio", wraps=build_portfolio) as build,
+    ):
+        cache.load("")
+        for n in range(12):
+            touch(filled, n)
+            cache.refresh("", now)
+            cache.refresh("", now)
+        assert build.call_count in (3, 4)
+
+
+def test_a_portfolio_that_another_process_changed_meanwhile_is_assessed_again(filled: Path) -> None:
+    changes = iter((1,))
+
+    def build(snapshot: Any) -> Any:
+        portfolio = build_portfolio(snapshot)
+        for n in changes:
+            touch(filled, n)
+        return portfolio
+
+    with (
+        PortfolioCache(partial(offline, filled), filled) as cache,
+        mock.patch("sync.cli.portfolio_cache.build_portfolio", side_effect=build) as built,
+    ):
+        loaded = cache.load("")
+        assert built.call_count == 2
+        assert cache.load("") is loaded
+
+
+def test_a_question_keeps_its_state_until_it_ends_and_the_next_one_waits_for_the_thread(filled: Path) -> None:
+    has_begun, may_end = Event(), Event()
+
+    def build(snapshot: Any) -> Any:
+        has_begun.set()
+        assert may_end.wait(60)
+        return build_portfolio(snapshot)
+
+    def refresh() -> None:
+        for _ in range(2):
+            cache.refresh("")
+
+    with PortfolioCache(partial(offline, filled), filled) as cache:
+        first, engine = cache.load(""), cache.engine
+        touch(filled, 1)
+        with mock.patch("sync.cli.portfolio_cache.build_portfolio", side_effect=build) as built:
+            found: list[Any] = []
+            thread, question = Thread(target=refresh), Thread(target=lambda: found.append(cache.load("")))
+            thread.start()
+            assert has_begun.wait(60)
+            with cache.lock:
+                question.start()
+                may_end.set()
+                assert cache.engine is engine
+            thread.join()
+            question.join()
+            assert built.call_count == 1
+        assert found == [cache.load("")]
+        assert found != [first]
+        assert cache.engine is not engine
+
+
+def write(config: Path, words: str | None) -> None:
+    """Write the configuration file; None removes it."""
+    if words is None:
+        config.unlink()
+    else:
+        config.write_text(words)
+
+
+def test_a_changed_configuration_is_in_use_at_the_next_question(filled: Path) -> None:
+    words = filled.read_text()
+
+    async def talk(ask: Ask) -> None:
+        assert "no digest is configured" in await ask("digest")
+        write(filled, words + TEAM)
+        assert [row["audience"] for row in (await ask("digest"))["digests"]] == ["team"]
+        write(filled, words + "[audiences")
+        for _ in range(2):
+            kept = await ask("digest")
+            assert [row["audience"] for row in kept["digests"]] == ["team"]
+            assert kept["configuration"].startswith("The configuration file has changed and cannot be used")
+            assert "milesync.toml" in kept["configuration"]
+        write(filled, None)
+        assert "configuration" in await ask("portfolio")
+        write(filled, words)
+        assert "configuration" not in await ask("portfolio")
+        assert "no digest is configured" in await ask("digest")
+
+    in_memory(filled, talk)
+
+
+def test_a_configuration_without_the_audience_is_not_used(filled: Path) -> None:
+    words = filled.read_text()
+    filled.write_text(words + TEAM)
+
+    async def talk(ask: Ask) -> None:
+        before = await ask("portfolio")
+        write(filled, words)
+        after = await ask("portfolio")
+        assert "no audience 'team'" in after.pop("configuration")
+        assert {**after, "assessed_at": None} == {**before, "assessed_at": None}
+
+    in_memory(filled, talk, "team")
+
+
 def test_answers_are_small_with_many_milestones(large: Path) -> None:
     found = answers(large, ("portfolio", {}), ("portfolio", {"limit": 10**6}), ("explain", {"id": "gh:acme/app#120"}))
     assert [len(portfolio["milestones"]) for portfolio in found[:2]] == [10, MOST_ROWS]
@@ -391,7 +545,7 @@ def test_the_cursor_leads_through_all_milestones_worst_first(large: Path) -> Non
         (("what_if", {"id": "gh:acme/app#2", "drop": ["#999"]}), "gh:acme/app#2 has no open issue '#999'"),
         (("portfolio", {"status": ["late"]}), "no status 'late'; there are overdue, off_track, at_risk"),
         (("portfolio", {"cursor": "next"}), "'next' is no cursor; use `next_cursor` of the answer before"),
-        (("portfolio", {"cursor": "9" * 5000}), "is no cursor; use `next_cursor` of the answer before"),
+        (("portfolio", {"cursor": "9" * 400}), "is no cursor; use `next_cursor` of the answer before"),
         (("calibration", {"cursor": "\u0663"}), "is no cursor; use `next_cursor` of the answer before"),
     ],
 )
@@ -401,6 +555,67 @@ def test_a_wrong_question_is_answered_in_one_line(
     (error,) = answers(config, question)
     assert words in error
     assert "\n" not in error
+
+
+WRONG: tuple[Any, ...] = (
+    None,
+    3,
+    2.5,
+    True,
+    "ten",
+    "",
+    "x" * 100_000,
+    "<!--\x1b\u202e",
+    [],
+    [3],
+    ["x" * 5000],
+    {"a": 1},
+)
+"""Values of which each argument refuses or answers each in plain words."""
+
+
+def test_every_argument_is_refused_in_plain_words(config: Path) -> None:
+    refused: dict[tuple[str, str], list[str]] = {}
+
+    async def talk(ask: Ask) -> None:
+        for tool, arguments in QUESTIONS:
+            for name, value in ((name, value) for name in schemas[tool] for value in WRONG):
+                found = await ask(tool, **{**arguments, name: value})
+                if isinstance(found, str):
+                    refused.setdefault((tool, name), []).append(found)
+            found = await ask(tool, **arguments, colour="red")
+            assert (
+                f"there is no argument `colour`; this tool takes {', '.join(f'`{n}`' for n in schemas[tool])}" in found
+            )
+            if "id" in arguments:
+                assert "`id` is missing; it takes a text of at most 500 characters (Id of a milestone" in await ask(
+                    tool
+                )
+
+    schemas = tool_schemas(config)
+    in_memory(config, talk)
+    for (tool, name), errors in refused.items():
+        for error in errors:
+            assert error.startswith(f"Error executing tool {tool}: "), error
+            assert error.isprintable(), error
+            assert len(error) < 900, error
+            assert not any(word in error.casefold() for word in ("pydantic", "validation", "input", "traceback")), error
+        assert any(f"`{name}` was given as " in error and "; it takes " in error for error in errors), (tool, name)
+    assert refused.keys() == {(tool, name) for tool, names in schemas.items() for name in names}
+    assert '`limit` was given as "ten"; it takes a whole number from 1 to 50' in str(refused["portfolio", "limit"])
+    assert '`status` was given as "ten"; it takes a list of overdue, off_track' in str(refused["portfolio", "status"])
+
+
+def tool_schemas(config: Path) -> dict[str, Any]:
+    """Return the arguments of each tool, with their schemas."""
+    from mcp import Client
+
+    async def run() -> dict[str, Any]:
+        with PortfolioCache(partial(offline, config)) as cache:
+            async with Client(build_server(AssistantAnswers(cache, "", config))) as client:
+                return {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
+
+    return {tool: names for tool, names in asyncio.run(run()).items() if names}
 
 
 def test_an_audience_without_a_digest_gets_an_error(config: Path) -> None:
