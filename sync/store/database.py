@@ -332,8 +332,10 @@ def _prepare_reading(dbapi_connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("milesync_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    """Begin a transaction. One statement that reads is one for SQLite, without `BEGIN` and `ROLLBACK`."""
+    options = connection.get_execution_options()
+    if not options.get("milesync_one_statement"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("milesync_writes") else "BEGIN")
 
 
 def _check_structure(engine: Engine) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, delete, select, values
+from sqlalchemy import Connection, delete, select, values
 
 from sync.model.item_label import ItemLabel
 from sync.store import tables as schema
@@ -22,13 +22,13 @@ __all__ = ["Observations", "save_result"]
 _JSON = msgspec.json.Encoder()
 
 
-def _of_milestones(query: Select[Any], table: Table, milestones: Collection[str] | None) -> Iterator[Select[Any]]:
-    """Yield the query in parts that select the rows of these milestones (uids); None: of all, in one part."""
+def _of_milestones(milestones: Collection[str] | None) -> Iterator[dict[str, list[str]]]:
+    """Yield the conditions that together select the rows of these milestones (uids); None: of all."""
     if milestones is None:
-        yield query
+        yield {}
         return
     for batch in chunks(sorted(milestones)):
-        yield query.where(table.c.milestone.in_(batch))
+        yield {"milestone": batch}
 
 
 class Observations(Repository):
@@ -78,18 +78,16 @@ class Observations(Repository):
 
         None instead of a status issue: it had none.
         """
-        table = schema.observed
-        query = select(table.c.milestone, table.c.body, table.c.at)
         return {
             row.milestone: (None if row.body is None else msgspec.json.decode(row.body, type=StatusIssue), row.at)
-            for own in _of_milestones(query, table, milestones)
-            for row in self._rows(own)
+            for own in _of_milestones(milestones)
+            for row in self._select(schema.observed, "milestone", "body", "at", **own)
         }
 
     def observed_milestones(self) -> dict[str, bool]:
         """Return for each observed milestone (uid) whether it had a status issue."""
-        table = schema.observed
-        return dict(self._rows(select(table.c.milestone, table.c.body.is_not(None))))
+        without = {row.milestone for row in self._select(schema.observed, "milestone", body=None)}
+        return {row.milestone: row.milestone not in without for row in self._select(schema.observed, "milestone")}
 
     def last_changes(self, source: str, issues: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
         """Return the last change (UTC) that the pulls show of these issues: each a project (native id) and a key.
@@ -162,10 +160,9 @@ class Observations(Repository):
         For boards the names of the boards, for pictures the stems of the file names. Content that a person has deleted
         since is included.
         """
-        made, places = schema.made, dict[str, set[str]]()
-        query = select(made.c.milestone, made.c.issue).where(made.c.what == kind)
-        for own in _of_milestones(query, made, milestones):
-            for row in self._rows(own):
+        places: dict[str, set[str]] = {}
+        for own in _of_milestones(milestones):
+            for row in self._select(schema.made, "milestone", "issue", what=kind, **own):
                 places.setdefault(row.milestone, set()).add(row.issue)
         return {uid: frozenset(own) for uid, own in places.items()}
 

@@ -35,8 +35,11 @@ def select_where(
     mark = "%s" if connection.dialect.name == "postgresql" else "?"
     conditions, bound = [], list[Any]()
     for name, value in where.items():
-        values = [] if value is None else value if isinstance(value, list) else [value]
-        test = f"IN ({', '.join([mark] * len(values))})" if values else "IS NULL"
+        values, test = [value], f"= {mark}"
+        if value is None:
+            values, test = [], "IS NULL"
+        elif isinstance(value, list):
+            values, test = value, f"IN ({', '.join([mark] * len(value))})"
         conditions.append(f"{quote(name)} {test}")
         kind = table.c[name].type
         bound += kind.bound(values) if isinstance(kind, BulkType) else values

@@ -24,6 +24,7 @@ class Repository:
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
+        self._reader = engine.execution_options(milesync_one_statement=True)
         self._clock = clock
         self._numbers: dict[str, int] = {}
 
@@ -39,8 +40,8 @@ class Repository:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        """Open one short transaction that reads. Raises `UnusableDatabase`, also for a value that is not of ours."""
-        with reading(self._engine) as connection:
+        """Open the database for one statement. Raises `UnusableDatabase`, also for a value that is not of ours."""
+        with reading(self._reader) as connection:
             try:
                 yield connection
             except (LookupError, ValueError, OverflowError, MsgspecError) as error:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
+from sync.cli import status
 from sync.model.policy import Limits, Policy
 from sync.model.tracker_data import Milestone, MilestoneKind, Project, State, Visibility
 from sync.plan.desired import Plan
@@ -45,7 +46,10 @@ def page(project: str, milestones: int) -> Page:
 
 
 def statements(projects: int, milestones: int) -> dict[str, int]:
-    """Return the number of statements of each part of a run when every milestone has a status issue already."""
+    """Return the number of statements, ``BEGIN`` included, of each part of a run and of `status`.
+
+    Every milestone has a status issue already.
+    """
     now = NOW
     tracker = MemoryTracker(lambda: now)
     tracker.pages = [page(f"p{n}", milestones) for n in range(projects)]
@@ -71,8 +75,15 @@ def statements(projects: int, milestones: int) -> dict[str, int]:
     assert quiet.plan(assessed) == Plan()
     counts.append(0)
     assert quiet.plan(assessed, fresh=True) == Plan()
+    counts.append(0)
+    assert status._contents(engine(connection, store, lambda: now), None).milestones
     store.close()
-    return dict(zip(("assess", "plan", "plan with fresh observations"), counts, strict=True))
+    return dict(zip(("assess", "plan", "plan with fresh observations", "status"), counts, strict=True))
+
+
+def test_a_quiet_run_and_status_need_so_many_statements() -> None:
+    expected = {"assess": 33, "plan": 13, "plan with fresh observations": 18, "status": 43}
+    assert statements(1, 1) == expected
 
 
 @pytest.mark.parametrize(("projects", "milestones"), [(1, 8), (8, 1)])
