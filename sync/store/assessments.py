@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import BigInteger, Row, bindparam, cast, func, or_, select, update
+from sqlalchemy import Row, bindparam, func, or_, select, update
 
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.published import StreamForecast
 from sync.store import tables as schema
 from sync.store.database import writing
+from sync.store.plain_select import marks
 from sync.store.repository import Repository
 from sync.store.upsert import chunks, upsert
 
@@ -31,6 +32,21 @@ _WHOLE = (schema.verdict.c.container == schema.health.c.container) & (
 _WEEK = 7 * 24 * 3600 * 1_000_000
 """Microseconds."""
 
+
+_LATEST = """\
+FROM health JOIN verdict ON verdict.container = health.container AND verdict.audience = health.audience
+WHERE health.latest AND health.audience = ?
+"""
+
+_WEEKLY = f"""\
+FROM health JOIN (
+    SELECT container, max(at) AS newest FROM health WHERE audience = ? AND at >= ? AND at < ?
+    GROUP BY container, at / {_WEEK}
+) AS week ON week.container = health.container AND week.newest = health.at
+WHERE health.audience = ? ORDER BY health.container, health.at
+"""  # noqa: S608 - our own number
+
+_PUBLISHED = "FROM health WHERE (probability IS NOT NULL OR p50 IS NOT NULL OR p85 IS NOT NULL)"
 
 _COMPARED = [c.name for c in schema.health.columns if c.name not in ("at", "run", "latest", "repeated")]
 """Columns whose change makes a new row; ``run`` is not read."""
@@ -122,10 +138,9 @@ class AssessmentRepository(Repository):
 
     def last_health(self, audience: str = "") -> dict[str, Health]:
         """Return the last assessment of each container for an audience, by container."""
-        table = schema.health
-        fields = (table.c.container, schema.verdict.c.body, table.c.repeated)
-        query = select(*fields).join(schema.verdict, _WHOLE).where(table.c.latest, table.c.audience == audience)
-        return {row.container: _decode(row.body, row.repeated) for row in self._rows(query)}
+        fields = (schema.health.c.container, schema.verdict.c.body, schema.health.c.repeated)
+        rows = self._select_plain(fields, _LATEST, audience)
+        return {row.container: _decode(row.body, row.repeated) for row in rows}
 
     def as_of(self, at: datetime, audience: str = "") -> dict[str, AssessmentSummary]:
         """Return the last assessment of each container at or before a time (UTC), by container."""
@@ -179,37 +194,22 @@ class AssessmentRepository(Repository):
 
         Weeks begin on Thursdays, as 1 January 1970 did.
         """
-        table = schema.health
-        week = cast(table.c.at, BigInteger) // _WEEK
-        mine = (table.c.audience == audience) & (table.c.at >= since) & (table.c.at < until)
-        last = (
-            select(table.c.container, func.max(table.c.at).label("last"))
-            .where(mine)
-            .group_by(table.c.container, week)
-            .subquery()
-        )
-        query = (
-            select(*(table.c[name] for name in AssessmentSummary.__struct_fields__))
-            .join(last, (table.c.container == last.c.container) & (table.c.at == last.c.last))
-            .where(table.c.audience == audience)
-        )
+        fields = (schema.health.c[name] for name in AssessmentSummary.__struct_fields__)
+        period = schema.UtcMicroseconds().bound([since, until])
         summaries: dict[str, list[AssessmentSummary]] = {}
-        for row in self._rows(query.order_by(table.c.container, table.c.at)):
+        for row in self._select_plain(fields, _WEEKLY, audience, *period, audience):
             summaries.setdefault(row.container, []).append(AssessmentSummary(**row._asdict()))
         return summaries
 
     def forecasts(self, stream: str | None = None) -> Iterator[StreamForecast]:
         """Yield the published forecasts (a probability or a date) of one stream or of all, by container and time."""
         table = schema.health
-        query = select(*(table.c[name] for name in StreamForecast.__struct_fields__)).where(
-            table.c.probability.is_not(None) | table.c.p50.is_not(None) | table.c.p85.is_not(None)
-        )
-        if stream is not None:
-            query = query.where(table.c.stream == stream)
-        containers = select(table.c.container).distinct().order_by(table.c.container)
-        for ids in chunks([row.container for row in self._rows(containers)]):
-            batch = query.where(table.c.container.in_(ids))
-            for row in self._rows(batch.order_by(table.c.container, table.c.audience, table.c.at)):
+        fields = [table.c[name] for name in StreamForecast.__struct_fields__]
+        which, given = ("AND stream = ?", (stream,)) if stream is not None else ("", ())
+        containers = self._select_plain([table.c.container], "FROM health GROUP BY container ORDER BY container")
+        for ids in chunks([row.container for row in containers]):
+            rest = f"{_PUBLISHED} AND container IN ({marks(ids)}) {which} ORDER BY container, audience, at"
+            for row in self._select_plain(fields, rest, *ids, *given):
                 yield StreamForecast(**row._asdict())
 
 

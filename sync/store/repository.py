@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
 from msgspec import MsgspecError
-from sqlalchemy import Connection, Engine, Select, Table, select
+from sqlalchemy import Column, Connection, Engine, Select, Table, select
 
 from sync.store import tables as schema
 from sync.store.database import DamagedDatabase, reading, writing
-from sync.store.plain_select import select_where
+from sync.store.plain_select import select_plain, select_where
 from sync.store.upsert import chunks, upsert
 
 __all__ = ["Repository"]
@@ -37,6 +37,11 @@ class Repository:
         """Return columns of the rows of a table that have these values; see `select_where`. Raises as `_rows`."""
         with self._read() as connection:
             return select_where(connection, table, names, where=where, order=order)
+
+    def _select_plain(self, columns: Iterable[Column[Any]], rest: str, *values: Any) -> Sequence[Any]:
+        """Return these columns of a statement, given from ``FROM`` on; see `select_plain`. Raises as `_rows`."""
+        with self._read() as connection:
+            return select_plain(connection, tuple(columns), rest, values)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
