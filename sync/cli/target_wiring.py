@@ -130,17 +130,17 @@ def _target_connection(target: TargetConnection, environ: Mapping[str, str], not
     for project in target.projects:
         keys = [project]
         if isinstance(connector, ListingTracker) and _is_list(kind, project):
-            with suppress(TrackerError):  # the pull reports it
+            with suppress(TrackerError):  # it is one project, or the pull reports it
                 keys = _bounded(kind, project, connector.list_projects(project), notes)
         projects.update(dict.fromkeys(keys))
     return Connection(name=kind, connector=connector, projects=tuple(projects))
 
 
 def _is_list(kind: str, project: str) -> bool:
-    """Return whether a target surely names several projects. A GitLab path with a slash may be one project."""
+    """Return whether a target may name several projects. A GitLab path with a slash is a project or a subgroup."""
     if kind == "jira":
         return "*" in project and not any(sign in project for sign in " =~<>")
-    return project.endswith("/*") or (kind == "gitlab" and "/" not in project)
+    return project.endswith("/*") or (kind == "gitlab" and not project.isdigit())  # a number is a project's
 
 
 def _bounded(kind: str, project: str, listed: Sequence[ListedProject], notes: list[str]) -> list[str]:

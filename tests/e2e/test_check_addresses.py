@@ -119,6 +119,25 @@ def test_of_many_projects_the_first_are_read_and_the_rest_is_named(
         assert "github:acme/app#" in done.out, "the repository with open milestones is among those that are read"
 
 
+def test_of_a_subgroup_the_first_projects_are_read_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [f"acme/tools/{name}" for name in ("one", "two", "three")]
+    for key in keys:
+        world.gitlab.project(key, key, created=NOW - timedelta(days=9))
+    monkeypatch.setattr(target_wiring, "MAX_PROJECTS", 2)
+    try:
+        done = check(world, "gitlab:acme/tools", "gitlab:acme/api")
+    finally:
+        for key in keys:
+            del world.gitlab.projects[key]
+    assert done.code == 0
+    assert "gitlab:acme/tools has 3 projects; 2 of them are read. Name others by themselves, such as" in done.err
+    assert done.err.count("are read") == 1, "a project is no group"
+
+
+def test_the_number_of_a_project_names_no_group() -> None:
+    assert not target_wiring._is_list("gitlab", "123")
+
+
 def test_an_owner_that_cannot_be_listed_fails_as_its_projects_would(world: World) -> None:
     done = check(world, "github:nobody")
     assert done.code == 1
