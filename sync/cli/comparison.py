@@ -14,7 +14,7 @@ from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.markup.document import clean
 from sync.model.health import Health, Status
 from sync.report.leftover import leftover_range, usual_odds, usual_sentence
-from sync.report.phrases import STATUS, date_or_end, day, percent, promise_sentences
+from sync.report.phrases import STATUS, date_or_end, day, percent, promise_sentences, sure_date
 from sync.report.verdict import replan_sentence
 
 __all__ = ["comparison", "comparison_document", "is_replanned"]
@@ -103,14 +103,15 @@ def _cells(health: Health) -> tuple[str, ...]:
         status_cell(health.status),
         "" if health.probability is None else percent(health.probability),
         "none" if health.due is None else day(health.due),
-        *(date_or_end(on, dates.horizon) or "none" for on in (dates.p50, dates.p85)),
+        date_or_end(dates.p50, dates.horizon) or "none",
+        sure_date(dates.p85, dates.horizon) or "none",
         str(health.counts.on_page.open),
     )
 
 
 def _promised(health: Health) -> str:
     on = None if health.promise is None else health.promise.p70
-    return date_or_end(on, health.dates.horizon if health.promise else None) or "none"
+    return sure_date(on, health.dates.horizon if health.promise else None) or "none"
 
 
 def _left(health: Health) -> str:

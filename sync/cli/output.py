@@ -241,7 +241,7 @@ STATUS_COLUMNS = (
     TableColumn("status"),
     TableColumn("in time", is_figure=True),
     TableColumn("due"),
-    TableColumn("85% sure"),
+    TableColumn("85% sure", precedes="no date"),
     TableColumn("done", is_figure=True),
 )
 
@@ -261,7 +261,7 @@ def status_cells(milestone: AnyMilestone) -> tuple[str, ...]:
         status_cell(health.status),
         "" if health.probability is None else phrases.percent(health.probability),
         "" if health.due is None else phrases.day(health.due),
-        phrases.date_or_end(health.dates.p85, health.dates.horizon),
+        phrases.sure_date(health.dates.p85, health.dates.horizon),
         f"{health.counts.on_page.done}/{health.counts.on_page.total}",
     )
 

@@ -11,7 +11,7 @@ from sync.cli.indented import Indented
 from sync.cli.output import STATUS_STYLE, status_cell
 from sync.cli.table import FittedTable, TableColumn, TableRow
 from sync.markup.document import clean, clean_id
-from sync.report.phrases import against, capital, date_or_end, day, percent, plural
+from sync.report.phrases import against, capital, day, percent, plural, sure_date
 from sync.report.timeline import Schedule, TimelineEntry
 from sync.report.verdict import as_of
 
@@ -32,7 +32,7 @@ _COLUMNS = (
     TableColumn("status"),
     TableColumn("in time", is_figure=True),
     TableColumn("due"),
-    TableColumn("85% sure"),
+    TableColumn("85% sure", precedes="no date"),
     TableColumn(""),
 )
 
@@ -42,7 +42,7 @@ def _entry_row(entry: TimelineEntry, *, critical: bool) -> TableRow:
         status_cell(entry.status),
         "" if entry.probability is None else percent(entry.probability),
         day(entry.due) if entry.due else "none",
-        "" if entry.status.is_over else date_or_end(entry.p85, entry.horizon),
+        "" if entry.status.is_over else sure_date(entry.p85, entry.horizon),
         against(entry.p85, entry.due) if entry.p85 and entry.due else "",
     )
     written, title = clean_id(entry.id), "" if entry.title in entry.id else clean(entry.title)

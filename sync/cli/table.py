@@ -24,10 +24,20 @@ _SHORTEST = 16
 
 
 class TableColumn(Struct, frozen=True):
-    """A column: its heading, and whether its cells are figures, which are aligned at their right end."""
+    """A column: its heading, and whether its cells are figures, which are aligned at their right end.
+
+    In blocks, a cell that begins with ``precedes`` is before its heading: "no date by 20 May 2027 is 85% sure".
+    """
 
     heading: str
     is_figure: bool = False
+    precedes: str = ""
+
+    def headed(self, cell: str) -> str:
+        """Return the cell with its heading, for a block."""
+        if self.precedes and cell.startswith(self.precedes):
+            return f"{cell} is {self.heading}"
+        return f"{self.heading} {cell}".strip()
 
 
 class TableRow(Struct, frozen=True):
@@ -91,7 +101,7 @@ class FittedTable(Struct, frozen=True):
             if row.title:
                 yield _whole(" " * _INDENT + shortened(row.title, width - _INDENT, encoding), row)
         headed = zip(self.columns[1:], others, strict=True)
-        pairs = [f"{column.heading} {cell}".strip() for column, cell in headed if cell]
+        pairs = [column.headed(cell) for column, cell in headed if cell]
         yield from (_whole(" " * _INDENT + line, row) for line in packed(pairs, width - _INDENT))
 
 

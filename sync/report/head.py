@@ -6,7 +6,7 @@ Ten seconds to read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import pairwise
 
@@ -50,6 +50,7 @@ from sync.report.phrases import (
     promise_sentences,
     short_day,
     small,
+    sure_date,
 )
 from sync.report.team_words import due_decision_lines, risk_line, tolerance_sentence
 from sync.report.verdict import (
@@ -225,7 +226,7 @@ def _date_rows(facts: Facts) -> Iterator[tuple[Cell, ...]]:
     health, dates = facts.health, facts.health.dates
     yield "Earliest possible" if dates.earliest else "Most likely done", _date_cell(dates.p50, health)
     if dates.p50 is not None:
-        yield "85% sure", _date_cell(dates.p85, health)
+        yield "85% sure", _date_cell(dates.p85, health, sure_date)
 
 
 def _leftover_rows(facts: Facts) -> Iterator[tuple[Cell, ...]]:
@@ -236,9 +237,11 @@ def _leftover_rows(facts: Facts) -> Iterator[tuple[Cell, ...]]:
         yield f"Still open on {day(health.due)}", ("usually ", Strong(number), f" ({span})")
 
 
-def _date_cell(value: date | None, health: Health) -> Cell:
+def _date_cell(
+    value: date | None, health: Health, write: Callable[[date | None, date | None], str] = date_or_end
+) -> Cell:
     if value is None:
-        return date_or_end(value, health.dates.horizon) or "no date"
+        return write(value, health.dates.horizon) or "no date"
     return (Strong(day(value)), f" ({against(value, health.due)})") if health.due else (Strong(day(value)),)
 
 

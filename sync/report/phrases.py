@@ -45,6 +45,7 @@ __all__ = [
     "short_day",
     "small",
     "status_words",
+    "sure_date",
     "sureness",
     "unknown_sentence",
     "unlisted_words",
@@ -194,6 +195,16 @@ def date_or_end(value: date | None, horizon: date | None, language: Language = E
     if value is not None:
         return language.day(value)
     return language.say("after {day}", day=language.day(horizon)) if horizon else ""
+
+
+def sure_date(value: date | None, horizon: date | None, language: Language = ENGLISH) -> str:
+    """Return the date of a level such as 85%: 12 Dec 2026; "no date by 20 May 2027" where the forecast ends before it.
+
+    "85% sure after 20 May 2027" would also say that the work ends after that day. Empty without a horizon.
+    """
+    if value is not None:
+        return language.day(value)
+    return language.say("no date by {day}", day=language.day(horizon)) if horizon else ""
 
 
 def promise_sentences(health: Health, language: Language = ENGLISH) -> tuple[str, str] | None:

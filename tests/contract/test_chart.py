@@ -141,7 +141,7 @@ def test_a_template_uses_no_function_that_the_renderer_lacks_and_no_value_in_a_l
             assert set(re.findall(r"[A-Za-z]\w*", plain)) <= known, f"{name}: {action}"
 
 
-def test_a_name_of_a_release_is_a_text_whatever_it_looks_like() -> None:
+def test_each_name_of_a_release_is_quoted() -> None:
     """Unquoted, releases with the names 123, 1e3, true and null would be numbers, a truth value and nothing."""
     used = [line.strip() for text in TEMPLATES.values() for line in text.splitlines() if ": {{ " in line]
     named = [line for line in used if "Release.Name" in line or '"milesync.name"' in line]

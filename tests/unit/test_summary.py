@@ -146,7 +146,7 @@ def test_a_date_beyond_the_horizon_is_no_date() -> None:
     half = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11), horizon=end))
     said = rows(text(summary(facts(half))))
     assert said["Most likely done"] == "11 Dec 2026 (1 day early)"
-    assert said["85% sure"] == "after 1 Jun 2027"
+    assert said["85% sure"] == "no date by 1 Jun 2027"
     passed = health(Status.AT_RISK, 0.5, dates=Dates(p50=date(2026, 12, 11)))
     assert rows(text(summary(facts(passed))))["85% sure"] == "no date"
 
