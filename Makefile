@@ -26,8 +26,8 @@ types: $(VENV)/dev.stamp
 contracts: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 
-proof: $(VENV)/dev.stamp ## the contract suite on every version, and the large proofs; writes the figures into docs/promises.md
-	MILESYNC_PROOF=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/contract/test_contract_suite.py
+proof: $(VENV)/dev.stamp ## the contract suite on every version, the whole back-test, and the large proofs; writes the figures into docs/promises.md
+	MILESYNC_PROOF=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/contract/test_contract_suite.py tests/e2e/test_backtest.py
 	$(BIN)/python -m tests.proof
 
 siege: $(VENV)/dev.stamp ## the part of the proofs with damaged answers, at its full count; writes nothing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -76,16 +75,9 @@ class Seen:
         self.all_listed = {key for page in pages for key in page.all_listed}
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[World, Clock]]:
-    clock = Clock()
-    with Sandbox(World(clock), only=("github",)) as sandbox:
-        yield sandbox.world, clock
-
-
 @pytest.fixture
-def place(served: tuple[World, Clock]) -> Place:
-    return Place(*served)
+def place(github: Sandbox, clock: Clock) -> Place:
+    return Place(github.world, clock)
 
 
 def test_iterations_are_milestones_with_their_members(place: Place) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -50,16 +49,9 @@ class Place:
         return board
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[World, Clock]]:
-    clock = Clock()
-    with Sandbox(World(clock), only=("github",)) as sandbox:
-        yield sandbox.world, clock
-
-
 @pytest.fixture
-def place(served: tuple[World, Clock]) -> Place:
-    return Place(*served)
+def place(github: Sandbox, clock: Clock) -> Place:
+    return Place(github.world, clock)
 
 
 def test_it_is_posted_recognised_updated_and_deleted(place: Place) -> None:

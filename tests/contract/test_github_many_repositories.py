@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
 from connectors.sandbox.world_data import Answer, Fault
 from sync.model.tracker_data import State
 from sync.tracker.errors import (
     BusyError,
 )
-from tests.contract.github_side import Clock, Small, connected, pulled, small
+from tests.contract.github_side import Clock, Small, connected, pulled
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock()), only=("github",)) as running:
-        yield running
-
-
-@pytest.fixture
-def clock(sandbox: Sandbox) -> Clock:
-    assert isinstance(sandbox.world.clock, Clock)
-    return sandbox.world.clock
-
-
-@pytest.fixture
-def there(sandbox: Sandbox, clock: Clock) -> Iterator[Small]:
-    made = small(sandbox.world, clock)
-    yield made
-    assert made.tracker.writes == []
+pytestmark = pytest.mark.usefixtures("nothing_written")
 
 
 # --- many repositories, and what is still there ---------------------------------------------------------------------

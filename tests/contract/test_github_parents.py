@@ -12,7 +12,7 @@ import pytest
 
 from connectors.github.sub_issues.lists import CURSOR_KEY
 from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import Tracker, World
+from connectors.sandbox.world import Tracker
 from connectors.sandbox.world_data import Answer, Issue
 from sync.model.tracker_data import EventKind, Milestone, MilestoneKind, State
 from sync.store.store import Store
@@ -20,12 +20,6 @@ from tests.contract.github_side import Clock, connected, emptied_github
 from tests.proof import Record, full
 
 OPTIONS = {"containers": ["milestones", "parents"]}
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock()), only=("github",)) as running:
-        yield running
 
 
 class Team:
@@ -73,10 +67,8 @@ class Team:
 
 
 @pytest.fixture
-def team(sandbox: Sandbox) -> Iterator[Team]:
-    clock = sandbox.world.clock
-    assert isinstance(clock, Clock)
-    made = Team(emptied_github(sandbox.world, clock), clock)
+def team(github: Sandbox, clock: Clock) -> Iterator[Team]:
+    made = Team(emptied_github(github.world, clock), clock)
     yield made
     assert made.hub.writes == []
     made.hub.alter, made.hub.version = None, ""

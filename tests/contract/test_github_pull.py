@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
 import pytest
 
 from connectors.github import api_types, normalize
-from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
 from sync.model.tracker_data import MilestoneKind, State, StatusCategory, Visibility
-from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled, small
+from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock()), only=("github",)) as running:
-        yield running
-
-
-@pytest.fixture
-def clock(sandbox: Sandbox) -> Clock:
-    assert isinstance(sandbox.world.clock, Clock)
-    return sandbox.world.clock
-
-
-@pytest.fixture
-def there(sandbox: Sandbox, clock: Clock) -> Iterator[Small]:
-    made = small(sandbox.world, clock)
-    yield made
-    assert made.tracker.writes == []
+pytestmark = pytest.mark.usefixtures("nothing_written")
 
 
 # --- the whole truth -----------------------------------------------------------------------------------------------

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
 from connectors.sandbox.world_data import Fault
 from sync.tracker.errors import (
     AuthError,
@@ -18,26 +15,9 @@ from sync.tracker.errors import (
     MalformedError,
     RefusedError,
 )
-from tests.contract.github_side import Clock, Small, Taken, app_credentials, connected, pulled, small
+from tests.contract.github_side import Clock, Small, Taken, app_credentials, connected, pulled
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock()), only=("github",)) as running:
-        yield running
-
-
-@pytest.fixture
-def clock(sandbox: Sandbox) -> Clock:
-    assert isinstance(sandbox.world.clock, Clock)
-    return sandbox.world.clock
-
-
-@pytest.fixture
-def there(sandbox: Sandbox, clock: Clock) -> Iterator[Small]:
-    made = small(sandbox.world, clock)
-    yield made
-    assert made.tracker.writes == []
+pytestmark = pytest.mark.usefixtures("nothing_written")
 
 
 # --- as whom -------------------------------------------------------------------------------------------------------

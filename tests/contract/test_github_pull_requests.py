@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
-from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
 from connectors.sandbox.world_data import Answer, Issue
 from sync.model.tracker_data import State, StatusCategory
 from sync.store.store import Store
-from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled, small
+from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock()), only=("github",)) as running:
-        yield running
-
-
-@pytest.fixture
-def clock(sandbox: Sandbox) -> Clock:
-    assert isinstance(sandbox.world.clock, Clock)
-    return sandbox.world.clock
-
-
-@pytest.fixture
-def there(sandbox: Sandbox, clock: Clock) -> Iterator[Small]:
-    made = small(sandbox.world, clock)
-    yield made
-    assert made.tracker.writes == []
-    made.tracker.alter = None
+pytestmark = pytest.mark.usefixtures("nothing_written")
 
 
 def change(there: Small, title: str, *, in_milestone: bool = True) -> Issue:

@@ -18,36 +18,17 @@ from connectors.sandbox.github import graphql as sandbox_graphql
 from connectors.sandbox.github.graphql import Answer
 from connectors.sandbox.github.requests import Desk, RefusedError
 from connectors.sandbox.github.resolvers import FIELDS
-from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
 from connectors.sandbox.world_data import Fault
 from sync.model.tracker_data import Visibility
 from sync.tracker.errors import AuthError, BusyError, MalformedError
-from tests.contract.github_side import Clock, Small, Taken, app_credentials, connected, pulled, small
+from tests.contract.github_side import Clock, Small, Taken, app_credentials, connected, pulled
 
 SUPPORTED = ("3.19", "3.20", "3.21", "3.22")
 OLDER = ("3.14", "3.15", "3.16", "3.17", "3.18")
 ANCIENT = "3.1"
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock()), only=("github",)) as running:
-        yield running
-
-
-@pytest.fixture
-def clock(sandbox: Sandbox) -> Clock:
-    assert isinstance(sandbox.world.clock, Clock)
-    return sandbox.world.clock
-
-
-@pytest.fixture
-def there(sandbox: Sandbox, clock: Clock) -> Iterator[Small]:
-    made = small(sandbox.world, clock)
-    yield made
-    made.tracker.version = ""
-    assert made.tracker.writes == []
+pytestmark = pytest.mark.usefixtures("nothing_written")
 
 
 def touch(there: Small, clock: Clock) -> None:

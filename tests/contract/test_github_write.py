@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from connectors.sandbox.server import Sandbox
-from connectors.sandbox.world import World
 from connectors.sandbox.world_data import Fault, Issue
 from sync.tracker.actions import CreateComment, CreateLabel, CreateStatusIssue, DeleteComment, MoveLabel, UpdateComment
 from sync.tracker.errors import GoneError, LimitedError, MalformedError, RefusedError
 from sync.tracker.marker import with_marker
-from tests.contract.github_side import Clock, Small, connected, marker, small, target
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(World(Clock()), only=("github",)) as running:
-        yield running
-
-
-@pytest.fixture
-def clock(sandbox: Sandbox) -> Clock:
-    assert isinstance(sandbox.world.clock, Clock)
-    return sandbox.world.clock
-
-
-@pytest.fixture
-def there(sandbox: Sandbox, clock: Clock) -> Small:
-    return small(sandbox.world, clock)
+from tests.contract.github_side import Clock, Small, connected, marker, target
 
 
 def about(there: Small) -> dict[str, Any]:
