@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Row, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, text, update
 
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.published import StreamForecast
@@ -104,6 +104,7 @@ class AssessmentRepository(Repository):
         repeated: list[dict[str, Any]] = []
         whole: list[dict[str, Any]] = []
         with writing(self._engine) as connection:
+            _lock(connection)
             limit = self._clock() + MAX_AHEAD
             audiences = {health.audience for health in in_order}
             query = select(table, schema.verdict.c.body).join(schema.verdict, _WHOLE)
@@ -211,6 +212,16 @@ class AssessmentRepository(Repository):
             rest = f"{_PUBLISHED} AND container IN ({marks(ids)}) {which} ORDER BY container, audience, at"
             for row in self._select_plain(fields, rest, *ids, *given):
                 yield StreamForecast(**row._asdict())
+
+
+def _lock(connection: Connection) -> None:
+    """Have PostgreSQL save the assessments of one run at a time; readers do not wait.
+
+    Runs at once save the same milestones: each would compare with rows that the other replaces, and lock them in the
+    order of its own changes, which PostgreSQL ends with "deadlock detected". SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE verdict IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def _row(run_id: str, health: Health, stream: str) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def upsert(
     """Insert `rows`, all with the same columns; overwrite existing rows (by `key`, default: the primary key).
 
     `keep`: existing rows are not changed. `newer`: existing rows with a greater value in this column are not changed.
+    PostgreSQL locks row after row: in the order of the keys, so that two transactions do not wait for each other.
     """
     if not rows:
         return
@@ -74,7 +75,8 @@ def upsert(
     keys = tuple(key) or tuple(column.name for column in table.primary_key)
     unique = rows
     if len(rows) > 1:
-        unique = list(dict(zip(map(itemgetter(*keys), rows), rows, strict=True)).values())
+        by_key = dict(zip(map(itemgetter(*keys), rows), rows, strict=True))
+        unique = [by_key[of] for of in (sorted(by_key) if connection.dialect.name == "postgresql" else by_key)]
     columns = {name: [row[name] for row in unique] for name in names}
     if connection.dialect.name == "postgresql":
         statement = _upsert_of_columns(table, names, keys, keep=keep, newer=newer)

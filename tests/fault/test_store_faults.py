@@ -7,19 +7,27 @@ import random
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from sync.model.tracker_data import Project
 from sync.store import lease
-from sync.store.database import StoreError, UnusableDatabase
+from sync.store import tables as schema
+from sync.store.database import StoreError, UnusableDatabase, writing
 from sync.store.lease import this_process
 from sync.store.store import Store
+from sync.store.upsert import upsert
 from sync.tracker.protocol import Page
 from tests import postgres
+from tests.contract.test_store_records import FULL
+
+T = TypeVar("T")
 
 SOURCE = "https://tracker.test"
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
@@ -152,6 +160,37 @@ def test_threads_save_side_by_side(url: str) -> None:
     with Store.open(url, create=True, clock=clock) as store, ThreadPoolExecutor(6) as pool:
         list(pool.map(save, range(6)))
         assert [len(store.projects(f"{SOURCE}/{n}")) for n in range(6)] == [5] * 6
+
+
+def test_runs_save_the_same_assessments_in_any_order(url: str) -> None:
+    """PostgreSQL ends a transaction that would wait for one that waits for it; no order of ours may lead there."""
+    healths = [replace(FULL, container=f"c{n}") for n in range(200)]
+
+    def save(n: int) -> None:
+        for k in range(4):
+            later = [replace(health, at=T0 + timedelta(seconds=k), probability=(n + k) / 20) for health in healths]
+            store.save_health(f"run {n}", in_any_order(later, n))
+
+    with Store.open(url, create=True, clock=clock) as store, ThreadPoolExecutor(6) as pool:
+        list(pool.map(save, range(6)))
+        assert store.last_health(FULL.audience).keys() == {health.container for health in healths}
+
+
+def test_transactions_write_the_same_rows_in_any_order(url: str) -> None:
+    rows = [{"name": f"name {n}", "value": "first"} for n in range(5_000)]
+
+    def save(n: int) -> None:
+        for _ in range(4):
+            with writing(store._engine) as connection:
+                upsert(connection, schema.installation, in_any_order(rows, n))
+
+    with Store.open(url, create=True, clock=clock) as store, ThreadPoolExecutor(6) as pool:
+        list(pool.map(save, range(6)))
+
+
+def in_any_order(rows: Sequence[T], n: int) -> Sequence[T]:
+    """Return the rows from the first to the last, or from the last to the first."""
+    return rows[:: 1 if n % 2 else -1]
 
 
 def test_threads_share_a_database_in_memory() -> None:
