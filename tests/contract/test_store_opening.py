@@ -176,6 +176,7 @@ def test_revision_0021_holds_no_table_in_memory(lasting: str, tmp_path: Path) ->
             assert connection.scalar(select(func.count()).select_from(table)) == 1500
             body = connection.scalar(select(schema.verdict.c.body).where(schema.verdict.c.container == "1499"))
         assert str(body).startswith("1499 ")
+        engine.dispose()
     assert peak < 15_000_000, "the texts have 30 MB"
 
 
