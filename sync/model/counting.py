@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
+from functools import cache
 from zlib import crc32
 
 from msgspec import Struct
@@ -83,6 +84,7 @@ class TrackerChanges(Struct, frozen=True, kw_only=True):
         return Counting.BOTH if self.on_page else Counting.ISSUES
 
 
+@cache
 def method_number(method: int, counting: Counting, states: int = 0) -> int:
     """Return the number of a forecast's method together with a way of counting and the rules for an item's state.
 
@@ -102,6 +104,7 @@ def counts_alike(method: int, other: int) -> bool:
     return method // _STEP == other // _STEP
 
 
+@cache
 def comparable_methods(method: int, *, has_issues: bool, has_changes: bool) -> frozenset[int]:
     """Return the method numbers whose figures of a container compare with those of ``method``.
 
