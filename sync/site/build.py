@@ -21,6 +21,7 @@ from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
 from importlib.resources import files
+from io import StringIO
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -28,7 +29,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
@@ -72,6 +73,9 @@ _RENDERERS = ("holidays", "jinja2", "markupsafe", "msgspec", "numpy")
 
 STAGING_PREFIX = ".milesync-"
 
+_BLOCK = 1 << 16
+"""Bytes of a file that are hashed at once."""
+
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 
@@ -114,8 +118,8 @@ def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
         }
         written, size = 0, sum((out / name).stat().st_size for name in found)
         for name, body, page in _files(contents, data, inputs.keys() - found.keys()):
-            timeless = _without(times, body) if page else body
-            fresh = _Content(_hash(timeless), _hash(body), inputs.get(page, ""))
+            content = _timeless_hash(times if page else (), body)
+            fresh = _Content(content, _hash(body), inputs.get(page, ""))
             if name in known and known[name].content == fresh.content:
                 found[name] = replace(known[name], inputs=fresh.inputs)
                 size += (out / name).stat().st_size
@@ -123,6 +127,7 @@ def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
                 found[name] = fresh
                 _stage(Path(staging) / name, body)
                 written, size = written + 1, size + len(body)
+            del body  # before the next one is made: the numbers of a large milestone take 13 MB
         _stage(Path(staging) / CONTENT, msgspec.json.encode(found, order="deterministic"))
         _swap(Path(staging), out, found.keys())
     return BuildResult(len(contents.pages) + len(contents.joint_pages), len(found), size, written)
@@ -165,6 +170,16 @@ def _without(times: Iterable[bytes], body: bytes) -> bytes:
     for text in times:
         body = body.replace(text, b"")
     return body
+
+
+def _timeless_hash(times: Collection[bytes], body: bytes) -> str:
+    """Return the hash of a text without the times of the run. It is read in blocks of lines, so it is never copied."""
+    digest, begin = blake2b(digest_size=16), 0
+    while begin < len(body):
+        end = body.find(b"\n", begin + _BLOCK) + 1 or len(body)
+        digest.update(_without(times, body[begin:end]))
+        begin = end
+    return digest.hexdigest()
 
 
 def _inputs_by_page(contents: Contents, times: Sequence[bytes]) -> dict[str, str]:
@@ -260,13 +275,13 @@ def _files(contents: Contents, data: bytes, stale: Collection[str]) -> Iterator[
     for page in pages:
         own = numbers[page.row.uid]
         yield _data_name(page.row.page), _data(own.explained), page.row.page
-        html = template.render(**shared, it=page, numbers=own, charts=_burn_up(page.chart))
+        html = _rendered(template, **shared, it=page, numbers=own, charts=_burn_up(page.chart))
         yield page.row.page, _page(html), page.row.page
     template = templates.get_template("joint.html.j2")
     for joint in contents.joint_pages:
         if joint.row.page in stale:
             yield _data_name(joint.row.page), _data(joint.explained), joint.row.page
-            html = template.render(**shared, it=joint, span=contents.span, charts=_burn_up(joint.chart))
+            html = _rendered(template, **shared, it=joint, span=contents.span, charts=_burn_up(joint.chart))
             yield joint.row.page, _page(html), joint.row.page
 
 
@@ -278,7 +293,10 @@ def _times_script(contents: Contents) -> bytes:
 
 
 def _data(explained: Mapping[str, Any]) -> bytes:
-    return escaped_json(msgspec.json.format(msgspec.json.encode(explained), indent=2).decode()).encode()
+    data = msgspec.json.format(msgspec.json.encode(explained), indent=2)
+    if data.isascii() and b"\x7f" not in data:  # nothing to escape: the numbers of a large milestone are not copied
+        return data
+    return escaped_json(data.decode()).encode()
 
 
 def _burn_up(chart: charts.BurnUp | None) -> Mapping[str, Markup]:
@@ -291,6 +309,13 @@ def _burn_up(chart: charts.BurnUp | None) -> Mapping[str, Markup]:
 
 def _markup(drawing: Drawing) -> Markup:
     return Markup(str(drawing))  # noqa: S704 - a drawing escapes its texts
+
+
+def _rendered(template: Template, **values: Any) -> str:
+    """Return the text of a page. It is joined as it comes: as a list, its pieces take ten times the memory."""
+    text = StringIO()
+    text.writelines(template.generate(**values))
+    return text.getvalue()
 
 
 def _page(text: str) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from sys import intern
 from typing import Any, TypeVar
 
 import msgspec
@@ -127,6 +128,15 @@ class TrackerText(BulkType[str]):
 
     def bound(self, values: Sequence[str | None]) -> list[str | None]:
         return [value.replace("\x00", "\ufffd") if value and "\x00" in value else value for value in values]
+
+
+class CommonText(TrackerText):
+    """Text that many rows share, such as the id of their project: equal texts are one string in memory."""
+
+    cache_ok = True
+
+    def loader(self) -> Callable[[Any], Any]:  # noqa: D102
+        return lambda value: None if value is None else intern(value)
 
 
 class EnumText(BulkType[Any]):
@@ -384,12 +394,12 @@ issue = _table(
     ("source", "id"),
     _source(),
     Column("id", TrackerText, nullable=False),
-    Column("project", TrackerText, nullable=False),
+    Column("project", CommonText, nullable=False),
     Column("key", TrackerText, nullable=False),
     Column("title", TrackerText, nullable=False),
     Column("url", TrackerText, nullable=False),
     Column("state", EnumText(State), nullable=False),
-    Column("raw_state", TrackerText, nullable=False),
+    Column("raw_state", CommonText, nullable=False),
     Column("category", EnumText(StatusCategory), nullable=False),
     Column("created_at", UtcMicroseconds, nullable=False),
     Column("updated_at", UtcMicroseconds, nullable=False),
