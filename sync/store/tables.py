@@ -135,7 +135,7 @@ class CommonText(TrackerText):
 
     cache_ok = True
 
-    def loader(self) -> Callable[[Any], Any]:  # noqa: D102
+    def loader(self) -> Callable[[Any], Any]:
         return lambda value: None if value is None else intern(value)
 
 
