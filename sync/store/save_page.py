@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict, astuple, replace
 from sqlalchemy import Connection, Row, Table, bindparam, delete, func, select, update
 
 from sync.model.tracker_data import (
@@ -30,10 +31,12 @@ from sync.store.pull_requests import count_pull_requests
 from sync.store.pulls import good_pulls
 from sync.store.tables import EventOrigin
 from sync.store.unread import save_unread
-from sync.store.upsert import chunks, in_projects, upsert
+from sync.store.upsert import chunks, in_projects, upsert, upsert_columns
 from sync.tracker.protocol import Page
 
 __all__ = ["SavedCounts", "save_page"]
+
+_Kept = TypeVar("_Kept", bound=Issue | Milestone)
 
 
 class SavedCounts(Struct, frozen=True, kw_only=True):
@@ -49,12 +52,14 @@ class SavedCounts(Struct, frozen=True, kw_only=True):
 def save_page(connection: Connection, source: int, page: Page, at: datetime) -> SavedCounts:
     """Save one page, pulled at `at` (UTC)."""
     touched: set[str] = set()
+    members: dict[tuple[str, str], None] = {}
     if page.work_time is not None:
         connection.execute(update(schema.source).where(schema.source.c.n == source).values(asdict(page.work_time)))
     upsert(connection, schema.project, [{"source": source, **asdict(row)} for row in page.projects])
     milestones = _milestones(connection, source, page, at, touched)
-    issues, changed, known = _issues(connection, source, page, at, touched)
-    events = _histories(connection, source, page, issues, known, touched)
+    issues, changed, known = _issues(connection, source, page, at, touched, members)
+    events = _histories(connection, source, page, issues, known, touched, members)
+    _add_members(connection, source, members)
     listed = _listed_members(connection, source, page.members, at, touched)
     missing, unknown = _swept(connection, source, page)
     gone = _gone(connection, source, (page.gone | missing) - {row.id for row in page.issues}, at, touched)
@@ -75,15 +80,14 @@ def _milestones(connection: Connection, source: int, page: Page, at: datetime, t
     rows = {row.id: row for row in page.milestones}
     before = _stored_rows(connection, schema.milestone, source, rows)
     fresh = [row for row in rows.values() if not _older(row.updated_at, before.get(row.id), at)]
-    written = _changed_rows(before, source, fresh)
-    upsert(connection, schema.milestone, written, newer="updated_at")
+    written = _save_changed(connection, schema.milestone, source, fresh, before)
     titles = [{"source": source, "milestone": row.id, "title": row.title} for row in page.milestones]
     upsert(connection, schema.milestone_title, titles, keep=True)
     _due_dates(connection, source, fresh, page.due_dates, at)
     _missing_milestones(connection, source, page, rows, at)
     # a new title may give earlier moves another meaning
     named = [row for row in page.milestones if row.id not in before or before[row.id].title != row.title]
-    _touch(touched, before, [*written, *({"id": row.id, "project": row.project} for row in named)])
+    _touch(touched, before, [*written, *named])
     return len(fresh)
 
 
@@ -156,11 +160,17 @@ def _missing_milestones(connection: Connection, source: int, page: Page, rows: C
 
 
 def _issues(
-    connection: Connection, source: int, page: Page, at: datetime, touched: set[str]
+    connection: Connection,
+    source: int,
+    page: Page,
+    at: datetime,
+    touched: set[str],
+    members: dict[tuple[str, str], None],
 ) -> tuple[list[Issue], frozenset[str], Collection[str]]:
     """Save the issues that are not older than the stored ones.
 
-    Return the saved issues, the ids of the changed ones, and the ids of those that were stored before.
+    Return the saved issues, the ids of the changed ones, and the ids of those that were stored before. Add the
+    memberships of the written ones to ``members``.
     """
     newest: dict[str, Issue] = {}
     for row in page.issues:
@@ -183,10 +193,9 @@ def _issues(
         or event.milestone.startswith(RULE_ID_PREFIX)
     ]
     _add_snapshots(connection, source, events)
-    rows = _changed_rows(before, source, fresh)
-    upsert(connection, schema.issue, rows, newer="updated_at")
-    _add_members(connection, source, ((key, row["id"]) for row in rows for key in row["milestones"]))
-    _touch(touched, before, rows)
+    written = _save_changed(connection, schema.issue, source, fresh, before)
+    members |= dict.fromkeys((key, row.id) for row in written for key in row.milestones)
+    _touch(touched, before, written)
     return fresh, changed, before
 
 
@@ -255,7 +264,7 @@ def _listed_members(
             events.append(Event(issue=issue, at=at, kind=EventKind.LEFT, milestone=key))
             milestones[issue].discard(key)
     _add_snapshots(connection, source, events)
-    _add_members(connection, source, ((event.milestone, event.issue) for event in events))
+    _add_members(connection, source, dict.fromkeys((event.milestone, event.issue) for event in events))
     changed = frozenset(event.issue for event in events)
     values = [{"which": issue, "members": tuple(sorted(milestones[issue]))} for issue in sorted(changed)]
     if values:
@@ -394,35 +403,51 @@ def _histories(
     fresh: Iterable[Issue],
     known: Collection[str],
     touched: set[str],
+    members: dict[tuple[str, str], None],
 ) -> int:
-    """Replace the tracker's events of these issues, except where the stored issue is newer; return their number."""
+    """Replace the tracker's events of these issues, except where the stored issue is newer; return their number.
+
+    Add the memberships that the written events name to ``members``.
+    """
     new = {row.id: row.project for row in fresh}
     stale = {row.id for row in page.issues} - new.keys()
     table = schema.event
-    rows = {
-        key: [
-            _event_row(source, key, EventOrigin.TRACKER, n, event) for n, event in enumerate(sorted(events, key=_order))
-        ]
+    histories = {
+        key: sorted(events, key=_order) if len(events) > 1 else events
         for key, events in page.histories.items()
         if key not in stale
     }
-    stored: dict[str, list[dict[str, Any]]] = {}
     # an issue that is new with this page has no stored events
-    for ids in chunks([key for key in rows if key in known or key not in new]):
-        mine = (table.c.source == source) & (table.c.origin == EventOrigin.TRACKER) & table.c.issue.in_(ids)
-        for row in connection.execute(select(table).where(mine).order_by(table.c.issue, table.c.n)):
-            stored.setdefault(row.issue, []).append(row._asdict())
-    changed = {key: events for key, events in rows.items() if events != stored.get(key, [])}
+    stored = _stored_histories(connection, source, [key for key in histories if key in known or key not in new])
+    changed = {
+        key: events
+        for key, events in histories.items()
+        if (list(map(_event_values, events)) != stored[key] if key in stored else events)
+    }
     for ids in chunks([key for key in changed if key in stored]):
         mine = (table.c.source == source) & (table.c.origin == EventOrigin.TRACKER) & table.c.issue.in_(ids)
         connection.execute(delete(table).where(mine))
-    flat = [row for events in changed.values() for row in events]
-    upsert(connection, table, flat)
-    _add_members(connection, source, ((row["milestone"], row["issue"]) for row in flat if row["milestone"]))
+    numbered = [(n, event) for events in changed.values() for n, event in enumerate(events)]
+    issues = [key for key, events in changed.items() for _ in events]
+    _save_events(connection, source, EventOrigin.TRACKER, issues, numbered)
+    members |= {(e.milestone, key): None for key, (_, e) in zip(issues, numbered, strict=True) if e.milestone}
     touched.update(new[key] for key in changed if key in new)
     elsewhere = _stored_rows(connection, schema.issue, source, [key for key in changed if key not in new])
     touched.update(row.project for row in elsewhere.values())
-    return sum(map(len, rows.values()))
+    return sum(map(len, histories.values()))
+
+
+def _stored_histories(connection: Connection, source: int, issues: Collection[str]) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the values of the tracker's stored events of those issues (ids) that have any."""
+    table = schema.event
+    columns = [table.c[name] for name in _EVENT_COLUMNS]
+    stored: dict[str, list[tuple[Any, ...]]] = {}
+    for ids in chunks(issues):
+        mine = (table.c.source == source) & (table.c.origin == EventOrigin.TRACKER) & table.c.issue.in_(ids)
+        query = select(table.c.issue, *columns).where(mine).order_by(table.c.issue, table.c.n)
+        for issue, *values in connection.execute(query):
+            stored.setdefault(issue, []).append(tuple(values))
+    return stored
 
 
 def _order(event: Event) -> tuple[Any, ...]:
@@ -438,34 +463,47 @@ def _add_snapshots(connection: Connection, source: int, events: Sequence[Event])
         mine = (table.c.source == source) & (table.c.origin == EventOrigin.SNAPSHOT) & table.c.issue.in_(ids)
         query = select(table.c.issue, func.count()).where(mine).group_by(table.c.issue)
         next_n.update((key, n) for key, n in connection.execute(query))
-    rows = []
+    numbered = []
     for event in events:
         n = next_n.get(event.issue, 0)
         next_n[event.issue] = n + 1
-        rows.append(_event_row(source, event.issue, EventOrigin.SNAPSHOT, n, event))
-    upsert(connection, table, rows)
+        numbered.append((n, event))
+    _save_events(connection, source, EventOrigin.SNAPSHOT, [event.issue for event in events], numbered)
 
 
-def _event_row(source: int, issue: str, origin: EventOrigin, n: int, event: Event) -> dict[str, Any]:
-    actor = event.actor
-    return {
-        "source": source,
-        "issue": issue,
-        "origin": origin,
-        "n": n,
-        "at": event.at,
-        "kind": event.kind,
-        "milestone": event.milestone,
-        "milestone_title": event.milestone_title,
-        "actor_id": actor.id if actor else None,
-        "actor_name": actor.name if actor else None,
-        "value": event.value,
+_EVENT_COLUMNS = ("at", "kind", "milestone", "milestone_title", "actor_id", "actor_name", "value")
+
+
+def _event_values(event: Event) -> tuple[Any, ...]:
+    """Return the values of `_EVENT_COLUMNS`."""
+    _, at, kind, milestone, title, actor, value = astuple(event)
+    return at, kind, milestone, title, actor and actor.id, actor and actor.name, value
+
+
+def _save_events(
+    connection: Connection, source: int, origin: EventOrigin, issues: list[str], numbered: list[tuple[int, Event]]
+) -> None:
+    """Save the events of these issues (ids), each with its number among those of its issue and origin."""
+    if not numbered:
+        return
+    numbers, events = zip(*numbered, strict=True)
+    size = len(numbers)
+    columns = dict(zip(_EVENT_COLUMNS, zip(*map(_event_values, events), strict=True), strict=True))
+    keys: dict[str, Sequence[Any]] = {
+        "source": [source] * size,
+        "issue": issues,
+        "origin": [origin] * size,
+        "n": numbers,
     }
+    upsert_columns(connection, schema.event, {**keys, **columns})
 
 
-def _add_members(connection: Connection, source: int, pairs: Iterable[tuple[str, str]]) -> None:
-    rows = [{"source": source, "milestone": key, "issue": issue} for key, issue in dict.fromkeys(pairs)]
-    upsert(connection, schema.member, rows, keep=True)
+def _add_members(connection: Connection, source: int, members: Collection[tuple[str, str]]) -> None:
+    """Save pairs of milestone and issue (ids)."""
+    if members:
+        milestones, issues = zip(*members, strict=True)
+        columns = {"source": [source] * len(members), "milestone": milestones, "issue": issues}
+        upsert_columns(connection, schema.member, columns, keep=True)
 
 
 # --- stored rows ---------------------------------------------------------------------------------------------
@@ -479,20 +517,29 @@ def _stored_rows(connection: Connection, table: Table, source: int, ids: Collect
     return rows
 
 
-def _changed_rows(
-    before: Mapping[str, Row[Any]], source: int, rows: Iterable[Issue | Milestone]
-) -> list[dict[str, Any]]:
-    """Return the rows to write: those that differ from the stored ones."""
-    values = ({"source": source, **asdict(row), "deleted_at": None} for row in rows)
-    return [row for row in values if row["id"] not in before or before[row["id"]]._asdict() != row]
+def _save_changed(
+    connection: Connection, table: Table, source: int, rows: Sequence[_Kept], before: Mapping[str, Row[Any]]
+) -> list[_Kept]:
+    """Save the rows that differ from the stored ones (``before``), and return them."""
+    if not rows:
+        return []
+    fields: tuple[str, ...] = rows[0].__struct_fields__
+    stored = itemgetter(*(table.c.keys().index(name) for name in (*fields, "deleted_at")))
+    written = [row for row in rows if row.id not in before or stored(before[row.id]) != (*astuple(row), None)]
+    if written:
+        columns = dict(zip(fields, zip(*map(astuple, written), strict=True), strict=True))
+        size = len(written)
+        others: dict[str, Sequence[Any]] = {"source": [source] * size, "deleted_at": [None] * size}
+        upsert_columns(connection, table, {**columns, **others}, newer="updated_at")
+    return written
 
 
-def _touch(touched: set[str], before: Mapping[str, Row[Any]], rows: Iterable[Mapping[str, Any]]) -> None:
+def _touch(touched: set[str], before: Mapping[str, Row[Any]], rows: Iterable[Issue | Milestone]) -> None:
     """Add the present and the former projects of these rows to ``touched``."""
     for row in rows:
-        touched.add(row["project"])
-        if row["id"] in before:
-            touched.add(before[row["id"]].project)
+        touched.add(row.project)
+        if row.id in before:
+            touched.add(before[row.id].project)
 
 
 def _next_edition(connection: Connection, source: int, projects: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,9 +19,15 @@ from sync.store.tables import BulkType
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
-__all__ = ["chunks", "in_projects", "insert_into", "reader", "upsert"]
+__all__ = ["chunks", "in_projects", "insert_into", "reader", "upsert", "upsert_columns"]
 
 _CHUNK = 1000
+
+_AT_ONCE = 100
+"""Rows of one SQLite statement: between statements a thread waits until the others give it Python's lock back.
+
+At most 32 columns times this many parameters, of 32,766 that SQLite takes.
+"""
 
 _T = TypeVar("_T", bound=Struct)
 _Id = TypeVar("_Id")
@@ -64,49 +71,74 @@ def upsert(
     newer: str = "",
     key: Sequence[str] = (),
 ) -> None:
-    """Insert `rows`, all with the same columns; overwrite existing rows (by `key`, default: the primary key).
+    """Insert `rows`, all with the same columns; see `upsert_columns`."""
+    if rows:
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        upsert_columns(connection, table, columns, keep=keep, newer=newer, key=key)
 
-    `keep`: existing rows are not changed. `newer`: existing rows with a greater value in this column are not changed.
-    PostgreSQL locks row after row: in the order of the keys, so that two transactions do not wait for each other.
+
+def upsert_columns(
+    connection: Connection,
+    table: Table,
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    keep: bool = False,
+    newer: str = "",
+    key: Sequence[str] = (),
+) -> None:
+    """Insert rows, given as equally long columns; overwrite existing rows (by `key`, default: the primary key).
+
+    The last of several rows with the same key counts. `keep`: existing rows are not changed. `newer`: existing rows
+    with a greater value in this column are not changed. PostgreSQL locks row after row: in the order of the keys, so that
+    two transactions do not wait for each other.
     """
-    if not rows:
-        return
-    names = tuple(rows[0])
     keys = tuple(key) or tuple(column.name for column in table.primary_key)
-    unique = rows
-    if len(rows) > 1:
-        by_key = dict(zip(map(itemgetter(*keys), rows), rows, strict=True))
-        unique = [by_key[of] for of in (sorted(by_key) if connection.dialect.name == "postgresql" else by_key)]
-    columns = {name: [row[name] for row in unique] for name in names}
-    if connection.dialect.name == "postgresql":
+    names = tuple(columns)
+    last = {value: n for n, value in enumerate(zip(*(columns[name] for name in keys), strict=True))}
+    if not last:
+        return
+    is_postgresql = connection.dialect.name == "postgresql"
+    if is_postgresql or len(last) < len(columns[keys[0]]):
+        order = [last[value] for value in (sorted(last) if is_postgresql else last)]
+        columns = {name: [values[n] for n in order] for name, values in columns.items()}
+    if is_postgresql:
         statement = _upsert_of_columns(table, names, keys, keep=keep, newer=newer)
         connection.execute(statement, {name: _bound(table, name, column) for name, column in columns.items()})
         return
-    sql, converters = _upsert_of_rows(table, names, keys, keep=keep, newer=newer)
+    start, row, end, converters = _upsert_of_rows(table, names, keys, keep=keep, newer=newer)
     bound = [columns[name] if convert is None else convert(columns[name]) for name, convert in converters.items()]
-    connection.exec_driver_sql(sql, list(zip(*bound, strict=True)))
+    rows = list(zip(*bound, strict=True))
+    whole = len(rows) - len(rows) % _AT_ONCE
+    if whole:
+        parts = [tuple(chain.from_iterable(rows[n : n + _AT_ONCE])) for n in range(0, whole, _AT_ONCE)]
+        connection.exec_driver_sql(f"{start}{', '.join([row] * _AT_ONCE)}{end}", parts)
+    if rows[whole:]:
+        connection.exec_driver_sql(f"{start}{row}{end}", rows[whole:])
 
 
-def _bound(table: Table, name: str, values: list[Any]) -> list[Any]:
+def _bound(table: Table, name: str, values: Sequence[Any]) -> list[Any]:
     kind = table.c[name].type
-    return kind.bound(values) if isinstance(kind, BulkType) else values
+    return kind.bound(values) if isinstance(kind, BulkType) else list(values)
 
 
 @cache
 def _upsert_of_rows(
     table: Table, names: tuple[str, ...], keys: tuple[str, ...], *, keep: bool, newer: str
-) -> tuple[str, dict[str, Callable[[list[Any]], list[Any]] | None]]:
-    """Return SQLite's statement for one row, and the converter of each column's values.
+) -> tuple[str, str, str, dict[str, Callable[[Sequence[Any]], list[Any]] | None]]:
+    """Return SQLite's statement, split around the parameters of one row, and the converter of each column's values.
 
     A pull has hundreds of thousands of rows, and SQLAlchemy's own parameters cost ten times as much for each.
     """
     dialect = sqlite.dialect()
     statement = _on_conflict(sqlite.insert(table), table, names, keys, keep=keep, newer=newer)
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
-    return str(compiled), {name: _converter(table.c[name].type, dialect) for name in compiled.positiontup or ()}
+    order = compiled.positiontup or ()
+    row = f"({', '.join('?' * len(order))})"
+    start, row, end = str(compiled).partition(row)
+    return start, row, end, {name: _converter(table.c[name].type, dialect) for name in order}
 
 
-def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[list[Any]], list[Any]] | None:
+def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Sequence[Any]], list[Any]] | None:
     if isinstance(kind, BulkType):
         return kind.bound
     convert = kind.dialect_impl(dialect).bind_processor(dialect)
