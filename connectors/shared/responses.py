@@ -266,8 +266,11 @@ _CUT = b"[[[]]]"
 
 _NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
-_EXTREME = re.compile(rb'"(?:0\d|1[0-8]|99)\d\d-\d\d-\d\d')
-"""Times that may be outside of `_EARLIEST` to `_LATEST`: a search in the bytes costs less than a look at each value."""
+_EXTREME = re.compile(rb'-\d\d(?<="0\d\d\d-\d\d|"1[0-8]\d\d-\d\d|"99\d\d-\d\d)-\d\d')
+"""Times that may be outside of `_EARLIEST` to `_LATEST`: a search in the bytes costs less than a look at each value.
+
+It looks for the hyphen first, since a body has ten times as many quotation marks.
+"""
 
 _EARLIEST, _LATEST = 1900, 9998
 """Years of times that the rest of the program can use; days may have any later year."""
