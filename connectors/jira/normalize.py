@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Raw
@@ -42,6 +43,7 @@ __all__ = [
 
 NO_CONTAINERS: Containers[api_types.Project, api_types.Issue, api_types.History] = Containers()
 
+_STATE_FIELDS = frozenset({"status", "resolution"})
 _KNOWN_CATEGORIES = frozenset({"new", "indeterminate", "done"})
 
 
@@ -84,22 +86,31 @@ def events_of(
     ==============  =====================================  =========================================================
     """
     fields: Any = row.fields
-    entries = sorted(((to_utc(entry.created), entry) for entry in histories), key=lambda pair: pair[0])
+    entries = _in_order(histories)
     events = list(containers.events(row, [entry for _, entry in entries]))
     closings = list(_closings(fields, entries, categories))
-    is_closed, created = is_done(fields), to_utc(fields.created)
-    dates = sorted(to_utc(at) for at in (fields.resolutiondate, fields.statuscategorychangedate) if at is not None)
+    is_closed = is_done(fields)
     if closings and closings[-1][1] is not is_closed:
-        last, updated = closings[-1][0], to_utc(fields.updated)
+        last, updated, dates = closings[-1][0], to_utc(fields.updated), _closing_dates(fields)
         if not is_closed:
             dates = [to_utc(fields.statuscategorychangedate)] if fields.statuscategorychangedate else []
         closings.append((next((at for at in dates if at > last), max(updated, last)), is_closed, None))
     elif is_closed and not closings:
-        closings.append((next(iter(dates), created), True, None))
+        closings.append((next(iter(_closing_dates(fields)), to_utc(fields.created)), True, None))
     for at, closed, actor in closings:
         events.append(Event(issue=row.id, at=at, kind=EventKind.CLOSED if closed else EventKind.REOPENED, actor=actor))
     events.sort(key=lambda event: event.at)
     return events, closings[-1][0] if is_closed else None
+
+
+def _in_order(histories: Iterable[api_types.History]) -> list[tuple[datetime, api_types.History]]:
+    """Return the entries of a changelog with their times (UTC), oldest first."""
+    return sorted([(to_utc(entry.created), entry) for entry in histories], key=itemgetter(0))
+
+
+def _closing_dates(fields: Any) -> list[datetime]:
+    """Return the dates (UTC) of an issue at which it may have been closed, the earliest first."""
+    return sorted(to_utc(at) for at in (fields.resolutiondate, fields.statuscategorychangedate) if at is not None)
 
 
 def named_changes(
@@ -131,8 +142,7 @@ def last_state_change(
 
     No account is given if the changelog does not lead to the present state.
     """
-    entries = sorted(((to_utc(entry.created), entry) for entry in histories), key=lambda pair: pair[0])
-    closings = list(_closings(fields, entries, categories))
+    closings = list(_closings(fields, _in_order(histories), categories))
     if not closings:
         return None
     at, closed, actor = closings[-1]
@@ -143,12 +153,14 @@ def _closings(
     fields: Any, entries: Sequence[tuple[datetime, api_types.History]], categories: Mapping[str, str]
 ) -> Iterator[tuple[datetime, bool, Person | None]]:
     """Yield the changes between open and closed in a changelog: time, whether the issue is closed then, who did it."""
+    relevant = [
+        (at, entry, changes)
+        for at, entry in entries
+        if (changes := [(name, change) for change in entry.items if (name := _field(change)) in _STATE_FIELDS])
+    ]
+    if not relevant:
+        return
     values = {"status": fields.status.id, "resolution": fields.resolution and fields.resolution.name}
-    relevant = []
-    for at, entry in entries:
-        changes = [(name, change) for change in entry.items if (name := _field(change)) in values]
-        if changes:
-            relevant.append((at, entry, changes))
     for _, _, changes in reversed(relevant):
         values |= {name: change.from_ for name, change in reversed(changes)}
 
@@ -236,7 +248,7 @@ def issue_of(
         remaining=fields.timeestimate,
         spent=fields.timespent,
         points=next((p for n in range(points) if (p := getattr(fields, f"points_{n}")) is not None), None),
-        blocked_by=tuple(_blockers(fields.issuelinks or (), blocked_link)),
+        blocked_by=tuple(_blockers(fields.issuelinks, blocked_link)) if fields.issuelinks else (),
         parent=fields.parent.key if fields.parent else fields.epic or "",
         due=fields.duedate,
         visibility=Visibility.CONFIDENTIAL if fields.security else Visibility.PROJECT,

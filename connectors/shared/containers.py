@@ -9,7 +9,7 @@ whole lists, as `connectors.github.boards` and `connectors.github.sub_issues`, n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -58,15 +58,17 @@ def moved(
     left: str = "",
     joined: str = "",
     titles: tuple[str, str] = ("", ""),
-) -> Iterator[Event]:
-    """Yield LEFT and JOINED of an issue (native id) at a time (UTC); nothing if both containers are the same.
+) -> list[Event]:
+    """Return LEFT and JOINED of an issue (native id) at a time (UTC); nothing if both containers are the same.
 
     ``left`` and ``joined`` are native ids, empty for none. ``titles`` are the titles of both if the history names them.
     """
     ends = ((EventKind.LEFT, left, titles[0]), (EventKind.JOINED, joined, titles[1]))
-    for kind, milestone, title in ends if left != joined else ():
-        if milestone:
-            yield Event(issue=issue, at=at, kind=kind, milestone=milestone, milestone_title=title, actor=actor)
+    return [
+        Event(issue=issue, at=at, kind=kind, milestone=milestone, milestone_title=title, actor=actor)
+        for kind, milestone, title in (ends if left != joined else ())
+        if milestone
+    ]
 
 
 class HasId(Protocol):
@@ -142,16 +144,19 @@ class Containers(Generic[P, R, H]):
 
     def now(self, row: R) -> tuple[str, ...]:
         """The ids of the containers that an issue is in now, each once."""
-        return tuple(dict.fromkeys(id_ for kind in self.kinds for id_ in kind.now(row)))
+        ids = [id_ for kind in self.kinds for id_ in kind.now(row)]
+        return tuple(dict.fromkeys(ids))
 
-    def events(self, row: R, history: Sequence[H]) -> Iterator[Event]:
-        """Yield the joins and leaves of an issue by its history, oldest entry first."""
-        for kind in self.kinds:
-            yield from kind.events(row, history)
+    def events(self, row: R, history: Sequence[H]) -> list[Event]:
+        """The joins and leaves of an issue by its history, oldest entry first."""
+        return [event for kind in self.kinds for event in kind.events(row, history)]
 
     def due_dates(self, row: R, history: Sequence[H]) -> dict[str, tuple[DueDate, ...]]:
         """The due dates over time of the containers that this issue is, by container id."""
-        return {id_: dates for kind in self.kinds for id_, dates in kind.due_dates(row, history).items()}
+        dates: dict[str, tuple[DueDate, ...]] = {}
+        for kind in self.kinds:
+            dates |= kind.due_dates(row, history)
+        return dates
 
     def findings(self, projects: Sequence[P]) -> list[Finding]:
         """The findings of all kinds."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from io import BytesIO
@@ -298,17 +297,24 @@ def decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
     return cached
 
 
-@contextmanager
-def reading(name: str, project: str = "", item: str = "") -> Iterator[None]:
+class reading:  # noqa: N801  # a context manager, used like a function; a generator would take four times as long
     """Raise `MalformedError` for an error of decoding or converting inside. It names the field, never its value.
 
     ``item`` is the id or key of the row that is read; empty for a whole answer.
     """
-    try:
-        yield
-    except _UNREADABLE as error:
-        words = _words_of(error)
-        raise MalformedError(name, project, f"{item}: {words}" if item else words) from None
+
+    __slots__ = ("_item", "_name", "_project")
+
+    def __init__(self, name: str, project: str = "", item: str = "") -> None:
+        self._name, self._project, self._item = name, project, item
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
+        if isinstance(error, _UNREADABLE):
+            words = _words_of(error)
+            raise MalformedError(self._name, self._project, f"{self._item}: {words}" if self._item else words) from None
 
 
 def decode(response: Response, type_: type[T], name: str, project: str = "") -> T:

@@ -134,6 +134,8 @@ def refusal(body: bytes | str, type_: Any = list[Row]) -> str:
         (b'[{"id": 1, "name": "\\ud800 alone"}]', "JSON is malformed"),
         (b'[{"id": 123456789012345678901234567890}]', "Expected `int` <= 9223372036854775807 - at `$[0].id`"),
         (b'[{"id": 1, "at": "0001-01-01T00:00:00+14:00"}]', "Date out of range - at `$[...].at`"),
+        (b'[{"id": 1, "at": "1899-12-31T23:59:59Z"}]', "Date out of range - at `$[...].at`"),
+        (b'[{"id": 1, "at": "1066-10-14T00:00:00Z"}]', "Date out of range - at `$[...].at`"),
         (b'[{"id": 1, "at": "9999-12-31T23:59:59-14:00"}]', "Date out of range - at `$[...].at`"),
         (b'[{"id": NaN}]', "JSON is malformed: invalid character (byte 8)"),
         (b'[{"id": ' + b"[" * 20_000 + b"]" * 20_000 + b"}]", "Expected `int`, got `array` - at `$[0].id`"),

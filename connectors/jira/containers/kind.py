@@ -59,11 +59,13 @@ class JiraContainers(ContainerKind[api_types.Project, api_types.Issue, api_types
 
     def events(self, row: api_types.Issue, history: Sequence[api_types.History]) -> Iterable[Event]:
         """The joins and leaves of an issue by its changelog."""
+        events: list[Event] = []
         for entry in history:
             for change in entry.items:
                 if ends := self.change(change):
                     titles = (change.fromString or "", change.to_string or "") if self.has_titles else ("", "")
-                    yield from moved(row.id, to_utc(entry.created), person_of(entry.author), *ends, titles)
+                    events += moved(row.id, to_utc(entry.created), person_of(entry.author), *ends, titles)
+        return events
 
     def prepare(self, batch: Batch) -> None:
         """Read what the conversion of these issues needs."""

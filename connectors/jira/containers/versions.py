@@ -7,7 +7,7 @@ the first pull, and otherwise the own list is read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from hashlib import blake2b
 
@@ -105,9 +105,9 @@ class Versions(JiraContainers):
         owned = [structs.replace(version, owners=owners_of(drivers.get(version.id))) for version in found.read]
         return Rows(owned, found.unread)
 
-    def now(self, row: api_types.Issue) -> Iterator[str]:
+    def now(self, row: api_types.Issue) -> list[str]:
         """The versions of an issue."""
-        yield from (version.id for version in row.fields.fixVersions or ())
+        return [version.id for version in row.fields.fixVersions or ()]
 
     def change(self, change: api_types.Change) -> tuple[str, str] | None:
         """The version before and after a change of ``fixVersions``; each entry names one of them."""
