@@ -17,15 +17,19 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 import requests
-from github import Auth, Github, GithubException
-from github.InstallationAuthorization import InstallationAuthorization
-from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
-from jwt import PyJWTError
 
 from connectors.github.api_types import Failure, Pages, Reply
 from connectors.github.issue_fields import IssueFields
 from connectors.github.options import READS_PER_MINUTE
 from connectors.github.schema import LackingFieldError, ServerSchema, lacking_fields, unknown_field
+from connectors.github.sdk import (
+    Auth,
+    Github,
+    GithubException,
+    HTTPRequestsConnectionClass,
+    HTTPSRequestsConnectionClass,
+    InstallationAuthorization,
+)
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.pagination import PageGuard
 from connectors.shared.paths import path_of
@@ -96,6 +100,8 @@ class _InstallationAuth(Auth.AppInstallationAuth):
             return super().token
 
     def _get_installation_authorization(self) -> InstallationAuthorization:
+        from jwt import PyJWTError  # late: see `connectors.github.sdk`
+
         try:
             return super()._get_installation_authorization()
         except (AttributeError, TypeError):

@@ -28,6 +28,20 @@ from tests.journal_rows import unfinished_writes
 # --- rows ---------------------------------------------------------------------------------------------------------
 
 
+def test_rows_of_several_statements_come_back_and_the_last_of_one_key_counts(store: Store) -> None:
+    issues = [issue(f"{n:03}", title=f"Title {n}", milestones=("m",)) for n in range(250)]
+    histories = {
+        row.id: tuple(event(EventKind.JOINED, T0 + n * DAY, of=row.id, milestone="m") for n in range(int(row.id) % 3))
+        for row in issues
+    }
+    page = Page(issues=(issue("007", title="Before"), *issues), histories=histories)
+    store.save(SOURCE, page, T0)
+    assert list(store.issues(SOURCE)) == issues
+    assert list(store.events(SOURCE)) == [told for row in issues for told in histories[row.id]]
+    assert store.save(SOURCE, page, T0).changed == frozenset()
+    assert list(store.issues(SOURCE, milestones=["m"])) == issues
+
+
 def test_every_field_comes_back(store: Store) -> None:
     full = issue(
         title="Zeitplan \u2014 \u202eright to left\u202c \U0001f600 'quoted\" \\ %s ? :x",
