@@ -89,8 +89,9 @@ def upsert_columns(
     """Insert rows, given as equally long columns; overwrite existing rows (by `key`, default: the primary key).
 
     The last of several rows with the same key counts. `keep`: existing rows are not changed. `newer`: existing rows
-    with a greater value in this column are not changed. PostgreSQL locks row after row: in the order of the keys, so that
-    two transactions do not wait for each other.
+    with a greater value in this column are not changed.
+
+    PostgreSQL locks row after row: in the order of the keys, so that two transactions do not wait for each other.
     """
     keys = tuple(key) or tuple(column.name for column in table.primary_key)
     names = tuple(columns)
