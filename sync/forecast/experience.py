@@ -43,22 +43,36 @@ class Experience:
         self._shortest: dict[tuple[int, float, int], float] = {}
         self._least: dict[tuple[int, int], float] = {}
         self._most: dict[tuple[int, float, float], int] = {}
+        self._last: tuple[bytes, Floats] | None = None
 
     def bound(self, p: Floats, need: Floats, days: Floats) -> Floats:
         """Return the probabilities ``p[t]`` of closing ``need[t]`` items within ``days[t]``, bounded by experience."""
-        factor = self.factor(np.where(p > _FLOOR, need, 0.0), days)
+        factor = self._factor(need, days, p > _FLOOR)
         return np.maximum(p * factor, np.minimum(p, _FLOOR))
 
     def factor(self, need: Floats, days: Floats) -> Floats:
         """Return the factor of a probability of closing ``need[t]`` items within ``days[t]``: 1 within experience."""
+        return self._factor(need, days, np.ones(len(need), dtype=np.bool_))
+
+    def _factor(self, need: Floats, days: Floats, among: NDArray[np.bool_]) -> Floats:
         factor, days = np.ones(len(need)), np.maximum(days, _LEAST_DAYS)
-        for k in np.flatnonzero(need > _SPARE).tolist():
-            needed, until = float(need[k]), float(days[k])
-            if self._least_days(k, math.ceil(needed - _SPARE)) <= until:
-                continue
-            most, windows = self.most_closed(k, until)
-            factor[k] = min((most + _SPARE) / needed, 1.0) ** (2.0 * windows / (windows + _HALF_RECORD))
+        for k in np.flatnonzero(among & (self._least_for(need) > days)).tolist():
+            most, windows = self.most_closed(k, float(days[k]))
+            factor[k] = min((most + _SPARE) / float(need[k]), 1.0) ** (2.0 * windows / (windows + _HALF_RECORD))
         return factor
+
+    def _least_for(self, need: Floats) -> Floats:
+        """Return the least days in which each container's streams closed what is needed; 0 for a spare number of items.
+
+        The last ones are kept: a what-if table asks for the same items with a hundred due dates.
+        """
+        asked = need.tobytes()
+        if self._last is None or self._last[0] != asked:
+            least = np.zeros(len(need))
+            for k in np.flatnonzero(need > _SPARE).tolist():
+                least[k] = self._least_days(k, math.ceil(float(need[k]) - _SPARE))
+            self._last = asked, least
+        return self._last[1]
 
     def least_left(self, items: Floats, days: Floats, factor: Floats) -> Floats:
         """Return how many of ``items[t, j]`` are left over if hardly more are closed than ever in ``days[t]``.

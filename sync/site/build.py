@@ -134,8 +134,11 @@ def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
 
 
 def _stage(path: Path, body: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(body)
+    try:
+        path.write_bytes(body)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(body)
 
 
 def _hash(body: bytes) -> str:
@@ -244,9 +247,16 @@ def _swap(staging: Path, out: Path, names: Collection[str]) -> None:
             (out / name).unlink(missing_ok=True)
     for name in sorted({*names, CONTENT}, key=lambda name: (name == INDEX, name in (TIMES, CONTENT), name)):
         if (staging / name).exists():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            (staging / name).replace(out / name)
+            _move(staging / name, out / name)
     _write_manifest(staging, manifest, names)
+
+
+def _move(path: Path, place: Path) -> None:
+    try:
+        path.replace(place)
+    except FileNotFoundError:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
 
 
 def _write_manifest(staging: Path, manifest: Path, names: Iterable[str]) -> None:
@@ -269,17 +279,17 @@ def _files(contents: Contents, data: bytes, stale: Collection[str]) -> Iterator[
     calibration = templates.get_template("calibration.html.j2")
     yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=chart)), ""
     shared["root"] = "../"
-    template = templates.get_template("milestone.html.j2")
     pages = [page for page in contents.pages if page.row.page in stale]
     numbers = contents.numbers({page.row.uid for page in pages})
     for page in pages:
+        template = templates.get_template("milestone.html.j2")
         own = numbers[page.row.uid]
         yield _data_name(page.row.page), _data(own.explained), page.row.page
         html = _rendered(template, **shared, it=page, numbers=own, charts=_burn_up(page.chart))
         yield page.row.page, _page(html), page.row.page
-    template = templates.get_template("joint.html.j2")
     for joint in contents.joint_pages:
         if joint.row.page in stale:
+            template = templates.get_template("joint.html.j2")
             yield _data_name(joint.row.page), _data(joint.explained), joint.row.page
             html = _rendered(template, **shared, it=joint, span=contents.span, charts=_burn_up(joint.chart))
             yield joint.row.page, _page(html), joint.row.page
@@ -327,7 +337,7 @@ def _templates() -> Environment:
     """Return templates that escape every value and raise on an unknown name."""
     environment = Environment(
         loader=PackageLoader("sync.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     environment.filters |= {
         "clean": clean,

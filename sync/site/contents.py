@@ -16,7 +16,7 @@ from sync.assess.input_digests import input_digests
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone, Portfolio
 from sync.assess.portfolio_findings import find_in_portfolio
-from sync.assess.relations import build_portfolio
+from sync.assess.relations import assess_healths, build_portfolio
 from sync.assess.shown import shown_to
 from sync.assess.snapshot import Snapshot
 from sync.forecast.track_record import LEAST_DATES, has_track_record
@@ -197,8 +197,10 @@ def _earlier_state(
     stored = store.as_of(at, audience.name)
     if stored:
         return _EarlierState(at, word, stored, is_recomputed=False)
-    replayed = Snapshot(store, connections, at, book, replay=True, audience=audience)
-    return _EarlierState(at, word, _summaries(build_portfolio(replayed.limit_levers(()))), is_recomputed=True)
+    replayed = Snapshot(store, connections, at, book, replay=True, audience=audience).without_advice()
+    healths = assess_healths(replayed).values()
+    summaries = {health.container: assessment_summary(health) for health in healths}
+    return _EarlierState(at, word, summaries, is_recomputed=True)
 
 
 def _changes_since(earlier: _EarlierState, rows: Sequence[Row]) -> ChangesSince:
@@ -206,11 +208,6 @@ def _changes_since(earlier: _EarlierState, rows: Sequence[Row]) -> ChangesSince:
     shown = [row for row in rows if not row.health.status.is_over or row.uid in earlier.assessments]
     changed = tuple(changes(shown, earlier.assessments))
     return ChangesSince(earlier.at, earlier.word, changed, earlier.is_recomputed)
-
-
-def _summaries(portfolio: Portfolio) -> dict[str, AssessmentSummary]:
-    summaries = {milestone.uid: assessment_summary(milestone.health) for milestone in portfolio.milestones}
-    return summaries | {joint.written: assessment_summary(joint.health) for joint in portfolio.joints}
 
 
 def _is_loopback(address: str) -> bool:
