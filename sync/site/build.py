@@ -21,12 +21,13 @@ from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
 from importlib.resources import files
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -187,7 +188,7 @@ def _timeless_hash(times: Collection[bytes], body: bytes) -> str:
 
 def _inputs_by_page(contents: Contents, times: Sequence[bytes]) -> dict[str, str]:
     """Return by the name of a page a hash of all that it is rendered from, but for the times of the run."""
-    days = sorted({(str(row.facts.zone), row.facts.today) for row in contents.rows})
+    days = sorted({(str(row.facts.zone), _zone_rules(str(row.facts.zone)), row.facts.today) for row in contents.rows})
     shared = [_program(), POLICY, contents.audience, days]
     own = {page.row.page: _values_hash([*shared, *_values(page)], times) for page in contents.pages}
     joint = {
@@ -227,6 +228,15 @@ def _program() -> str:
     sources = sorted(path for path in home.rglob("*") if path.suffix in (".py", ".j2"))
     code = b"".join(path.read_bytes() for path in sources)
     return _hash(code + " ".join((sys.version, *map(version, _RENDERERS))).encode())
+
+
+@cache
+def _zone_rules(zone: str) -> str:
+    """Return a hash of the rules of a time zone (an IANA name), which a new version of the system's data changes."""
+    folders = [Path(folder) for folder in TZPATH]
+    if find_spec("tzdata") is not None:  # where the system has none, Python takes those of the package
+        folders.append(Path(str(files("tzdata"))) / "zoneinfo")
+    return next((_hash((folder / zone).read_bytes()) for folder in folders if (folder / zone).is_file()), "")
 
 
 def _data_name(page: str) -> str:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from zoneinfo import TZPATH, ZoneInfo
 
 import msgspec
 import pytest
@@ -286,6 +287,30 @@ def test_a_report_into_a_used_folder_equals_one_into_an_empty_folder(tmp_path: P
             changed = {name for name in fresh if name.startswith("m/") and before.get(name) != fresh[name]}
             assert bool(changed) == (kind != "nothing again"), kind
             before = fresh
+
+
+def test_other_rules_of_a_time_zone_render_all_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files differ in years long past only: no value of a page differs."""
+    zones = [next(Path(folder) / name for folder in TZPATH if (Path(folder) / name).is_file()) for name in ZONES]
+    monkeypatch.setattr(build_module, "TZPATH", (str(tmp_path / "zones"),))
+    place = tmp_path / "zones" / ZONES[0]
+    place.parent.mkdir(parents=True)
+    written: list[int] = []
+    with installation(pages()) as engine:
+        engine.connections = [replace(own, zone=ZoneInfo(ZONES[0])) for own in engine.connections]
+        world = World(engine, Random(5))
+        for file in (zones[0], zones[0], zones[1]):
+            place.write_bytes(file.read_bytes())
+            build_module._zone_rules.cache_clear()
+            world.asked = set()
+            build_module.build(world.gather(), tmp_path / "used", b"{}")
+            written.append(len(world.asked))
+    build_module._zone_rules.cache_clear()
+    assert written[0] == written[2] >= 3
+    assert written[1] == 0
+
+
+ZONES = ("Europe/Berlin", "Europe/Paris")
 
 
 def test_an_issue_that_is_closed_today_leaves_the_pages_of_other_milestones(tmp_path: Path) -> None:
