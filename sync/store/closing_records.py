@@ -20,6 +20,7 @@ __all__ = ["ClosingRecordRepository", "erase_from_records"]
 JOINT = "joint:"
 """Beginning of the ids of joint milestones."""
 
+_RECORD = msgspec.json.Decoder(ClosingRecord)
 _JSON = msgspec.json.Encoder()
 
 
@@ -42,7 +43,7 @@ class ClosingRecordRepository(Repository):
         records: dict[str, ClosingRecord] = {}
         for keys in chunks(sorted(containers)):
             for row in self._rows(select(table.c.container, table.c.body).where(table.c.container.in_(keys))):
-                records[row.container] = msgspec.json.decode(row.body, type=ClosingRecord)
+                records[row.container] = _RECORD.decode(row.body)
         return records
 
     def published(self, containers: Collection[str], audience: str = "") -> dict[str, list[PublishedForecast]]:
@@ -72,7 +73,7 @@ def erase_from_records(connection: Connection, source: str, person: Person, repl
     related = or_(container.startswith(source, autoescape=True), container.startswith(JOINT, autoescape=True))
     rows = []
     for row in connection.execute(select(table).where(related)):
-        record = msgspec.json.decode(row.body, type=ClosingRecord)
+        record = _RECORD.decode(row.body)
         if row.container.startswith(JOINT) and (person.id, person.name) not in {(t.id, t.name) for t in record.thanks}:
             continue
         changed = without_person(record, person.id, replacement)

@@ -22,6 +22,7 @@ from sync.store.upsert import insert_into
 
 __all__ = ["DigestJournal", "JournaledMessage", "LastDigest"]
 
+_STATE = msgspec.json.Decoder(dict[str, LastSent])
 _JSON = msgspec.json.Encoder()
 
 
@@ -57,7 +58,7 @@ class DigestJournal(Repository):
         rows = self._rows(query.order_by(table.c.begun_at.desc(), table.c.attempt.desc()).limit(1))
         if not rows:
             return LastDigest(None, {})
-        return LastDigest(rows[0].begun_at, msgspec.json.decode(rows[0].told, type=dict[str, LastSent]))
+        return LastDigest(rows[0].begun_at, _STATE.decode(rows[0].told))
 
     def begin_message(
         self, run_id: str, audience: str, channel: str, day: date, state: Mapping[str, LastSent] | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +28,7 @@ from sync.tracker.actions import (
 
 __all__ = ["Journal", "Run"]
 
+_ACTION = msgspec.json.Decoder(AnyAction)  # now: two threads that build one at the same time crash the process
 _JSON = msgspec.json.Encoder()
 
 
@@ -106,7 +106,7 @@ class Journal(Repository):
                 update(table).where(table.c.n == entry).values(values).returning(table.c.source, table.c.action)
             ).one()
             if isinstance(outcome, Receipt):
-                save_result(connection, row.source, _action(row.action), outcome, at)
+                save_result(connection, row.source, _ACTION.decode(row.action), outcome, at)
 
     def texts_between(self, source: str, begin: datetime, end: datetime) -> list[datetime]:
         """Return when each text was created in a tracker between two times (UTC), oldest first.
@@ -118,7 +118,7 @@ class Journal(Repository):
         query = select(table.c.action, sent_at).where(
             table.c.source == self._known(source), sent_at > begin, sent_at < end, table.c.error.is_(None)
         )
-        return [row.sent_at for row in self._rows(query.order_by(sent_at)) if is_text(_action(row.action))]
+        return [row.sent_at for row in self._rows(query.order_by(sent_at)) if is_text(_ACTION.decode(row.action))]
 
     def has_failed_like_this(self, entry: int, milestone: str, error: str) -> bool:
         """Return whether the last write to a milestone before this entry failed with the same error."""
@@ -141,13 +141,3 @@ class Journal(Repository):
         None while a process holds the lease, since its next writes are unknown.
         """
         return lease.term(self._engine, self._known(source), dead=dead)
-
-
-def _action(text: str) -> Action:
-    return _decoder().decode(text)
-
-
-@cache
-def _decoder() -> msgspec.json.Decoder[AnyAction]:
-    """Return the decoder of actions. It is built on first use: most commands read none."""
-    return msgspec.json.Decoder(AnyAction)

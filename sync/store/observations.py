@@ -19,6 +19,7 @@ from sync.tracker.observed import StatusIssue
 
 __all__ = ["Observations", "save_result"]
 
+_STATUS_ISSUE = msgspec.json.Decoder(StatusIssue)
 _JSON = msgspec.json.Encoder()
 
 
@@ -79,7 +80,7 @@ class Observations(Repository):
         None instead of a status issue: it had none.
         """
         return {
-            row.milestone: (None if row.body is None else msgspec.json.decode(row.body, type=StatusIssue), row.at)
+            row.milestone: (None if row.body is None else _STATUS_ISSUE.decode(row.body), row.at)
             for own in _of_milestones(milestones)
             for row in self._select(schema.observed, "milestone", "body", "at", **own)
         }
