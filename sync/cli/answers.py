@@ -65,8 +65,8 @@ class QuestionError(PlainError):
 class AssistantAnswers:
     """The answers to one audience, by its name. Reads the database, asks no tracker and writes nothing.
 
-    ``config`` is the configuration file that the commands in the answers name. Whoever holds ``lock`` during a question
-    gets an answer of one state.
+    ``config`` is the configuration file that the commands in the answers name. A caller that holds ``lock`` during
+    a question gets an answer of one state.
     """
 
     def __init__(self, cache: PortfolioCache, audience: str = "", config: Path = DEFAULT) -> None:

@@ -80,7 +80,7 @@ class PortfolioCache:
 
     The inputs are the data in the database, the configuration file ``config``, the day in each time zone, and how long
     data is missing: within a day, time alone changes no figure (`sync.history.calendar.Calendar.clock_of_day`).
-    ``lock``: whoever holds it gets one state from all methods and properties. ``problem``: why the present
+    ``lock``: a thread that holds it gets one state from all methods and properties. ``problem``: why the present
     configuration file is not in use; empty if it is.
     """
 
