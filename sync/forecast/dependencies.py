@@ -11,8 +11,9 @@ for the whole predecessor, and moves only the blocked share of the successor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -109,22 +110,60 @@ def without_cycles(
 ) -> tuple[list[Dependency], list[DependencyCycleError]]:
     """Return all ``configured`` dependencies with the links that close no cycle, and the cycles found.
 
-    Issues of two milestones may block each other; then neither milestone as a whole waits for the other. Raises
-    `DependencyCycleError` where the configured dependencies alone have a cycle.
+    Issues of two milestones may block each other; then neither milestone as a whole waits for the other. No link has
+    the ids of a configured dependency. Raises `DependencyCycleError` where those alone have a cycle.
     """
-    kept, cycles = list(links), []
-    while True:
-        try:
-            topological_order([*configured, *kept])
-        except DependencyCycleError as cycle:
-            steps = set(zip(cycle.ids, cycle.ids[1:], strict=False))
-            acyclic = [dependency for dependency in kept if (dependency.before, dependency.after) not in steps]
-            if len(acyclic) == len(kept):
-                raise
-            kept = acyclic
-            cycles.append(cycle)
-        else:
-            return [*configured, *kept], cycles
+    fixed = {(own.before, own.after) for own in configured}
+    kept = {(own.before, own.after) for own in links}
+    cycles = [DependencyCycleError(ids) for ids in _remove_cycles(fixed, kept)]
+    return [*configured, *(own for own in links if (own.before, own.after) in kept)], cycles
+
+
+def _remove_cycles(fixed: Set[tuple[str, str]], kept: set[tuple[str, str]]) -> Iterator[list[str]]:
+    """Yield each cycle (ids, the first one again at the end), and remove from ``kept`` the pairs that it consists of.
+
+    A single depth-first search over pairs (before, after): it goes back to the first pair that a cycle removes, so the
+    time is proportional to the pairs and the lengths of the cycles. Raises `DependencyCycleError` for a cycle of
+    ``fixed`` pairs.
+    """
+    pairs = sorted(fixed | kept, key=lambda pair: (pair[1], pair[0]))
+    successors: dict[str, list[str]] = {name: [] for pair in pairs for name in pair}
+    for before, after in reversed(pairs):
+        successors[before].append(after)  # the next to visit is the last
+    finished: set[str] = set()
+    for pair in pairs:
+        for root in reversed(pair):
+            path = dict.fromkeys([] if root in finished else [root])
+            while path and (pair in fixed or pair in kept):
+                last = next(reversed(path))
+                if not successors[last]:
+                    finished.add(last)
+                    path.popitem()
+                elif (after := successors[last][-1]) in finished:
+                    successors[last].pop()
+                elif after not in path:
+                    path[after] = None
+                else:
+                    cycle = _end_of_path(path, after)
+                    removed = [step for step in pairwise(cycle) if step in kept]
+                    if not removed:
+                        raise DependencyCycleError(cycle)
+                    yield cycle
+                    kept.difference_update(removed)
+                    for before, _ in removed:
+                        successors[before].pop()
+                    while next(reversed(path)) != removed[0][0]:
+                        path.popitem()
+
+
+def _end_of_path(path: dict[str, None], first: str) -> list[str]:
+    """Return the cycle from ``first`` to the end of the path and back."""
+    cycle = [first]
+    for name in reversed(path):
+        cycle.append(name)
+        if name == first:
+            break
+    return cycle[::-1]
 
 
 def dependencies_by_successor(dependencies: Iterable[Dependency]) -> dict[str, list[Dependency]]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -110,3 +115,89 @@ def test_links_that_close_a_circle_are_left_out_but_not_what_people_wrote() -> N
     assert len(circles) == 1
     with pytest.raises(DependencyCycleError):
         timeline.without_cycles([*written, _after("c", "a")], [])
+
+
+def _repeated_search(
+    configured: Sequence[Dependency], links: Sequence[Dependency]
+) -> tuple[list[Dependency], list[DependencyCycleError]]:
+    """Sort everything again after each circle."""
+    kept, circles = list(links), list[DependencyCycleError]()
+    while True:
+        try:
+            timeline.topological_order([*configured, *kept])
+        except DependencyCycleError as circle:
+            steps = set(pairwise(circle.ids))
+            left = [own for own in kept if (own.before, own.after) not in steps]
+            if len(left) == len(kept):
+                raise
+            kept = left
+            circles.append(circle)
+        else:
+            return [*configured, *kept], circles
+
+
+def _outcome(
+    search: Callable[[Sequence[Dependency], Sequence[Dependency]], tuple[list[Dependency], list[DependencyCycleError]]],
+    configured: Sequence[Dependency],
+    links: Sequence[Dependency],
+) -> tuple[list[Dependency] | None, list[Sequence[str]]]:
+    """Return the dependencies that are kept and the ids of the circles; None and those of the error."""
+    try:
+        kept, circles = search(configured, links)
+    except DependencyCycleError as error:
+        return None, [error.ids]
+    return kept, [circle.ids for circle in circles]
+
+
+def test_one_search_finds_the_circles_of_a_search_after_each_circle() -> None:
+    rng, with_circles, errors = random.Random(5), 0, 0
+    for _ in range(2000):
+        names = [f"m{n}" for n in range(rng.randint(1, 9))]
+        pairs = {(rng.choice(names), rng.choice(names)) for _ in range(rng.randint(0, 3 * len(names)))}
+        written = {pair for pair in pairs if rng.random() < 0.1}
+        configured = [_after(*pair) for pair in sorted(written)]
+        links = [Dependency(before=before, after=after, issues=1) for before, after in sorted(pairs - written)]
+        expected, found = (
+            _outcome(_repeated_search, configured, links),
+            _outcome(timeline.without_cycles, configured, links),
+        )
+        assert found == expected
+        kept, circles = found
+        errors += kept is None
+        with_circles += kept is not None and len(circles) > 1
+    assert with_circles > 500
+    assert errors > 50
+
+
+def _calls(links: Sequence[Dependency]) -> int:
+    """Count the calls of functions while the circles are removed."""
+    calls = 0
+
+    def profile(_: object, what: str, __: object) -> None:
+        nonlocal calls
+        calls += what in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        timeline.without_cycles([], links)
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize("shape", ["pairs", "row of pairs", "chain with pairs at its end", "one circle"])
+def test_circles_take_time_in_proportion_to_their_number(shape: str) -> None:
+    def links(n: int) -> list[Dependency]:
+        ids = [f"m{k:04}" for k in range(2 * n + 1)]
+        forth = {
+            "pairs": list(zip(ids[:-1:2], ids[1::2], strict=True)),
+            "row of pairs": list(pairwise(ids)),
+            "chain with pairs at its end": list(pairwise(ids)),
+            "one circle": [*pairwise(ids), (ids[-1], ids[0])],
+        }[shape]
+        back = {"chain with pairs at its end": forth[n:], "one circle": []}.get(shape, forth)
+        return [Dependency(before=a, after=b, issues=1) for a, b in [*forth, *((b, a) for a, b in back)]]
+
+    small, middle, large = (_calls(links(n)) for n in (30, 60, 120))
+    assert large - middle <= 2**1.15 * (middle - small)
