@@ -59,7 +59,7 @@ class LoadedPortfolio:
     joints: list[AssessedJointMilestone]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Session:
     """An open engine, the bytes of its configuration, and what was assessed with it, by name of the audience.
 
@@ -91,6 +91,7 @@ class PortfolioCache:
         self._refused: bytes | None = None
         self._refreshing, self._ready = Lock(), deque[_Session]()
         self._seen: object = None
+        self._tried: object = None
         self._not_before = 0.0
 
     def __enter__(self) -> Self:
@@ -118,7 +119,7 @@ class PortfolioCache:
         with self.lock:
             try:
                 self._take_ready()
-                if self._refreshing.locked() and not self._is_present():
+                if self._refreshing.locked() and not self._is_present(self._session):
                     with self._refreshing:  # the thread has begun to assess what is asked for
                         self._take_ready()
                 self._configure(audience)
@@ -147,18 +148,15 @@ class PortfolioCache:
     def refresh(self, audience: str, now: Callable[[], float] = monotonic) -> None:
         """Assess the portfolio again if its inputs have changed, and not since the last call. Questions go on.
 
-        An error is left to the next question, which has it too. ``now``: seconds of any clock.
+        An error is left to the next question, which has it too, and inputs that led to one are not assessed again.
+        ``now``: seconds of any clock.
         """
         try:
             if self._has_settled() and now() >= self._not_before:
                 with self._refreshing:
-                    began, fresh = now(), self._open()
-                    try:
-                        _load(fresh, audience)
-                    except BaseException:
-                        fresh.stack.close()
-                        raise
-                    self._ready.append(fresh)
+                    began, self._tried = now(), self._seen
+                    self._ready.append(self._open(lambda fresh: _load(fresh, audience)))
+                    self._tried = None
                     self._not_before = now() + PAUSE * (now() - began)
                 with self.lock:
                     self._take_ready()
@@ -171,25 +169,25 @@ class PortfolioCache:
             last, configuration = self._session, self._read()
             if last is None or configuration == self._refused:
                 return False
-            seen = (configuration, _key(last, last.engine.clock()))
+            seen = (last, configuration, _key(last, last.engine.clock()))
         is_quiet, self._seen = seen == self._seen, seen
-        return is_quiet and seen != (last.configuration, last.key)
+        return is_quiet and seen not in ((last, last.configuration, last.key), self._tried)
 
     # --- sessions ---------------------------------------------------------------------------------------------------
 
     def _take_ready(self) -> None:
         """Use what the thread has assessed, if its inputs are the present ones."""
         while self._ready:
-            fresh = self._ready.popleft()
-            last, self._session = self._session, fresh
-            if not self._is_present():
-                self._session, last = last, fresh
-            if last is not None:
-                last.stack.close()
+            unused: _Session | None = self._ready.popleft()
+            try:
+                if self._is_present(unused):
+                    self._session, unused = unused, self._session
+            finally:
+                if unused is not None:
+                    unused.stack.close()
 
-    def _is_present(self) -> bool:
-        """Return whether what was assessed last is of the present inputs."""
-        own = self._session
+    def _is_present(self, own: _Session | None) -> bool:
+        """Return whether what was assessed in a session is of the present inputs."""
         return own is not None and (own.configuration, own.key) == (self._read(), _key(own, own.engine.clock()))
 
     def _configure(self, audience: str) -> None:
@@ -201,8 +199,7 @@ class PortfolioCache:
         if configuration == last.configuration:
             return
         try:
-            fresh = self._open()
-            find_audience(audience, fresh.settings, fresh.engine)
+            fresh = self._open(lambda fresh: find_audience(audience, fresh.settings, fresh.engine))
         except (PlainError, TyperException, OSError) as error:
             self._refused, self.problem = configuration, one_line(str(error))
             return
@@ -221,16 +218,17 @@ class PortfolioCache:
             self._session = self._open()
         return self._session
 
-    def _open(self) -> _Session:
-        configuration, stack = self._read(), ExitStack()
-        try:
+    def _open(self, check: Callable[[_Session], object] = lambda _: None) -> _Session:
+        """Open an engine with the present configuration. It is closed again if ``check`` raises."""
+        configuration = self._read()
+        with ExitStack() as stack:
             engine, settings = stack.enter_context(self._open_engine())
             version = engine.store.data_version()
             stack.callback(version.close)
-        except BaseException:
-            stack.close()
-            raise
-        return _Session(engine, settings, configuration, version, stack, {})
+            session = _Session(engine, settings, configuration, version, stack, {})
+            check(session)
+            session.stack = stack.pop_all()
+        return session
 
     def _close(self) -> None:
         session, self._session = self._session, None

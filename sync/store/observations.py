@@ -87,8 +87,9 @@ class Observations(Repository):
 
     def observed_milestones(self) -> dict[str, bool]:
         """Return for each observed milestone (uid) whether it had a status issue."""
+        observed = self._select(schema.observed, "milestone")  # first: each has a status issue, or is in `without`
         without = {row.milestone for row in self._select(schema.observed, "milestone", body=None)}
-        return {row.milestone: row.milestone not in without for row in self._select(schema.observed, "milestone")}
+        return {row.milestone: row.milestone not in without for row in observed}
 
     def last_changes(self, source: str, issues: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
         """Return the last change (UTC) that the pulls show of these issues: each a project (native id) and a key.
@@ -143,8 +144,9 @@ class Observations(Repository):
         ids: set[str] = set()
         for keys in chunks({row.issue for row in ours}):
             same = [row.id for row in self._select(issue, "id", source=n, key=keys)]  # from the index alone
-            rows = self._select(issue, "id", "key", "project", "url", source=n, id=same) if same else ()
-            ids |= {row.id for row in rows if {(row.key, row.project), (row.key, row.url)} & places}
+            for batch in chunks(same):  # each project may have an issue with each of these keys
+                rows = self._select(issue, "id", "key", "project", "url", source=n, id=batch)
+                ids |= {row.id for row in rows if {(row.key, row.project), (row.key, row.url)} & places}
         return frozenset(ids)
 
     def milestones_with(self, kind: OwnContent) -> frozenset[str]:

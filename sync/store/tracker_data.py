@@ -109,11 +109,11 @@ class TrackerData(Repository):
 
     def removed_projects(self, source: str) -> list[Project]:
         """Return the projects of a source that were read in full once, and that no connection reads any more."""
-        n = self._known(source)
-        watched = {row.project for row in self._select(schema.watch, "project", source=n)}
+        n, projects = self._known(source), self.projects(source)
         pulls = self._select(schema.pull, "project_key", "good_at", source=n)
         read = {row.project_key for row in pulls if row.good_at is not None}
-        return [project for project in self.projects(source) if project.id not in watched and project.key in read]
+        watched = {row.project for row in self._select(schema.watch, "project", source=n)}  # last: a pull saves it last
+        return [project for project in projects if project.id not in watched and project.key in read]
 
     def note_pull(self, source: str, project_key: str, at: datetime, error: str | None) -> None:
         """Record the outcome of a project's pull: see `note_pulls`."""
@@ -209,8 +209,9 @@ class TrackerData(Repository):
 
     def _pulls(self) -> dict[tuple[str, str], Any]:
         """Return the outcome of the last pull of each project, by (source, project key)."""
+        pulls = self._select(schema.pull)  # first: their sources are saved before them
         urls = {row.n: row.url for row in self._select(schema.source, "n", "url")}
-        return {(urls[row.source], row.project_key): row for row in self._select(schema.pull)}
+        return {(urls[row.source], row.project_key): row for row in pulls}
 
     # --- reading what was pulled --------------------------------------------------------------------------------
 

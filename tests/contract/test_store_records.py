@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from sync.model.health import (
     Basis,
@@ -24,6 +24,7 @@ from sync.model.health import (
     Status,
 )
 from sync.model.membership import Counts
+from sync.model.tracker_data import Project, Visibility
 from sync.store import tables as schema
 from sync.store.store import Store
 from sync.tracker.actions import CreateComment, CreateStatusIssue, MoveLabel, OwnContent, Receipt, UpdateComment
@@ -268,6 +269,17 @@ def test_status_issues_are_known_from_the_journal(store: Store) -> None:
     assert store.status_issue_ids(SOURCE) == {"9"}
 
 
+def test_a_key_that_thousands_of_projects_have_makes_no_longer_statement(store: Store) -> None:
+    issues = tuple(issue(f"{n}", key="#5", project=f"p{n}", url=f"{SOURCE}/p{n}/5") for n in range(2_500))
+    store.save(SOURCE, Page(issues=issues), T0)
+    action = CreateStatusIssue(milestone=UID, project="p7", project_key="a/b", title="T", body="B", marker="{}")
+    store.finish(store.begin("run", action), Receipt(issue="#5"))
+    values: list[int] = []
+    event.listen(store._engine, "before_cursor_execute", lambda *given: values.append(len(given[3])))
+    assert store.status_issue_ids(SOURCE) == {"7"}
+    assert 1_000 < max(values) <= 1_001
+
+
 def test_status_issues_are_known_from_an_observation_by_their_marker(store: Store) -> None:
     store.save(SOURCE, Page(issues=(issue("1"), issue("2"))), T0)
     named = status_issue(issue="#2", url=f"{SOURCE}/p/2")
@@ -278,6 +290,34 @@ def test_status_issues_are_known_from_an_observation_by_their_marker(store: Stor
     store.save_observed({UID: status_issue(marker=marker(MarkerKind.STATUS_ISSUE))}, T0)
     store.save_observed({UID: None}, T0 + DAY)
     assert store.status_issue_ids(SOURCE) == {"1"}
+
+
+def test_rows_that_another_process_saves_between_two_statements_are_read_correctly(lasting: str) -> None:
+    with (
+        Store.open(lasting, create=True, clock=lambda: T0) as ours,
+        Store.open(lasting, create=True, clock=lambda: T0) as theirs,
+    ):
+        ours.save(SOURCE, Page(), T0)
+        saved: list[str] = []
+
+        def save(*_: object) -> None:
+            name = f"{len(saved):03}"
+            saved.append(name)
+            for source in (SOURCE, f"{OTHER}/{name}"):
+                page = Page(projects=(Project(id=name, key=name, name=name, url="", visibility=Visibility.PROJECT),))
+                theirs.save(source, page, T0)
+                theirs.note_pull(source, name, T0, None)
+                theirs.note_pull(source, f"{name}-lost", T0, "refused")
+                theirs.watch("connection", source, [name], only=False)
+            theirs.save_observed({f"{OTHER}/{name}/milestone/n": None}, T0)
+
+        event.listen(ours._engine, "after_cursor_execute", save)
+        for _ in range(3):
+            assert not any(key.endswith("-lost") for _, key in ours.last_pulls())
+            assert all(key.endswith("-lost") for _, key in ours.failed_pulls())
+            assert ours.removed_projects(SOURCE) == []
+            assert not any(ours.observed_milestones().values())
+        assert len(saved) > 20
 
 
 def test_no_text_of_a_comment_is_kept_whatever_becomes_of_it(store: Store) -> None:

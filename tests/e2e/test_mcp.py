@@ -27,9 +27,10 @@ from sync.cli import engine_factory, wiring
 from sync.cli.answer_rows import MOST_ROWS
 from sync.cli.answers import AssistantAnswers
 from sync.cli.assistant import build_server
-from sync.cli.portfolio_cache import PortfolioCache
+from sync.cli.portfolio_cache import PortfolioCache, _key
 from sync.engine.engine import Engine
 from sync.pull.progress import silent
+from sync.store.database import LostDatabase
 from tests.benchmarks import bench_thousand
 from tests.e2e import subprocesses
 from tests.e2e.in_process import milesync
@@ -411,6 +412,68 @@ def test_the_thread_pauses_after_each_assessment(filled: Path) -> None:
             cache.refresh("", now)
             cache.refresh("", now)
         assert build.call_count in (3, 4)
+
+
+def test_inputs_that_led_to_an_error_are_not_assessed_again(filled: Path) -> None:
+    with PortfolioCache(partial(offline, filled), filled) as cache:
+        cache.load("")
+        seconds = iter(range(0, 10**6, 1_000))
+        with mock.patch("sync.cli.portfolio_cache.build_portfolio", side_effect=ValueError) as build:
+            for n in (1, 2):
+                touch(filled, n)
+                for _ in range(5):
+                    cache.refresh("", lambda: float(next(seconds)))
+                assert build.call_count == n
+            with pytest.raises(ValueError):
+                cache.load("")
+        assert cache.load("").milestones
+
+
+def test_each_engine_that_is_not_used_is_closed(filled: Path) -> None:
+    opened: list[Engine] = []
+
+    @contextmanager
+    def noted() -> Iterator[tuple[Engine, Settings]]:
+        with offline(filled) as (engine, settings):
+            opened.append(engine)
+            try:
+                yield engine, settings
+            finally:
+                opened.remove(engine)
+
+    def refresh(n: int) -> None:
+        """Have the thread assess another state of the database."""
+        touch(filled, n)
+        for _ in range(2):
+            cache.refresh("team", lambda: n * 1_000.0)
+
+    words = filled.read_text()
+    filled.write_text(words + TEAM)
+    with PortfolioCache(noted, filled) as cache:
+        cache.load("team")
+        first = cache.engine
+        with mock.patch("sync.cli.portfolio_cache.build_portfolio", side_effect=ValueError):
+            refresh(1)
+        assert opened == [first]
+        keys = iter([_key] * 4)  # those of two looks and of the assessment; then the file was replaced
+
+        def key(*given: Any) -> object:
+            found = next(keys, None)
+            if found is None:
+                raise LostDatabase("milesync.db")
+            return found(*given)
+
+        with mock.patch("sync.cli.portfolio_cache._key", side_effect=key):
+            refresh(2)
+        assert opened == [first]
+        refresh(3)
+        assert opened == [cache.engine]
+        assert opened != [first]
+        write(filled, words)
+        cache.load("team")
+        assert cache.problem
+        assert opened == [cache.engine]
+    assert opened == []
 
 
 def test_a_portfolio_that_another_process_changed_meanwhile_is_assessed_again(filled: Path) -> None:
