@@ -64,9 +64,8 @@ def _changes(milestone: AssessedMilestone) -> list[datetime]:
     for membership in _work(milestone):
         times = (membership.joined, membership.left, membership.closed, membership.reopened)
         changes += (at for at in times if at is not None)
-        issue = milestone.issues.get(membership.item) if membership.left is None else None
-        if issue is not None and membership.closed is None:
-            changes.append(issue.updated_at)
+        if membership.left is None and membership.closed is None and membership.item in milestone.issues:
+            changes.append(milestone.issues[membership.item].updated_at)
     return changes
 
 

@@ -383,5 +383,5 @@ def _open_items(milestone: AssessedMilestone, snapshot: Snapshot) -> list[str]:
     return [
         membership.item
         for membership in milestone.memberships
-        if membership.item in milestone.issues and counting.is_open(membership, snapshot.at)
+        if counting.is_open(membership, snapshot.at) and membership.item in milestone.issues
     ]

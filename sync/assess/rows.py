@@ -234,7 +234,10 @@ def _overrides_by_uid(connection: Connection, ids: MilestoneIds) -> Mapping[str,
 
 
 class LazyIssues(Mapping[str, Issue]):
-    """Issues by uid, loaded when they are needed: those of `prefetch` at once, all others when one is looked up.
+    """Issues by uid, loaded when they are needed.
+
+    Those of `prefetch` are loaded at once, those of `expect` together when one of them is looked up, and all others
+    when one of these is.
 
     ``load`` returns the issues with these uids, or all of them for None.
     """
@@ -243,6 +246,7 @@ class LazyIssues(Mapping[str, Issue]):
         self._load = load
         self._issues: Mapping[str, Issue] = {}
         self._loaded: set[str] = set()
+        self._expected: set[str] = set()
         self._is_complete = False
 
     def prefetch(self, uids: Iterable[str]) -> None:
@@ -252,20 +256,33 @@ class LazyIssues(Mapping[str, Issue]):
             self._loaded |= new
             self._issues = {**self._issues, **self._load(new)}
 
+    def expect(self, uids: Iterable[str]) -> None:
+        """Load the issues with these uids together, once one of them is looked up."""
+        self._expected |= set(uids)
+
     def __getitem__(self, key: str) -> Issue:
         try:
             return self._issues[key]
         except KeyError:
-            return self._all()[key]
+            return self._with(key)[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._issues or key in self._all()
+        return key in self._issues or key in self._with(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())
 
     def __len__(self) -> int:
         return len(self._all())
+
+    def _with(self, key: object) -> Mapping[str, Issue]:
+        """Return the issues with an issue that is not loaded yet, if it exists."""
+        if key in self._expected:
+            expected, self._expected = self._expected, set()
+            self.prefetch(expected)
+            if key in self._issues:
+                return self._issues
+        return self._all()
 
     def _all(self) -> Mapping[str, Issue]:
         if not self._is_complete:
@@ -284,8 +301,8 @@ def load_rows(
 ) -> ConnectionRows:
     """Load the rows of a connection that an audience may read, as of ``at`` (UTC).
 
-    The items of running milestones and of ``reported`` ones (uids of those with a status issue) are loaded at once,
-    other issues when they are needed. ``known_plans`` and ``removed``: see `ConnectionRows`.
+    Open items are loaded at once; all others of running and ``reported`` milestones (uids of those with a status issue)
+    when one is needed; the rest when one of these is. ``known_plans`` and ``removed``: see `ConnectionRows`.
     """
     source = connection.source
     watched = store.watched_projects(connection.name, source) | removed
@@ -331,7 +348,8 @@ def load_rows(
         contradicting=history.contradicting,
         unlike=history.unlike,
     )
-    issues.prefetch(_needed_items(rows, reported))
+    issues.prefetch(_open_items(rows))
+    issues.expect(_shown_items(rows, reported))
     return rows
 
 
@@ -446,8 +464,12 @@ def _with_whole_keys(issue: Issue, project: str) -> Issue:
     return replace(issue, key=whole_key(issue.key, project), blocked_by=blockers)
 
 
-def _needed_items(rows: ConnectionRows, reported: Collection[str]) -> set[str]:
-    """Return the uids of all open items and changes, and of all items of running and reported milestones."""
-    items = {item for own in (rows.open_items, rows.open_changes) for uids in own.values() for item in uids}
+def _open_items(rows: ConnectionRows) -> set[str]:
+    """Return the uids of all open items and changes."""
+    return {item for own in (rows.open_items, rows.open_changes) for uids in own.values() for item in uids}
+
+
+def _shown_items(rows: ConnectionRows, reported: Collection[str]) -> list[str]:
+    """Return the uids of all items of running and reported milestones."""
     shown = (own.id for own in rows.containers.values() if own.ended is None or own.id in reported)
-    return items.union(rows.memberships.items_of(shown))
+    return rows.memberships.items_of(shown)

@@ -77,9 +77,12 @@ class FittedTable(Struct, frozen=True):
             yield Text(self._line([column.heading for column in self.columns], widths, self.name), style="bold")
         for row in rows:
             if is_wide and _needed(row) <= room:
-                yield _whole(self._line(row.cells, widths, _name(row, room, console.encoding)), row)
+                lines = [_whole(self._line(row.cells, widths, _name(row, room, console.encoding)), row)]
             else:
-                yield from self._block(row, options.max_width, console.encoding)
+                lines = list(self._block(row, options.max_width, console.encoding))
+            for line in lines:
+                line.expand_tabs()
+                yield from line.render(console, end="\n")  # it is neither wrapped nor cut
             yield from (Indented(Text(words, style="dim"), _INDENT) for words in row.notes)
 
     def _line(self, cells: Sequence[str], widths: Sequence[int], name: str) -> str:

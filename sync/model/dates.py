@@ -8,6 +8,7 @@ day in the project's time zone.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 __all__ = ["beginning_of_day", "day_ended", "day_of", "end_of_day", "end_of_utc_day", "week_until"]
@@ -51,6 +52,7 @@ def week_until(at: datetime, zone: ZoneInfo) -> datetime:
     return beginning_of_day(max(day, date.min + timedelta(days=6)) - timedelta(days=6), zone)
 
 
+@lru_cache(maxsize=4096)
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     """Return the moment (UTC) at which ``day`` ends in ``zone``: the first moment of the next day there.
 

@@ -67,7 +67,7 @@ No issue's own row names such a milestone, and trackers have no history of its m
 
 def matches_pattern(written: str, pattern: str) -> bool:
     """Return whether an id as people write it matches a pattern; ``*`` matches any text."""
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), written, re.DOTALL) is not None
+    return pattern == "*" or re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), written, re.DOTALL) is not None
 
 
 class State(StrEnum):

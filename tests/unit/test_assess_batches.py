@@ -91,3 +91,22 @@ def test_issues_that_were_loaded_are_found_without_loading_all() -> None:
     assert "never" not in issues
     issues.prefetch(["other"])
     assert asked == [{"known"}, {"late"}, None]
+
+
+def test_expected_issues_are_loaded_together_once_one_of_them_is_looked_up() -> None:
+    asked: list[object] = []
+
+    def load(uids: Collection[str] | None) -> dict[str, object]:
+        asked.append(uids)
+        return {uid: object() for uid in ("open", "closed", "done", "old") if uids is None or uid in uids}
+
+    issues = LazyIssues(load)  # type: ignore[arg-type]
+    issues.prefetch(["open"])
+    issues.expect(["open", "closed", "done"])
+    assert issues["open"] is not None
+    assert asked == [{"open"}]
+    assert issues["closed"] is not None
+    assert "done" in issues
+    assert asked == [{"open"}, {"closed", "done"}]
+    assert "old" in issues
+    assert asked == [{"open"}, {"closed", "done"}, None]
