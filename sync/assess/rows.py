@@ -348,8 +348,7 @@ def load_rows(
         contradicting=history.contradicting,
         unlike=history.unlike,
     )
-    issues.prefetch(_open_items(rows))
-    issues.expect(_shown_items(rows, reported))
+    _prepare(issues, rows, reported)
     return rows
 
 
@@ -464,12 +463,8 @@ def _with_whole_keys(issue: Issue, project: str) -> Issue:
     return replace(issue, key=whole_key(issue.key, project), blocked_by=blockers)
 
 
-def _open_items(rows: ConnectionRows) -> set[str]:
-    """Return the uids of all open items and changes."""
-    return {item for own in (rows.open_items, rows.open_changes) for uids in own.values() for item in uids}
-
-
-def _shown_items(rows: ConnectionRows, reported: Collection[str]) -> list[str]:
-    """Return the uids of all items of running and reported milestones."""
+def _prepare(issues: LazyIssues, rows: ConnectionRows, reported: Collection[str]) -> None:
+    """Load all open items and changes, and expect the other items of running and reported milestones."""
+    issues.prefetch(item for own in (rows.open_items, rows.open_changes) for uids in own.values() for item in uids)
     shown = (own.id for own in rows.containers.values() if own.ended is None or own.id in reported)
-    return rows.memberships.items_of(shown)
+    issues.expect(rows.memberships.items_of(shown))
