@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from milesync import _COLLECT_AFTER
+
 if TYPE_CHECKING:
     from connectors.sandbox.server import Sandbox
-
-COLLECT_AFTER = 100_000
-"""New objects after which the garbage collector searches, as in the command."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,7 +37,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
             share()
         gc.freeze()
-        gc.set_threshold(COLLECT_AFTER)
+        gc.set_threshold(_COLLECT_AFTER)
         gc.enable()
 
 

@@ -27,6 +27,8 @@ class _LateModule(ModuleType):
     """
 
     def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]  # else the import would return this module
         return getattr(import_module(self.__name__), name)
 
 
@@ -40,7 +42,7 @@ try:
     import github.Requester
 finally:
     for _name in _LATE:
-        if isinstance(sys.modules[_name], _LateModule):
+        if isinstance(sys.modules.get(_name), _LateModule):
             del sys.modules[_name]
 
 Auth = github.Auth

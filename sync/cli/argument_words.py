@@ -51,7 +51,7 @@ def _shown(value: object) -> str:
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
-    """Return in words what a JSON schema allows, nothing excepted: an argument that may be left out has a default."""
+    """Return in words what a JSON schema allows. null is not named: an argument that allows it may be left out."""
     own = next((own for own in schema.get("anyOf", ()) if own.get("type") != "null"), schema)
     kinds = {own["type"]} if isinstance(own["type"], str) else set(own["type"])
     if "boolean" in kinds:

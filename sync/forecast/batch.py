@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from datetime import datetime
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 from msgspec import Struct
@@ -176,11 +175,11 @@ class ForecastBatch:
             self.answers.part = rows, other
         return self.answers.part[1]
 
-    def _copy(self, *kept: str) -> Self:
-        """Return a copy without what was computed lazily, ``kept`` excepted."""
-        other = copy(self)
-        for name in _LAZY - set(kept):
-            other.__dict__.pop(name, None)
+    def _copy(self, *kept: str) -> ForecastBatch:
+        """Return a copy without what was computed lazily, ``kept`` excepted, and without predecessors."""
+        other = ForecastBatch.__new__(ForecastBatch)
+        left_out = _LAZY - set(kept)
+        vars(other).update((name, value) for name, value in vars(self).items() if name not in left_out)
         other.answers = _Answers()
         return other
 

@@ -10,8 +10,7 @@ __all__ = ["Rules"]
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """The parameters of forecast and health. An installation sets the
-    `Thresholds` only, whose fields come first.
+    """The parameters of forecast and health. An installation sets those of `Thresholds` only, which come first.
 
     History: the last ``stream_window`` finished milestones of the stream, and the last ``kind_window`` others of the
     kind. A stream with fewer than ``stream_least`` has no history of its own. A finished milestone counts from

@@ -80,10 +80,6 @@ class WaitingBatch(ForecastBatch):
         p = self.alone.probability(remaining, total, assumed=Assumptions(due=due))
         return self._after_others(p, *self._scope(remaining, total), due, cut, is_asked)
 
-    def part(self, rows: Ints) -> ForecastBatch:
-        """Return the containers at ``rows`` as a batch, without the predecessors."""
-        return self.alone.part(rows)
-
     def with_clip(self, clip: float) -> Self:
         """Return the same batch with its components clipped to [clip, 1 - clip], as reasons need it."""
         other = copy(self)

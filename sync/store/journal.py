@@ -28,7 +28,7 @@ from sync.tracker.actions import (
 
 __all__ = ["Journal", "Run"]
 
-_ACTION = msgspec.json.Decoder(AnyAction)  # now: two threads that build one at the same time crash the process
+_ACTION = msgspec.json.Decoder(AnyAction)  # at import: two threads that build a decoder at once crash
 _JSON = msgspec.json.Encoder()
 
 

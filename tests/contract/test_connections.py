@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import ipaddress
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
+from connectors.github import sdk
 from connectors.shared.http import origin_of
 from sync.tracker.errors import AuthError, TrackerError, UnreachableError
 from sync.tracker.protocol import Connector, Setup
@@ -236,6 +238,15 @@ def test_no_token_follows_a_redirect(
     assert {origin_of(url) for url in asked} == {("https", "tracker.example", 443)}
     assert problems
     assert all("url" in str(problem) or "URL" in str(problem) for problem in problems), problems
+
+
+def test_an_attribute_of_a_late_module_is_that_of_the_real_one_also_during_the_import(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = sdk._LateModule("jwt")
+    monkeypatch.setitem(sys.modules, "jwt", late)  # as while PyGithub is imported
+    assert late.PyJWT.__module__ == "jwt.api_jwt"
+    assert sys.modules["jwt"] is not late
 
 
 @pytest.mark.parametrize(

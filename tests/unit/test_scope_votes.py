@@ -12,6 +12,7 @@ from sync.forecast.batch import Assumptions, ForecastBatch
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.parameters import Rules
 from sync.forecast.votes import Votes
+from sync.forecast.waiting import WaitingBatch
 from sync.history.calendar import Calendar
 from tests.random_history import FIRST, history
 
@@ -62,6 +63,8 @@ def test_copies_that_share_votes_answer_like_new_batches(seed: int, tolerance: f
         (batch.moved(due).part(rows), new_batch(tables, rows, due[rows])),
         (batch.part(rows).part(np.arange(4)), new_batch(tables, rows[:4])),
         (batch.with_clip(0.001).part(rows), new_batch(tables, rows).with_clip(0.001)),
+        (WaitingBatch(batch, [], []).moved(due), new_batch(tables, np.arange(60), due)),
+        (WaitingBatch(batch, [], []).part(rows), new_batch(tables, rows)),
     ]
     for shared, alone in pairs:
         for k, question in enumerate(QUESTIONS):
