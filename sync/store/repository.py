@@ -49,7 +49,7 @@ class Repository:
         with reading(self._reader) as connection:
             try:
                 yield connection
-            except (LookupError, ValueError, OverflowError, MsgspecError) as error:
+            except (LookupError, TypeError, ValueError, OverflowError, MsgspecError) as error:
                 raise DamagedDatabase(self._engine.url.render_as_string(), "a value is not of its column") from error
 
     def _known(self, source: str) -> int:

@@ -13,7 +13,7 @@ from sync.model.tracker_data import EventKind
 from sync.store.database import UnusableDatabase
 from sync.store.store import Store
 from sync.tracker.protocol import Page
-from tests.contract.store_rows import SOURCE, T0, event, everything, issue
+from tests.contract.store_rows import SOURCE, T0, event, everything, issue, milestone
 from tests.e2e.in_process import milesync
 
 PAGE = 4096
@@ -87,3 +87,24 @@ def test_a_damaged_file_names_both_ways_out(good: tuple[bytes, object], tmp_path
     assert checked.code == 1
     assert "the table cursor holds a value that cannot be read (" in checked.err
     assert checked.err.count("Restore a backup; or move it away and run `milesync run --first-run`.") == 1
+
+
+@pytest.mark.parametrize("value", ["x'00ff'", "'abc'", "1e300"])
+@pytest.mark.parametrize("column", ["milestone.due", "issue.created_at", "issue.state", "pull.good_at"])
+def test_a_value_that_is_not_of_its_column_is_refused(column: str, value: str) -> None:
+    refuse(column, value)
+
+
+def test_bytes_in_place_of_a_text_that_many_rows_share_are_refused() -> None:
+    refuse("issue.project", "x'00ff'")
+
+
+def refuse(column: str, value: str) -> None:
+    table, name = column.split(".")
+    with Store.memory(lambda: T0) as store:
+        store.save(SOURCE, Page(issues=(issue(),), milestones=(milestone(due=T0.date()),)), T0)
+        store.note_pull(SOURCE, "a/b", T0, None)
+        with store._engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE {table} SET {name} = {value}")
+        with pytest.raises(UnusableDatabase, match="a value is not of its column"):
+            (store.last_pulls(), everything(store))
