@@ -205,6 +205,11 @@ class ConnectionRows(Struct, frozen=True, dict=True):
         if isinstance(self.issues, LazyIssues):
             self.issues.prefetch(self.memberships.items_of(self.milestones.keys() & milestone_uids))
 
+    def share_issues(self, known: Mapping[str, Issue] | None) -> None:
+        """Hold the loaded issues of another snapshot of this connection instead of equal ones."""
+        if isinstance(self.issues, LazyIssues) and isinstance(known, LazyIssues):
+            self.issues.share(known)
+
     def tolerance_of(self, milestone_uid: str) -> float:
         """Return the share of a milestone that may be open when it counts as done.
 
@@ -244,6 +249,7 @@ class LazyIssues(Mapping[str, Issue]):
 
     def __init__(self, load: Callable[[Iterable[str] | None], Mapping[str, Issue]]) -> None:
         self._load = load
+        self._known: LazyIssues | None = None
         self._issues: Mapping[str, Issue] = {}
         self._loaded: set[str] = set()
         self._expected: set[str] = set()
@@ -254,7 +260,7 @@ class LazyIssues(Mapping[str, Issue]):
         new = set(uids) - self._loaded
         if new and not self._is_complete:
             self._loaded |= new
-            self._issues = {**self._issues, **self._load(new)}
+            self._issues = {**self._issues, **self._shared(self._load(new))}
 
     def expect(self, uids: Iterable[str]) -> None:
         """Load the issues with these uids together, once one of them is looked up."""
@@ -286,8 +292,24 @@ class LazyIssues(Mapping[str, Issue]):
 
     def _all(self) -> Mapping[str, Issue]:
         if not self._is_complete:
-            self._issues, self._is_complete = self._load(None), True
+            self._issues, self._is_complete = self._shared(self._load(None)), True
         return self._issues
+
+    @property
+    def loaded(self) -> Mapping[str, Issue]:
+        """The issues that are loaded, by uid."""
+        return self._issues
+
+    def share(self, known: LazyIssues) -> None:
+        """Hold the issues that ``known`` has loaded instead of equal ones: two sets of them take memory once."""
+        self._known = known
+        self._issues = self._shared(self._issues)
+
+    def _shared(self, issues: Mapping[str, Issue]) -> Mapping[str, Issue]:
+        if self._known is None:
+            return issues
+        known = self._known.loaded
+        return {uid: known[uid] if known.get(uid) == issue else issue for uid, issue in issues.items()}
 
 
 def load_rows(

@@ -65,7 +65,13 @@ def write_report(
 
     with named_file(out), lock_folder(out, note_wait):
         contents = gather(
-            engine.store, engine.connections, at or engine.clock(), engine.rules, audience, replay=at is not None
+            engine.store,
+            engine.connections,
+            at or engine.clock(),
+            engine.rules,
+            audience,
+            replay=at is not None,
+            known=engine.portfolio,
         )
         document = output.status_document(contents.assessed, contents.joints)
         data = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

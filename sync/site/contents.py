@@ -121,14 +121,20 @@ def gather(
     audience: Audience,
     *,
     replay: bool = False,
+    known: Portfolio | None = None,
 ) -> Contents:
-    """Gather the report as an audience may read it, at a time (UTC). Reads the store and asks no tracker."""
+    """Gather the report as an audience may read it, at a time (UTC). Reads the store and asks no tracker.
+
+    ``known``: a portfolio that stays in memory, whose issues are shared.
+    """
     # first, since a replay takes as much memory as the present
     earlier = [
         _earlier_state(store, connections, at - timedelta(days=days), word, book, audience)
         for days, word in ((1, "yesterday"), (7, "last week"))
     ]
     reading = Snapshot(store, connections, at, book, replay=replay, audience=audience)
+    if known is not None:
+        _share_issues(reading, known)
     portfolio = build_portfolio(reading)
     assessed, joints = shown_to(audience, portfolio)
     rows = [
@@ -167,6 +173,12 @@ def gather(
         given_dates=tuple(given_dates(reading.scores)),
         is_local=all(_is_loopback(connection.connector.base_url) for connection in connections),
     )
+
+
+def _share_issues(reading: Snapshot, known: Portfolio) -> None:
+    issues = {milestone.connection.name: milestone.issues for milestone in known.milestones}
+    for rows in reading.rows:
+        rows.share_issues(issues.get(rows.connection.name))
 
 
 def _today(rows: Sequence[Row], at: datetime) -> date:

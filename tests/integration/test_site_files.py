@@ -51,6 +51,20 @@ def files(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
+def test_a_report_holds_the_issues_of_the_assessment_before_it(
+    engine: Engine, contents: Contents, tmp_path: Path
+) -> None:
+    running = [own for own in engine.assess(keep=False) if own.is_running]
+    held = {(own.uid, row.item): own.issues[row.item] for own in running for row in own.memberships}
+    made = gather(engine.store, engine.connections, NOW, engine.rules, OPERATOR, known=engine.portfolio)
+    found = {own.uid: own for own in made.assessed}
+    assert held
+    assert all(found[uid].issues[item] is issue for (uid, item), issue in held.items())
+    build(made, tmp_path / "shared", b"{}")
+    build(contents, tmp_path / "alone", b"{}")
+    assert files(tmp_path / "shared") == files(tmp_path / "alone")
+
+
 def test_a_later_report_leaves_each_unchanged_page_as_it_is(engine: Engine, contents: Contents, tmp_path: Path) -> None:
     first = build(contents, tmp_path, b"{}")
     before, times = state(tmp_path), (tmp_path / TIMES).read_text()

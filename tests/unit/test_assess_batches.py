@@ -110,3 +110,21 @@ def test_expected_issues_are_loaded_together_once_one_of_them_is_looked_up() -> 
     assert asked == [{"open"}, {"closed", "done"}]
     assert "old" in issues
     assert asked == [{"open"}, {"closed", "done"}, None]
+
+
+def test_equal_issues_of_another_snapshot_are_shared_and_changed_ones_are_not() -> None:
+    stored: dict[str, object] = {"same": [1], "changed": [2], "late": [3]}
+    rows: dict[str, object] = {"same": [1], "changed": [20], "late": [3], "new": [4]}
+
+    def load(uids: Collection[str] | None) -> dict[str, object]:
+        return {uid: rows[uid] for uid in (rows if uids is None else uids)}
+
+    first = LazyIssues(lambda _: stored)  # type: ignore[arg-type,return-value]
+    first.prefetch(stored)
+    second = LazyIssues(load)  # type: ignore[arg-type]
+    second.prefetch(["same", "changed"])
+    second.share(first)
+    second.expect(["late", "new"])
+    found: dict[str, object] = {**second}
+    assert found == rows
+    assert [uid for uid in stored if second[uid] is first[uid]] == ["same", "late"]
