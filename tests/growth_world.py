@@ -59,7 +59,7 @@ class Size:
     """An installation. ``milestones`` are the running ones of each project, ``past`` the finished ones before them, and
     ``issues`` those of each milestone.
 
-    ``joints`` have four members each. ``dependencies`` are between two milestones each. ``comments`` are people's
+    ``joints`` have ``members`` each. ``dependencies`` are between two milestones each. ``comments`` are people's
     commands on each status issue, ``days`` those of the stored health.
     """
 
@@ -69,6 +69,7 @@ class Size:
     issues: int = 4
     past: int = 0
     joints: int = 0
+    members: int = 4
     dependencies: int = 0
     comments: int = 0
     days: int = 0
@@ -190,10 +191,10 @@ class World:
             for p in range(self.size.projects)
             for m in range(self.size.past, self.size.past + self.size.milestones)
         ]
-        first = [2 * n for n in range(self.size.dependencies)]
+        first, members = [2 * n for n in range(self.size.dependencies)], min(self.size.members, len(written))
         return AssessmentRules(
             joints=tuple(
-                JointMilestone(name=f"Joint {n}", members=tuple(rng.sample(written, min(4, len(written)))))
+                JointMilestone(name=f"Joint {n}", members=tuple(rng.sample(written, members)))
                 for n in range(self.size.joints)
             ),
             dependencies=tuple((written[n], written[n + 1]) for n in first),

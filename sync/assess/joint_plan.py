@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.paths import CompletionPaths, MemberChange
-from sync.forecast.dependencies import Dependency, PlannedTime, propagate
-from sync.forecast.joint import deduplicated_open_counts
+from sync.forecast.dependencies import PlannedTime, dependencies_by_successor, propagate
+from sync.forecast.joint import LastMoments, deduplicated_open_counts
 from sync.forecast.parameters import Rules
 from sync.health.joint_levers import JointChange, JointPlan, MemberPlan, joint_probability
 from sync.health.levers import carry_over_days
@@ -59,10 +59,15 @@ class JointPaths:
         self._all_paths, self._counted, self._joint, self._members = all_paths, counted, joint, members
         self._calendar = calendar
         self._uids = [member.uid for member in members]
+        self._places = {uid: place for place, uid in enumerate(self._uids)}
         self._open_items = {uid: all_paths.open_items[uid] for uid in self._uids}
         items = [item for items in self._open_items.values() for item in items]
         self._is_shared = len(set(items)) < len(items)
         self._before = all_paths.before(self._uids)
+        self._predecessors = dependencies_by_successor(self._before)
+        self._successors: dict[str, list[str]] = {}
+        for dependency in self._before:
+            self._successors.setdefault(dependency.before, []).append(dependency.after)
         involved = dict.fromkeys([*self._uids, *(own.before for own in self._before)])
         self._own = {uid: all_paths.own[uid] for uid in involved if uid in all_paths.own}
         self._planned = {uid: all_paths.planned_times[uid] for uid in self._own}
@@ -73,23 +78,33 @@ class JointPaths:
 
     def fewer_items(self, uid: str = "", items: Sequence[str] = ()) -> dict[str, int]:
         """Return how many open items count in the members where not all do, after ``items`` have left one member."""
-        open_items = self._left(uid, items)
-        counts = deduplicated_open_counts(open_items) if self._is_shared else {}
+        if not self._is_shared:
+            return {}
+        open_items = {**self._open_items, uid: self._left(uid, items)} if items else self._open_items
+        counts = deduplicated_open_counts(open_items)
         return {name: count for name, count in counts.items() if count < len(open_items[name])}
 
-    def _left(self, uid: str, items: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        if not items:
-            return self._open_items
+    def _left(self, uid: str, items: Sequence[str]) -> Sequence[str]:
         gone = set(items)
-        return self._open_items | {uid: [item for item in self._open_items[uid] if item not in gone]}
+        return [item for item in self._open_items[uid] if item not in gone]
 
     @cached_property
-    def of_members(self) -> list[Floats]:
-        """The completion moments of each member, with the milestones that it waits for.
+    def _fewer_items(self) -> Mapping[str, int]:
+        return self.fewer_items()
+
+    @cached_property
+    def _paths(self) -> Mapping[str, Floats]:
+        """The completion moments of the members and of those that they wait for (uids).
 
         The `CountedPaths` of `fewer_items` must be drawn before.
         """
-        return self._after_others(self._counted.of(self.fewer_items()), self._planned, self._before)
+        own = self._own | self._counted.of(self._fewer_items)
+        return propagate(own, self._planned, self._before, self._all_paths.clock).paths
+
+    @cached_property
+    def of_members(self) -> list[Floats]:
+        """The completion moments of each member, with the milestones that it waits for."""
+        return [self._paths[uid] for uid in self._uids]
 
     @cached_property
     def last(self) -> Floats:
@@ -97,11 +112,9 @@ class JointPaths:
         last: Floats = np.max(self.of_members, axis=0)
         return last
 
-    def _after_others(
-        self, changed: dict[str, Floats], planned: Mapping[str, PlannedTime], dependencies: Sequence[Dependency]
-    ) -> list[Floats]:
-        paths = propagate(self._own | changed, planned, dependencies, self._all_paths.clock).paths
-        return [paths[uid] for uid in self._uids]
+    @cached_property
+    def _moments(self) -> LastMoments:
+        return LastMoments(self.of_members)
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -133,7 +146,7 @@ class JointPaths:
         uid, items, due = self._effect(change)
         if due is None and not items:
             return None
-        counted = self.fewer_items(uid, items).get(uid, len(self._left(uid, items)[uid]))
+        counted = self.fewer_items(uid, items).get(uid, len(self._left(uid, items)))
         return MemberChange(uid, counted, len(items), due)
 
     def _effect(self, change: JointChange) -> tuple[str, Sequence[str], float | None]:
@@ -153,11 +166,32 @@ class JointPaths:
         if moments is None:
             return joint_probability(self.last, change.due)
         uid, items, due = self._effect(change)
-        changed = self._counted.of(self.fewer_items_after(change)) | {uid: moments}
+        counts = self.fewer_items_after(change)
+        changed = self._counted.of(counts) | {uid: moments}
+        affected = self._affected(uid, counts)
+        waits = [own for name in affected for own in self._predecessors.get(name, ())]
+        dependencies = self._all_paths.without_items(waits, uid, items)
+        own = {wait.before: self._paths[wait.before] for wait in dependencies if wait.before in self._own}
+        own |= {name: changed.get(name, self._own[name]) for name in affected if name in self._own}
         planned = self._planned if due is None else self._planned | {uid: PlannedTime(self._planned[uid].start, due)}
-        dependencies = self._all_paths.without_items(self._before, uid, items)
-        last = np.max(self._after_others(changed, planned, dependencies), axis=0)
+        paths = propagate(own, planned, dependencies, self._all_paths.clock).paths
+        members = {self._places[name]: paths[name] for name in affected if name in self._places}
+        last = np.max([self._moments.without(members), *members.values()], axis=0)
         return joint_probability(last, change.due if due is None else max(due, self._due_of_others))
+
+    def _affected(self, uid: str, counts: Mapping[str, int]) -> list[str]:
+        """Return the milestones (uids) whose moments may change with a member, where ``counts`` items count in others.
+
+        They are this member, those in which another number of items counts now, and all that wait for one of these.
+        """
+        found = dict[str, None]()
+        waiting = [uid, *(name for name, _ in counts.items() ^ self._fewer_items.items())]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = None
+                waiting += self._successors.get(name, ())
+        return list(found)
 
 
 class JointPlanner:

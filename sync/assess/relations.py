@@ -22,7 +22,7 @@ from sync.assess.outage import RemovedMilestone
 from sync.assess.paths import CompletionPaths
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
 from sync.assess.snapshot import Snapshot
-from sync.assess.visibility import can_read, commitment_for, words_of_fellows
+from sync.assess.visibility import JointView, can_read, words_of_fellows
 from sync.forecast import joint as joint_forecast
 from sync.forecast.dependencies import Dependency, Propagated, topological_order
 from sync.forecast.stats import allowed_open
@@ -147,19 +147,20 @@ class _PortfolioBuilder:
             for uid, predecessors in published.deciding.items()
         }
         checks = DefinitionChecks(milestones, self.open_items, self.graph.cycles, self.rules)
-        joints_by_member: dict[str, list[AssessedJointMilestone]] = {}
+        views_by_member: dict[str, list[JointView]] = {}
         for joint in joints:
-            for uid in {member.uid for member in joint.members}:
-                joints_by_member.setdefault(uid, []).append(joint)
+            view = JointView(joint, aggregate)
+            for member in joint.members:
+                views_by_member.setdefault(member.uid, []).append(view)
         wanted = self.snapshot.forecast_for
         for uid, milestone in milestones.items():
             if wanted is not None and uid not in wanted:
                 continue
-            own_joints = joints_by_member.get(uid, [])
+            views = views_by_member.get(uid, [])
             milestones[uid] = replace(
                 milestone,
-                commitments=tuple(commitment_for(joint, milestone, aggregate) for joint in own_joints),
-                fellow_words=words_of_fellows(own_joints, milestone),
+                commitments=tuple(view.commitment(milestone) for view in views),
+                fellow_words=words_of_fellows(views, milestone),
                 findings=checks.findings(milestone),
                 is_aggregate=aggregate.get(uid, False),
                 loads=checks.loads(milestone),
@@ -365,8 +366,9 @@ class _PortfolioBuilder:
     def _rounded_correlation(self, uids: Sequence[str]) -> tuple[tuple[float, ...], ...]:
         if not uids:
             return ()
-        matrix = self.paths.correlation(uids).matrix([self.alone[uid].stream for uid in uids])
-        return tuple(tuple(round(float(value), 4) for value in row) for row in matrix)
+        rows = self.paths.correlation(uids).matrix([self.alone[uid].stream for uid in uids]).tolist()
+        rounded = {value: round(value, 4) for row in rows for value in set(row)}  # few: one for each pair of streams
+        return tuple(tuple(map(rounded.__getitem__, row)) for row in rows)
 
 
 def _has_missed(milestone: AssessedMilestone) -> bool:

@@ -10,7 +10,7 @@ An issue in several members counts in the one with the most open items.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "LEVELS",
     "PATHS",
     "Curve",
+    "LastMoments",
     "StreamCorrelation",
     "completion_samples",
     "completion_shares",
@@ -167,6 +168,37 @@ def _root(correlation: Floats) -> Floats:
             root[j + 1 :, j] = np.clip(below, -most, most)
             rest[j + 1 :] = np.maximum(rest[j + 1 :] - root[j + 1 :, j] ** 2, 0.0)
     return root
+
+
+class LastMoments:
+    """Moments at which the last member of a joint milestone is done, in days since 1970 UTC.
+
+    ``paths`` are those of each member, float64[paths]. ``last``: float64[paths]. The last member and the one before it
+    are kept for each path, so that leaving out members one by one does not look at all of them again each time.
+    """
+
+    def __init__(self, paths: Sequence[Floats]) -> None:
+        self._paths = paths
+        self.last: Floats = np.full(len(paths[0]), -np.inf)
+        self._second = self.last
+        self._last_member = self._second_member = np.full(len(self.last), -1, dtype=np.int32)
+        for k, own in enumerate(paths):
+            is_last, is_second = own > self.last, own > self._second
+            self._second = np.where(is_last, self.last, np.maximum(self._second, own))
+            self._second_member = np.where(is_last, self._last_member, np.where(is_second, k, self._second_member))
+            self.last = np.maximum(self.last, own)
+            self._last_member = np.where(is_last, k, self._last_member)
+
+    def without(self, members: Collection[int]) -> Floats:
+        """Return ``last`` without some members (positions); minus infinity where none is left."""
+        left_out = list(members)
+        is_without_last = np.isin(self._last_member, left_out)
+        last = np.where(is_without_last, self._second, self.last)
+        places = np.flatnonzero(is_without_last & np.isin(self._second_member, left_out))
+        if len(places):
+            others = [own[places] for k, own in enumerate(self._paths) if k not in members]
+            last[places] = np.max(others, axis=0) if others else -np.inf
+        return last
 
 
 def share_done_by(paths: Floats, due: float) -> float:

@@ -23,7 +23,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.forecast.dependencies import mean_delay
-from sync.forecast.joint import PATHS, share_done_by
+from sync.forecast.joint import PATHS, LastMoments, share_done_by
 from sync.forecast.stats import logit
 from sync.health.levers import LEAST_GAIN, Offers, best_offer
 from sync.history.calendar import Calendar
@@ -100,14 +100,13 @@ def joint_probability(last: Floats, due: float) -> float:
 
 def joint_reasons(members: Sequence[str], paths: Sequence[Floats], p_of: Callable[[Floats], float]) -> list[Reason]:
     """Return the members (written ids, each with its completion moments) that lower the probability, worst first."""
-    last = np.max(paths, axis=0)
-    p, reasons = p_of(last), []
+    moments = LastMoments(paths)
+    p, reasons = p_of(moments.last), []
     for k, member in enumerate(members):
-        others = [path for n, path in enumerate(paths) if n != k]
-        without = np.max(others, axis=0) if others else np.full(len(last), -np.inf)
+        without = moments.without({k})
         effect = float(logit(p) - logit(p_of(without)))
         if effect <= -_LEAST_EFFECT:
-            delay = mean_delay(without, last)
+            delay = mean_delay(without, moments.last)
             values: dict[str, Value] = {"count": 1, "days": round(delay, 1), "member": member}
             reasons.append(Reason(kind=ReasonKind.PREDECESSOR, effect=effect, values=values))
     return sorted(reasons, key=lambda reason: reason.effect)

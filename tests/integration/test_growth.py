@@ -71,3 +71,25 @@ def test_nothing_grows_with_the_square(dimension: str, tmp_path: Path) -> None:
     assert not faults
     grown = {what for what in SLACK if getattr(own[2]["sweep"], what) > getattr(own[0]["sweep"], what)}
     assert GROWING[dimension] <= grown
+
+
+@pytest.mark.parametrize("dependencies", [0, 16])
+def test_an_assessment_does_not_grow_with_the_square_of_the_members_of_a_joint_milestone(
+    dependencies: int, tmp_path: Path
+) -> None:
+    """The comment of each member lists the others, so the whole run does."""
+    calls = []
+    for members in (8, 16, 32):
+        folder = tmp_path / str(members)
+        folder.mkdir()
+        size = Size(milestones=32, joints=1, members=members, dependencies=dependencies)
+        world = World(size, folder, counts_calls=True)
+        with world.engine() as engine:
+            engine.pull()
+            with world.step("assess"):
+                engine.assess()
+        world.store.close()
+        calls.append(world.costs["assess"].calls)
+    small, middle, large = calls
+    assert small < middle < large
+    assert large - middle <= 2**EXPONENT * (middle - small) + SLACK["calls"]

@@ -202,3 +202,24 @@ def test_what_a_curve_leaves_over_is_not_within_it() -> None:
     )
     assert alone.p85 is not None
     assert alone.p95 is None
+
+
+def test_the_last_moments_without_members_are_those_of_the_others() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        count = int(rng.integers(1, 7))
+        paths = [np.where(own < 8, own, np.inf) for own in rng.integers(0, 10, (count, 50)).astype(np.float64)]
+        moments = joint.LastMoments(paths)
+        assert np.array_equal(moments.last, np.max(paths, axis=0))
+        left_out = set(rng.permutation(count)[: int(rng.integers(0, count + 1))].tolist())
+        others = [own for k, own in enumerate(paths) if k not in left_out]
+        expected = np.max(others, axis=0) if others else np.full(50, -np.inf)
+        assert np.array_equal(moments.without(left_out), expected)
+
+
+def test_the_last_moments_without_one_member_need_no_look_at_the_others() -> None:
+    paths = list(np.random.default_rng(4).random((40, 200)))
+    expected = [np.max([*paths[:k], *paths[k + 1 :]], axis=0) for k in range(40)]
+    moments = joint.LastMoments(paths)
+    paths.clear()
+    assert all(np.array_equal(moments.without({k}), own) for k, own in enumerate(expected))
