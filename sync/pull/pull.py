@@ -182,8 +182,12 @@ class Puller(Struct, eq=False):
                 early.close()
 
     def _save_pages(self, connection: Connection, pages: Iterable[Page], state: _PullState, now: datetime) -> None:
-        """Store the pages of a connection, with the outcome of each project."""
+        """Store the pages of a connection, with the outcome of each project.
+
+        A project is recorded as watched before its outcome: one that was read and is not watched counts as removed.
+        """
         origin = connection.source
+        watched = self.store.watched_projects(connection.name, origin)
         for page in joined_pages(self._counted(connection, pages)):
             self.store.save(origin, page, now)
             state.keys |= {project.id: project.key for project in page.projects}
@@ -191,6 +195,8 @@ class Puller(Struct, eq=False):
             self.has_read_project |= bool(page.complete)
             complete = {state.keys.get(project, project) for project in page.complete}
             state.read |= complete
+            if new := page.complete - watched:
+                self.store.watch(connection.name, origin, new, only=False)
             self.store.note_pulls(origin, complete, now, None)
             for row in page.unread:
                 state.unread.setdefault(row.project, {})[row.name] = row

@@ -112,7 +112,7 @@ class TrackerData(Repository):
         n, projects = self._known(source), self.projects(source)
         pulls = self._select(schema.pull, "project_key", "good_at", source=n)
         read = {row.project_key for row in pulls if row.good_at is not None}
-        watched = {row.project for row in self._select(schema.watch, "project", source=n)}  # last: a pull saves it last
+        watched = {row.project for row in self._select(schema.watch, "project", source=n)}  # last: one may be new
         return [project for project in projects if project.id not in watched and project.key in read]
 
     def note_pull(self, source: str, project_key: str, at: datetime, error: str | None) -> None:

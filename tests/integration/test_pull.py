@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +13,7 @@ from sync.store.store import Store
 from sync.tracker.connection import Connection
 from sync.tracker.errors import BusyError
 from sync.tracker.protocol import Page
+from tests import portfolio_world as world
 from tests.engine_factory import engine
 from tests.integration.test_engine import page
 from tests.memory_tracker import MemoryConnector, MemoryTracker
@@ -94,3 +95,27 @@ def test_a_part_asks_its_connections_only(puller: Puller, waiting: Waiting) -> N
     assert waiting.pulls == 0
     puller.run(RoundShare(frozenset({"memory"}), NOW))
     assert waiting.pulls == 1
+
+
+class Observable(MemoryConnector):
+    """A connector that calls ``look`` before the last page of a pull."""
+
+    look: Callable[[], None]
+
+    def pull(self, projects: Sequence[str], cursors: Mapping[str, str]) -> Iterator[Page]:
+        *first, last = super().pull(projects, cursors)
+        yield from first
+        self.look()
+        yield last
+
+
+def test_no_project_counts_as_removed_while_a_first_pull_reads_the_others() -> None:
+    tracker, store = MemoryTracker(lambda: NOW), Store.memory(lambda: NOW)
+    tracker.pages = [world.page("app"), world.page("api")]
+    connector = Observable(tracker)
+    found: list[object] = []
+    connector.look = lambda: found.append((store.last_pulls().keys(), store.removed_projects(connector.base_url)))
+    connection = Connection(name="memory", connector=connector, projects=("acme/app", "acme/api"))
+    Puller([connection], store, lambda: NOW).run()
+    assert found == [({(connector.base_url, "acme/app")}, [])]
+    assert store.watched_projects("memory", connector.base_url) == {"app", "api"}
