@@ -8,10 +8,12 @@ plans or writes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.portfolio import AssessedJointMilestone, Portfolio
@@ -168,7 +170,7 @@ class Engine:
         if not configured:
             self.store.clear_changed(connection.name, marked_projects)
             return None
-        self.share = replace(self.share, projects=configured)
+        self.share = msgspec.structs.replace(self.share, projects=configured)
         result = self.run()
         is_read = all(isinstance(failure.cause, SINGLE_FAULTS) for failure in self.failures)
         if is_read and not result.lease_held:

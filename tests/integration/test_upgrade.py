@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -28,7 +27,7 @@ from tests.memory_tracker import MemoryConnector, MemoryTracker
 from tests.portfolio_world import NOW, combined_page, page
 
 NEW = Rules()
-OLD = replace(NEW, method=NEW.method - 1, on_track=0.002, off_track=0.001)
+OLD = msgspec.structs.replace(NEW, method=NEW.method - 1, on_track=0.002, off_track=0.001)
 """Rules of a version that called everything on track."""
 LINE = "The method of forecasting or counting changed on 16 Mar 2026; earlier figures are not comparable."
 PLAIN = Limits()
