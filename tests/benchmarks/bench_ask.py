@@ -74,7 +74,7 @@ def main() -> None:
             measure("explain", lambda: answers.explain(written))
             measure("what_if", lambda: answers.what_if(written, due=due))
             measure("calibration", answers.calibration)
-            installation.change(10)
+            installation.change(10, installation.now)
             installation.run()
             cache.refresh("")
             measure("thread", lambda: cache.refresh(""), None, repeats=1)

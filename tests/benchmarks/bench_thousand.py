@@ -6,7 +6,8 @@ own work counts; the commands read the database that it filled, each in a proces
 in the last three years, and 300 are running.
 
 * first, quiet, sweep: as in `bench_growth`; first plans and writes 1,000 status issues with their comments
-* report: the first one into a new folder, and the next one, before which ten milestones changed
+* report: the first one into a new folder; the next one, before which an issue of ten milestones was closed on the same
+  day; and one before which it was closed on another day, so that the project's pace and all pages change
 * after its start: without the CPU time of `status` with an empty database
 """
 
@@ -167,7 +168,9 @@ class Installation:
 
     def __init__(self, folder: Path, running: int) -> None:
         # the commands use the real time: one hour ago there is room for each step
-        self.now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=27)
+        now = datetime.now(UTC).replace(microsecond=0)
+        last_run = max(now - HOUR, now.replace(hour=0, minute=0, second=1))  # of the day of the reports
+        self.now = last_run - 26 * HOUR
         self.page = history(self.now, running)
         self.tracker = MemoryTracker(lambda: self.now, pages=[self.page])
         self.connection = Connection(
@@ -207,21 +210,19 @@ class Installation:
         assert not result.refused, result.refused
         return time.process_time() - began
 
-    def change(self, count: int) -> None:
-        """Close an issue in each of the last milestones."""
+    def change(self, count: int, at: datetime) -> None:
+        """Close an issue in each of the last milestones, at a time (UTC)."""
         found: dict[str, Issue] = {}
         for issue in reversed(self.page.issues):
             if issue.state is State.OPEN and len(found) < count:
                 found.setdefault(issue.milestones[0], issue)
         closed = {
             issue.id: msgspec.structs.replace(
-                issue, state=State.CLOSED, category=StatusCategory.DONE, closed_at=self.now, updated_at=self.now
+                issue, state=State.CLOSED, category=StatusCategory.DONE, closed_at=at, updated_at=self.now
             )
             for issue in found.values()
         }
-        events = {
-            uid: (*self.page.histories[uid], Event(issue=uid, at=self.now, kind=EventKind.CLOSED)) for uid in closed
-        }
+        events = {uid: (*self.page.histories[uid], Event(issue=uid, at=at, kind=EventKind.CLOSED)) for uid in closed}
         changed = Page(projects=self.page.projects, issues=tuple(closed.values()), histories=events, cursors={"p": "2"})
         self.tracker.pages = [changed]
 
@@ -262,9 +263,12 @@ def measure(running: int, folder: Path) -> None:
     if running == MILESTONES:
         return
     show("report", *command(installation.config, "report", "--out", str(folder / "pages")))
-    installation.change(10)
+    installation.change(10, installation.now)
     installation.run()
     show("report again", *command(installation.config, "report", "--out", str(folder / "pages")))
+    installation.change(10, installation.now - DAY)
+    installation.run()
+    show("report, another pace", *command(installation.config, "report", "--out", str(folder / "pages")))
     show("report, nothing changed", *command(installation.config, "report", "--out", str(folder / "pages")))
     empty = folder / "empty"
     empty.mkdir()
