@@ -69,8 +69,8 @@ def identify(connection: Connection, store: Store, now: datetime, sources: Known
             raise moved_error(connection, last.url)
         source = known.source if known else tracker_id or connection.addresses[0]
         store.save_tracker_id(source, tracker_id)
-        known = store.find_source([source])
-        assert known is not None
+        names = (tracker_id or source, *(known.names if known else (source,)))
+        known = KnownSource(source, tracker_id, tuple(dict.fromkeys(names)))
     _set(connection, known)
     address = _address(connection, known)
     if last is None or last != address:

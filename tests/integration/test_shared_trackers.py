@@ -106,3 +106,18 @@ def test_an_id_that_is_not_known_yet_is_asked_again(store: Store) -> None:
         assert site.connector.asked == asked
     assert withheld(store, moved := connection("jc", B, site_id="site:1")) == []
     assert moved.source == A
+
+
+@pytest.mark.parametrize("former", [(), (B,)])
+@pytest.mark.parametrize("site_ids", [("",), (None,), ("https://id/1",), (None, "https://id/1"), (None, ""), (A,)])
+def test_a_new_tracker_gets_the_names_that_the_store_finds_for_it(
+    site_ids: Sequence[str | None], former: Sequence[str], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "save_address", lambda *_: None)  # an address that is saved now counts from the next run
+    for site_id in site_ids:
+        own = connection("gl", A, *former, site_id=site_id)
+        identify(own, store, NOW, store.known_sources())
+        known = store.find_source([own.source])
+        assert known is not None
+        assert known.tracker_id == site_id
+        assert (own.identity.source, own.identity.aliases) == (known.source, known.names)
