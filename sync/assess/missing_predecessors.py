@@ -13,17 +13,16 @@ from sync.assess.outage import RemovedMilestone, RemovedProjects
 from sync.assess.visibility import may_depend_on
 from sync.health.missing_input import Outage
 from sync.model.joint import JointMilestone
-from sync.model.tracker_data import matches_pattern
 
 __all__ = ["is_id_in_project", "outages_of_never_read", "removed_members", "removed_predecessors"]
 
 
 def removed_members(joint: JointMilestone, removed: RemovedProjects) -> list[RemovedMilestone]:
     """Return the members of a joint milestone whose projects were removed."""
-    patterns = [member for member in joint.members if "*" in member]
     found = {member for member in joint.members if member in removed.milestones}
-    if patterns:
-        found.update(own for own in removed.milestones if any(matches_pattern(own, text) for text in patterns))
+    for member in joint.members if removed.milestones else ():
+        if "*" in member:
+            found.update(removed.index.matching(member))
     return [removed.milestones[written] for written in sorted(found, key=removed.places.__getitem__)]
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from msgspec import Struct, field
 
 from sync.assess.issue_names import issue_names
+from sync.assess.members import IdIndex
 from sync.health.missing_input import Outage, worst_outage
 from sync.model.keys import whole_key
 from sync.model.milestone_ids import plain_id
@@ -68,6 +69,11 @@ class RemovedProjects(Struct, frozen=True, dict=True):
     def places(self) -> Mapping[str, int]:
         """The place of each milestone in ``milestones``, by written id."""
         return {written: place for place, written in enumerate(self.milestones)}
+
+    @cached_property
+    def index(self) -> IdIndex:
+        """The written ids, to be matched with the patterns of joint milestones."""
+        return IdIndex(self.milestones)
 
 
 def find_outages(store: Store, now: datetime) -> Mapping[tuple[str, str], Outage]:

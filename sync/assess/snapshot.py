@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from sync.assess.history_size import FinishedMilestones
-from sync.assess.members import resolve_members
+from sync.assess.members import IdIndex, resolve_members
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.outage import RemovedProjects, find_outages, find_removed, find_unread
 from sync.assess.rows import ConnectionRows, load_rows
@@ -87,7 +87,8 @@ class Snapshot:
         self.ledger = self._histories.ledger
         ids = [own.id_of(milestone) for own in rows for milestone in own.read_milestones.values()]
         uid_by_id = {text: own.uid for own in ids for text in own.others} | {own.written: own.uid for own in ids}
-        self.members = {joint.name: resolve_members(joint, uid_by_id) for joint in rules.joints}
+        index = IdIndex(uid_by_id)
+        self.members = {joint.name: resolve_members(joint, uid_by_id, index) for joint in rules.joints}
         complete = {f"joint:{name}": uids for name, (uids, missing) in self.members.items() if not missing}
         outcomes = LedgerOutcomes(self.ledger, at, self.container_rules, complete)
         readable = None if audience is OPERATOR else {*self.ledger.index, *complete}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
-from sync.assess.members import resolve_members
+from sync.assess.members import IdIndex, resolve_members
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.outage import RemovedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
@@ -39,7 +39,7 @@ class JointView:
         self._joint = joint
         by_id: dict[str, AssessedMilestone | RemovedMilestone] = {other.written: other for other in joint.members}
         by_id = by_id | {other.written: other for other in joint.removed}
-        in_order, _ = resolve_members(joint.joint, {name: name for name in by_id})
+        in_order, _ = resolve_members(joint.joint, {name: name for name in by_id}, IdIndex(by_id))
         self._others = {name: (by_id[name], _other_member(by_id[name], joint)) for name in in_order}
         self._is_aggregate = any(aggregate.get(member.uid, False) for member in joint.members)
         self._by_project: dict[tuple[str, str], tuple[Commitment, dict[str, int]]] = {}

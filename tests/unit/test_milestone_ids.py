@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from sync.assess.members import resolve_members
+from sync.assess.members import IdIndex, resolve_members
 from sync.model.audience import Audience
 from sync.model.errors import AmbiguousIdError
 from sync.model.joint import JointMilestone
@@ -87,7 +87,7 @@ def test_a_pattern_written_before_still_matches_a_groups_milestone() -> None:
     (own,) = ids(stone("7", "acme%v1")).by_uid.values()
     joint = JointMilestone(name="GA", members=("gl:acme/team/web%*",))
     by_text = dict.fromkeys((own.written, *own.others), own.uid)
-    assert resolve_members(joint, by_text) == ([own.uid], [])
+    assert resolve_members(joint, by_text, IdIndex(by_text)) == ([own.uid], [])
     audience = Audience("board", reads=("*",), follows=("gl:acme/team/*",))
     assert audience.is_shown(own.written, *own.others)
     assert not audience.is_shown(own.written)
