@@ -19,7 +19,7 @@ from tests.e2e.in_process import milesync
 ELSEWHERE = {
     "demo": "tests/contract/test_supply_chain.py",
     "init": "tests/e2e/test_init.py",
-    "mcp": "tests/e2e/test_mcp.py",
+    "mcp": "tests/e2e/test_mcp_command.py",
     "new-connector": "tests/e2e/test_new_connector.py",
     "sandbox": "tests/e2e/subprocesses.py",
     "serve": "tests/e2e/test_serve.py",

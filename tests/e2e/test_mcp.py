@@ -1,105 +1,34 @@
-"""`milesync mcp`, asked by the SDK's own client: in memory, and as a process over its standard streams."""
+"""`milesync mcp`, asked by the SDK's own client: what the tools answer."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shlex
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 import pytest
 
-from config.settings import Settings, load
-from connectors.sandbox.world import World
-from sync.assess.relations import build_portfolio
-from sync.cli import engine_factory, wiring
+from config.settings import load
+from sync.cli import wiring
 from sync.cli.answer_rows import MOST_ROWS
 from sync.cli.answers import AssistantAnswers
 from sync.cli.assistant import build_server
-from sync.cli.portfolio_cache import PortfolioCache, _key
-from sync.engine.engine import Engine
+from sync.cli.portfolio_cache import PortfolioCache
 from sync.pull.progress import silent
-from sync.store.database import LostDatabase
 from tests.benchmarks import bench_thousand
-from tests.e2e import subprocesses
+from tests.e2e.assistants import QUESTIONS, TEAM, WITHOUT_TOKENS, Ask, answers, in_memory, installed, offline
 from tests.e2e.in_process import milesync
-from tests.e2e.small_world import served, small_world
+from tests.e2e.small_world import served
 from tests.e2e.test_hostile_text import ATTACKS, hostile_world
-
-if TYPE_CHECKING:
-    from mcp import Client
-
-TEAM = '[audiences.team]\nreads = ["gh:acme/app"]\n[audiences.team.digest]\nat = "00:00"\n'
-WITHOUT_TOKENS = {name: value for name, value in subprocesses.ENVIRONMENT.items() if "TOKEN" not in name}
-QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("portfolio", {"include_finished": True, "limit": MOST_ROWS}),
-    ("milestone", {"id": "gh:acme/app#2"}),
-    ("explain", {"id": "gh:acme/app#2"}),
-    ("what_if", {"id": "gh:acme/app#2", "due": "2030-03-15", "drop": ["#15"]}),
-    ("digest", {}),
-    ("calibration", {}),
-)
 
 RUNNING = "gh:acme/app#125"
 """A running milestone of the large installation."""
-
-Ask = Callable[..., Awaitable[Any]]
-
-
-@contextmanager
-def offline(config: Path) -> Iterator[tuple[Engine, Settings]]:
-    """The engine of a command that asks no tracker, without tokens and without its logs."""
-    settings = load(config, WITHOUT_TOKENS)
-    with wiring.build_puller(settings, WITHOUT_TOKENS, create=False, progress=silent, offline=True) as puller:
-        yield engine_factory.build_engine(settings, puller, run_id="asked"), settings
-
-
-def in_memory(config: Path, talk: Callable[[Ask], Awaitable[None]], audience: str = "") -> None:
-    """Have the SDK's client talk to the server in this process."""
-    from mcp import Client  # late: slow to load, and every worker collects this file
-
-    async def run() -> None:
-        with PortfolioCache(partial(offline, config), config) as cache:
-            async with Client(build_server(AssistantAnswers(cache, audience, config))) as client:
-                await talk(partial(answer, client))
-
-    asyncio.run(run())
-
-
-async def answer(client: Client, tool: str, /, **arguments: Any) -> Any:
-    """Return the structured answer, which the text repeats; of an error its text."""
-    from mcp.types import TextContent
-
-    result = await client.call_tool(tool, arguments)
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    if result.is_error:
-        return content.text
-    assert json.loads(content.text) == result.structured_content
-    assert "\n" not in content.text
-    return result.structured_content
-
-
-def answers(config: Path, *questions: tuple[str, dict[str, Any]], audience: str = "") -> list[Any]:
-    """Return the answers to questions."""
-    found: list[Any] = []
-
-    async def talk(ask: Ask) -> None:
-        found.extend([await ask(tool, **arguments) for tool, arguments in questions])
-
-    in_memory(config, talk, audience)
-    return found
 
 
 def joined(text: list[Any]) -> str:
@@ -108,18 +37,9 @@ def joined(text: list[Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Path]]:
-    world = small_world()
-    next(iter(world.gitlab.projects.values())).private = True
-    with served(tmp_path_factory.mktemp("asked"), world) as (_, config):
-        config.write_text(config.read_text() + TEAM)
-        assert milesync("run", "--first-run", config=config).code == 0
-        yield world, config
-
-
-@pytest.fixture
-def config(place: tuple[World, Path]) -> Path:
-    return place[1]
+def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with installed(tmp_path_factory.mktemp("asked")) as config:
+        yield config
 
 
 @pytest.fixture(scope="module")
@@ -313,263 +233,6 @@ def test_text_of_others_is_marked_and_harmless(tmp_path: Path) -> None:
 # --- fresh and small -------------------------------------------------------------------------------------------------
 
 
-def test_the_run_of_another_process_is_seen_at_the_next_question(tmp_path: Path) -> None:
-    with (
-        served(tmp_path) as (world, config),
-        mock.patch("sync.cli.portfolio_cache.build_portfolio", wraps=build_portfolio) as build,
-    ):
-        assert milesync("run", "--first-run", config=config).code == 0
-
-        async def talk(ask: Ask) -> None:
-            before = await ask("milestone", id="gh:acme/app#2")
-            await ask("explain", id="gh:acme/app#2")
-            assert build.call_count == 1
-            (project,) = world.github.projects.values()
-            issue = next(issue for issue in project.issues.values() if issue.title == "Task 6 of v2")
-            world.github.close(issue, issue.author, datetime.now(UTC), resolution="completed")
-            run = subprocesses.milesync("run", config=config)
-            assert run.returncode == 0, run.stderr
-            after = await ask("milestone", id="gh:acme/app#2")
-            assert (before["closed"], after["closed"]) == (6, 7)
-            assert build.call_count == 2
-
-        in_memory(config, talk)
-
-
-def test_a_new_day_is_seen_at_the_next_question(config: Path) -> None:
-    now = datetime.now(UTC)
-    with PortfolioCache(partial(offline, config)) as cache:
-        days = []
-        for at in (now, now + timedelta(days=1)):
-            cache.engine.clock = lambda at=at: at  # type: ignore[misc]
-            days.append(cache.load("").snapshot.at)
-        assert days == [now, now + timedelta(days=1)]
-
-
-@pytest.mark.parametrize("finder", ["find_outages", "find_unread"])
-def test_missing_data_that_lasts_is_seen_at_the_next_question(config: Path, finder: str) -> None:
-    with PortfolioCache(partial(offline, config)) as cache:
-        first = cache.load("")
-        assert cache.load("") is first
-        with mock.patch(f"sync.cli.portfolio_cache.{finder}", return_value={"another": "outage"}):
-            assert cache.load("") is not first
-
-
-@pytest.fixture
-def filled(tmp_path: Path) -> Path:
-    """The configuration of an installation of its own."""
-    with served(tmp_path) as (_, config):
-        assert milesync("run", "--first-run", config=config).code == 0
-    return config
-
-
-def touch(config: Path, n: int) -> None:
-    """Write to the database as another process does."""
-    with sqlite3.connect(config.parent / "milesync.db") as database:
-        database.execute(f"CREATE TABLE touched_{n} (n INTEGER)")
-    database.close()
-
-
-def test_what_changed_is_assessed_before_the_next_question(filled: Path) -> None:
-    with (
-        PortfolioCache(partial(offline, filled), filled) as cache,
-        mock.patch("sync.cli.portfolio_cache.build_portfolio", wraps=build_portfolio) as build,
-    ):
-        seconds = iter(range(0, 10**6, 1_000))
-        refresh = partial(cache.refresh, "", lambda: float(next(seconds)))
-        first = cache.load("")
-        refresh()
-        refresh()
-        assert build.call_count == 1  # nothing changed
-        touch(filled, 1)
-        refresh()
-        assert build.call_count == 1  # it may change again
-        touch(filled, 2)
-        refresh()
-        assert build.call_count == 1
-        refresh()
-        assert build.call_count == 2
-        second = cache.load("")
-        assert build.call_count == 2
-        assert second is not first
-        assert first.snapshot.previous == second.snapshot.previous
-
-
-def test_the_thread_pauses_after_each_assessment(filled: Path) -> None:
-    clock = [0.0]
-
-    def now() -> float:
-        clock[0] += 1.0
-        return clock[0]
-
-    with (
-        PortfolioCache(partial(offline, filled), filled) as cache,
-        mock.patch("sync.cli.portfolio_cache.build_portfolio", wraps=build_portfolio) as build,
-    ):
-        cache.load("")
-        for n in range(12):
-            touch(filled, n)
-            cache.refresh("", now)
-            cache.refresh("", now)
-        assert build.call_count in (3, 4)
-
-
-def test_inputs_that_led_to_an_error_are_not_assessed_again(filled: Path) -> None:
-    with PortfolioCache(partial(offline, filled), filled) as cache:
-        cache.load("")
-        seconds = iter(range(0, 10**6, 1_000))
-        with mock.patch("sync.cli.portfolio_cache.build_portfolio", side_effect=ValueError) as build:
-            for n in (1, 2):
-                touch(filled, n)
-                for _ in range(5):
-                    cache.refresh("", lambda: float(next(seconds)))
-                assert build.call_count == n
-            with pytest.raises(ValueError):
-                cache.load("")
-        assert cache.load("").milestones
-
-
-def test_each_engine_that_is_not_used_is_closed(filled: Path) -> None:
-    opened: list[Engine] = []
-
-    @contextmanager
-    def noted() -> Iterator[tuple[Engine, Settings]]:
-        with offline(filled) as (engine, settings):
-            opened.append(engine)
-            try:
-                yield engine, settings
-            finally:
-                opened.remove(engine)
-
-    def refresh(n: int) -> None:
-        """Have the thread assess another state of the database."""
-        touch(filled, n)
-        for _ in range(2):
-            cache.refresh("team", lambda: n * 1_000.0)
-
-    words = filled.read_text()
-    filled.write_text(words + TEAM)
-    with PortfolioCache(noted, filled) as cache:
-        cache.load("team")
-        first = cache.engine
-        with mock.patch("sync.cli.portfolio_cache.build_portfolio", side_effect=ValueError):
-            refresh(1)
-        assert opened == [first]
-        keys = iter([_key] * 4)  # those of two looks and of the assessment; then the file was replaced
-
-        def key(*given: Any) -> object:
-            found = next(keys, None)
-            if found is None:
-                raise LostDatabase("milesync.db")
-            return found(*given)
-
-        with mock.patch("sync.cli.portfolio_cache._key", side_effect=key):
-            refresh(2)
-        assert opened == [first]
-        refresh(3)
-        assert opened == [cache.engine]
-        assert opened != [first]
-        write(filled, words)
-        cache.load("team")
-        assert cache.problem
-        assert opened == [cache.engine]
-    assert opened == []
-
-
-def test_a_portfolio_that_another_process_changed_meanwhile_is_assessed_again(filled: Path) -> None:
-    changes = iter((1,))
-
-    def build(snapshot: Any) -> Any:
-        portfolio = build_portfolio(snapshot)
-        for n in changes:
-            touch(filled, n)
-        return portfolio
-
-    with (
-        PortfolioCache(partial(offline, filled), filled) as cache,
-        mock.patch("sync.cli.portfolio_cache.build_portfolio", side_effect=build) as built,
-    ):
-        loaded = cache.load("")
-        assert built.call_count == 2
-        assert cache.load("") is loaded
-
-
-def test_a_question_keeps_its_state_until_it_ends_and_the_next_one_waits_for_the_thread(filled: Path) -> None:
-    has_begun, may_end = Event(), Event()
-
-    def build(snapshot: Any) -> Any:
-        has_begun.set()
-        assert may_end.wait(60)
-        return build_portfolio(snapshot)
-
-    def refresh() -> None:
-        for _ in range(2):
-            cache.refresh("")
-
-    with PortfolioCache(partial(offline, filled), filled) as cache:
-        first, engine = cache.load(""), cache.engine
-        touch(filled, 1)
-        with mock.patch("sync.cli.portfolio_cache.build_portfolio", side_effect=build) as built:
-            found: list[Any] = []
-            thread, question = Thread(target=refresh), Thread(target=lambda: found.append(cache.load("")))
-            thread.start()
-            assert has_begun.wait(60)
-            with cache.lock:
-                question.start()
-                may_end.set()
-                assert cache.engine is engine
-            thread.join()
-            question.join()
-            assert built.call_count == 1
-        assert found == [cache.load("")]
-        assert found != [first]
-        assert cache.engine is not engine
-
-
-def write(config: Path, words: str | None) -> None:
-    """Write the configuration file; None removes it."""
-    if words is None:
-        config.unlink()
-    else:
-        config.write_text(words)
-
-
-def test_a_changed_configuration_is_in_use_at_the_next_question(filled: Path) -> None:
-    words = filled.read_text()
-
-    async def talk(ask: Ask) -> None:
-        assert "no digest is configured" in await ask("digest")
-        write(filled, words + TEAM)
-        assert [row["audience"] for row in (await ask("digest"))["digests"]] == ["team"]
-        write(filled, words + "[audiences")
-        for _ in range(2):
-            kept = await ask("digest")
-            assert [row["audience"] for row in kept["digests"]] == ["team"]
-            assert kept["configuration"].startswith("The configuration file has changed and cannot be used")
-            assert "milesync.toml" in kept["configuration"]
-        write(filled, None)
-        assert "configuration" in await ask("portfolio")
-        write(filled, words)
-        assert "configuration" not in await ask("portfolio")
-        assert "no digest is configured" in await ask("digest")
-
-    in_memory(filled, talk)
-
-
-def test_a_configuration_without_the_audience_is_not_used(filled: Path) -> None:
-    words = filled.read_text()
-    filled.write_text(words + TEAM)
-
-    async def talk(ask: Ask) -> None:
-        before = await ask("portfolio")
-        write(filled, words)
-        after = await ask("portfolio")
-        assert "no audience 'team'" in after.pop("configuration")
-        assert {**after, "assessed_at": None} == {**before, "assessed_at": None}
-
-    in_memory(filled, talk, "team")
-
-
 def test_answers_are_small_with_many_milestones(large: Path) -> None:
     found = answers(large, ("portfolio", {}), ("portfolio", {"limit": 10**6}), ("explain", {"id": "gh:acme/app#120"}))
     assert [len(portfolio["milestones"]) for portfolio in found[:2]] == [10, MOST_ROWS]
@@ -704,115 +367,3 @@ def test_an_empty_database_says_what_to_do(tmp_path: Path) -> None:
     portfolio, calibration = answers(config, ("portfolio", {}), ("calibration", {}))
     assert "`milesync run` reads the trackers" in portfolio["note"]
     assert calibration["note"] == "No forecast has been published yet, so there is nothing to score."
-
-
-def test_a_replaced_database_is_opened_again(tmp_path: Path) -> None:
-    with served(tmp_path) as (_, config):
-        assert milesync("run", "--first-run", config=config).code == 0
-    file = tmp_path / "milesync.db"
-
-    async def talk(ask: Ask) -> None:
-        before = await ask("milestone", id="gh:acme/app#2")
-        (tmp_path / "copy.db").write_bytes(file.read_bytes())
-        (tmp_path / "copy.db").replace(file)
-        error = await ask("milestone", id="gh:acme/app#2")
-        assert "database's file was deleted or replaced" in error
-        assert "\n" not in error
-        after = await ask("milestone", id="gh:acme/app#2")
-        assert after["probability"] == before["probability"]
-
-    in_memory(config, talk)
-
-
-# --- the command -----------------------------------------------------------------------------------------------------
-
-
-def test_the_command_answers_over_its_streams(config: Path) -> None:
-    from mcp import Client
-    from mcp.client.stdio import StdioServerParameters, stdio_client
-
-    words = ["-m", "milesync", "mcp", "--audience", "team", "--config", str(config)]
-    server = StdioServerParameters(command=sys.executable, args=words, env=WITHOUT_TOKENS, cwd=Path.cwd())
-
-    async def run() -> list[Any]:
-        with open(os.devnull, "w") as logs:  # noqa: ASYNC230, PTH123
-            async with Client(stdio_client(server, errlog=logs)) as client:
-                assert "never an instruction" in str(client.instructions)
-                return [await answer(client, tool, **arguments) for tool, arguments in QUESTIONS]
-
-    found = asyncio.run(run())
-    assert [type(document) for document in found] == [dict] * len(QUESTIONS)
-    assert {document["audience"] for document in found} == {"team"}
-    assert "acme/api" not in str(found)
-
-
-def test_the_command_ends_with_its_input_and_writes_protocol_only(config: Path) -> None:
-    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    lines = [
-        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}),
-        "no protocol",
-        '{"jsonrpc": "2.0", "id": 2, "meth',
-    ]
-    command = [sys.executable, "-m", "milesync", "mcp", "--config", str(config)]
-    done = subprocess.run(
-        command, input="\n".join(lines), capture_output=True, text=True, env=WITHOUT_TOKENS, timeout=280, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    written = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(message["jsonrpc"] == "2.0" for message in written)
-    assert written[0]["result"]["serverInfo"]["name"] == "milesync"
-
-
-def test_an_assistant_that_reads_no_answer_ends_the_command_without_a_trace(config: Path) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-m", "milesync", "mcp", "--config", str(config)]
-    ping = '{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
-    try:
-        done = subprocess.run(
-            command, input=ping, stdout=writer, stderr=subprocess.PIPE, text=True, env=WITHOUT_TOKENS, timeout=280,
-            check=False,
-        )  # fmt: skip
-    finally:
-        os.close(writer)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_command_without_streams_is_refused_in_one_line(config: Path) -> None:
-    command = f"{shlex.join([sys.executable, '-m', 'milesync', 'mcp', '--config', str(config)])} <&-"
-    done = subprocess.run(
-        ["sh", "-c", command], capture_output=True, text=True, env=WITHOUT_TOKENS, timeout=280, check=False
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "standard input and output are its connection" in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
-
-
-def test_the_command_refuses_to_start_in_one_line(config: Path) -> None:
-    missing = config.with_name("missing.toml")
-    missing.write_text(config.read_text().replace("milesync.db", "missing.db"))
-    newer = config.with_name("newer.toml")
-    newer.write_text(config.read_text().replace("milesync.db", "newer.db"))
-    file = Path(load(config, WITHOUT_TOKENS).database_url(WITHOUT_TOKENS).get_secret_value().partition("///")[2])
-    copy = file.with_name("newer.db")
-    copy.write_bytes(file.read_bytes())
-    with sqlite3.connect(copy) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-    database.close()
-    for path, words, text in (
-        (missing, (), "The database is not there"),
-        (newer, (), "made by a later version of milesync"),
-        (config, ("--audience", "nobody"), "no audience 'nobody'; known audiences: public, team"),
-    ):
-        done = milesync("mcp", *words, config=path)
-        errors = [line for line in done.err.splitlines() if not line.startswith("{")]
-        assert (done.code, done.out, len(errors)) == (1, "", 1), done.err
-        assert text in errors[0]
-
-
-def test_the_missing_extra_is_named(config: Path) -> None:
-    with mock.patch("sync.cli.mcp.find_spec", return_value=None):
-        done = milesync("mcp", config=config)
-    assert (done.code, done.out) == (1, "")
-    assert "milesync mcp needs the extra `mcp`" in done.err
