@@ -24,7 +24,7 @@ A pull creates many objects, and few of them in cycles."""
 
 def main() -> None:
     """Import the command line and run it. Exit with code 1 if a foreign package hides one of milesync's packages."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)  # until `sync.signals` watches
     gc.disable()

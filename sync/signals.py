@@ -1,4 +1,4 @@
-"""End the process on SIGINT and SIGTERM within two seconds, with exit code 130 or 143.
+"""End the process on SIGINT, SIGTERM and SIGHUP within two seconds, with exit code 130, 143 or 129.
 
 A signal ends the process as a kill does. It raises no exception: one that comes between any two instructions leaves
 locks taken, those of the import system too, and threads that wait for each other. All that must last is in the database
@@ -22,7 +22,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-__all__ = ["GRACE", "leave", "on_stop", "watch"]
+__all__ = ["GRACE", "STOPPING", "leave", "on_stop", "watch"]
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The last one comes when the terminal is closed; under nohup it is ignored."""
 
 GRACE = 1.5
 """Seconds after a signal in which the calls of `on_stop` and the commands that end by themselves have to end."""
@@ -34,12 +37,12 @@ _received: list[int] = []
 
 
 def watch() -> None:
-    """End this process on SIGINT and SIGTERM from now on, unless its parent has it ignore them. For the main thread."""
+    """End this process on these signals from now on, unless its parent has it ignore them. For the main thread."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     threading.Thread(target=_end_on_signal, args=(reader,), name="signals", daemon=True).start()
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _receive)
 
@@ -77,7 +80,7 @@ def _receive(number: int, _frame: FrameType | None) -> None:
 
 def _end_on_signal(reader: int) -> None:
     number = 0
-    while number not in (signal.SIGINT, signal.SIGTERM):  # a library may handle another signal
+    while number not in STOPPING:  # a library may handle another signal
         number = os.read(reader, 1)[0]
     _received.append(number)
     deadline, calls = time.monotonic() + GRACE, _calls[::-1]

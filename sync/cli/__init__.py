@@ -15,7 +15,7 @@ store), `engine_factory` (settings to engine), `target_wiring` (targets of check
 
 Exit codes: 0 done or nothing to do; 1 error, bad usage or bad configuration; 2 `plan` found changes; 3 a part of the
 projects failed; 4 refused (another run is writing, a stale plan, above the limits). The first of 1, 4, 3, 2 wins.
-130 and 143 after SIGINT and SIGTERM: see `sync.signals`.
+130, 143 and 129 after SIGINT, SIGTERM and SIGHUP: see `sync.signals`.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def receive(settings: Settings, *, create: bool) -> None:
 
 
 async def _stop_signal() -> None:
-    """Wait for SIGTERM or SIGINT."""
+    """Wait for a signal that ends the command."""
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     with signals.on_stop(lambda _: loop.call_soon_threadsafe(stopped.set), ends=True):
         await stopped.wait()

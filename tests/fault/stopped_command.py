@@ -50,6 +50,7 @@ def run(events: str, at: str, number: str, file: str, *words: str) -> None:
     trigger = Trigger(int(at), int(number), file)
     sys.argv = ["milesync", *words]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same under nohup
     if events == "journal":
         count_boundaries(trigger)
     from milesync import main

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM at any moment of any command: it ends, with the signal's exit code, and the next run converges."""
+"""SIGINT, SIGTERM and SIGHUP at any moment of any command: it ends, with the signal's exit code, and the next run converges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from signal import SIGINT, SIGTERM
 
 import pytest
 
@@ -19,6 +18,7 @@ from connectors.sandbox.server import Sandbox
 from connectors.sandbox.serving import configuration
 from connectors.sandbox.world import World
 from connectors.sandbox.world_data import Fault
+from sync.signals import STOPPING
 from tests import postgres
 from tests.e2e import in_process
 from tests.e2e.subprocesses import ENVIRONMENT
@@ -130,7 +130,7 @@ def test_a_command_that_writes_stops_and_the_next_run_converges(
     rng, stopped, moments = Random(part), 0, full(16, 4)
     for n in range(moments):
         (folder := tmp_path / str(n)).mkdir()
-        scene, events, number = Scene(world, folder), EVENTS[n % 4], rng.choice((SIGINT, SIGTERM))
+        scene, events, number = Scene(world, folder), EVENTS[n % 4], rng.choice(STOPPING)
         words = rng.choice(WRITING)
         if words[0] == "apply":
             assert in_process.milesync("pull", config=scene.config).code == 0
@@ -150,7 +150,7 @@ def test_a_command_that_reads_stops(part: int, world: World, tmp_path: Path, rec
     scene = Scene(world, tmp_path)
     scene.converges()
     for _ in range(moments):
-        words, number = READING[rng.randrange(len(READING))], rng.choice((SIGINT, SIGTERM))
+        words, number = READING[rng.randrange(len(READING))], rng.choice(STOPPING)
         at = rng.randint(1, MOST[""])
         code, got_signal, errors = scene.stop(words, "", at, number)
         hold(code, got_signal, errors, number)
@@ -160,11 +160,14 @@ def test_a_command_that_reads_stops(part: int, world: World, tmp_path: Path, rec
     scene.converges()
 
 
-@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_a_command_that_waits_for_a_tracker_stops(number: int, world: World, tmp_path: Path) -> None:
     scene, silent = Scene(world, tmp_path), Fault("slow", times=1000, headers={"seconds": "30"})
     world.gitlab.faults.append(silent)
-    code = "import signal, milesync; signal.signal(2, signal.default_int_handler); milesync.main()"
+    code = (
+        "import signal, milesync; signal.signal(2, signal.default_int_handler); signal.signal(1, signal.SIG_DFL); "
+        "milesync.main()"
+    )
     words = ["run", "--first-run", "--config", str(scene.config)]
     process = subprocess.Popen([sys.executable, "-c", code, *words], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
     try:
@@ -181,6 +184,7 @@ LOCKED = """
 import signal, sqlite3, sys
 from sync import signals
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signals.watch()
 database = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
 print("waits", flush=True)
@@ -188,7 +192,7 @@ database.execute("BEGIN IMMEDIATE")
 """
 
 
-@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_a_main_thread_that_waits_inside_a_library_stops(number: int, tmp_path: Path) -> None:
     """SQLite waits for a lock without a look at signals."""
     other = sqlite3.connect(tmp_path / "data.db", isolation_level=None)
@@ -216,7 +220,7 @@ def test_a_worker_stops_and_the_next_run_converges(
         if database is None:
             pytest.skip("no PostgreSQL is installed")
         (folder := tmp_path / str(n)).mkdir()
-        scene, number = Scene(world, folder, database), rng.choice((SIGINT, SIGTERM))
+        scene, number = Scene(world, folder, database), rng.choice(STOPPING)
         events = EVENTS[(n + 2) % 4]
         at = rng.randint(1, MOST[events] * 2 // 3)  # a worker does not end by itself
         code, got_signal, errors = scene.stop(("worker", "--first-run"), events, at, number)
