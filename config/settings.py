@@ -228,6 +228,10 @@ class Settings(BaseSettings):
             raise ConfigurationError([f"{self._file}:database: {error}"]) from None
         if url.startswith("sqlite:///") and url != "sqlite:///:memory:":
             url = f"sqlite:///{(self._file.parent / url.removeprefix('sqlite:///')).absolute()}"
+            if "?" in url:
+                raise ConfigurationError(
+                    [f"{self._file}:database: the path of a SQLite file may not hold a question mark"]
+                )
         return SecretStr(url)
 
     def ca_file(self, connection: str) -> Path | None:
@@ -367,10 +371,12 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not path.exists():
         raise ConfigurationError([f"{path}: there is no such file; `milesync init` writes one"])
     try:
         return tomllib.loads(read_text(path))
+    except RecursionError:
+        raise ConfigurationError([f"{path}: not readable as TOML: lists or tables are nested too deeply"]) from None
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read ({error.strerror})"]) from None
     except ValueError as error:

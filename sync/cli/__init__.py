@@ -111,6 +111,10 @@ def _exit_code() -> int:
     except TyperException as error:
         if words := _usage_words(error):  # without a command, the help is printed already and there is no message
             print_error(words)
+    except OSError as error:
+        if "--install-completion" not in sys.argv:
+            raise  # every command reports the files that it cannot write itself
+        print_error(f"{error.filename}: {error.strerror}")
     except Abort:
         print_error("The input ended before the last answer; run the command on a terminal, or give it every answer.")
     else:

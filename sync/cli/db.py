@@ -66,11 +66,13 @@ def check(config: Config = DEFAULT, as_json: Json = False, verbose: Verbose = Fa
     """Read every row by the type of its columns, and run the database's own check. Changes nothing."""
     from sync.cli.terminal import Terminal
     from sync.store import maintenance
-    from sync.store.database import DamagedDatabase
+    from sync.store.database import DamagedDatabase, NewerDatabase
     from sync.store.tables import HEAD
 
     url = _url(config, verbose=verbose)
     database = maintenance.condition(url)
+    if database.ahead:
+        raise NewerDatabase(database.where)
     if database.revision != HEAD:
         print_error(
             f"{database.where}: revision {database.revision}, this version needs {HEAD}: run `milesync db upgrade`"

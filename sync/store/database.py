@@ -37,6 +37,7 @@ from sync.telemetry.redaction import error_words
 __all__ = [
     "DamagedDatabase",
     "DataVersion",
+    "FullDisk",
     "LostDatabase",
     "MissingDatabase",
     "MissingDriver",
@@ -61,6 +62,9 @@ IDLE_LIMIT = timedelta(seconds=30)
 
 _READ_ONLY = ("25006", "42501")
 """PostgreSQL's codes for a transaction that may only read, and for a missing right."""
+
+_WRITE_FAILURES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+"""SQLite's codes for files that cannot grow: the database with its journal, and the index of the journal."""
 
 _COMPARED_SIZE, _CHECKED_SIZE = 4 << 20, 64 << 20
 """Bytes of a SQLite file up to which its indexes, and its structure, are checked whenever it is opened.
@@ -104,6 +108,10 @@ class UnusableDatabase(StoreError):  # noqa: N818
 
 class MissingDriver(UnusableDatabase):
     """The driver of this database is not installed."""
+
+
+class FullDisk(UnusableDatabase):
+    """The disk of the database is full or fails. Free space on it, then run again."""
 
 
 class ReadOnlyDatabase(UnusableDatabase):
@@ -212,12 +220,15 @@ def _parse(url: str) -> URL:
 def _unusable(where: URL, error: Exception) -> UnusableDatabase:
     """Return the error of the database at ``where`` that says what to do."""
     cause = getattr(error, "orig", None) or error
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(cause, "sqlite_errorcode", 0)
+    code = extended & 0xFF
     kind: type[UnusableDatabase] = UnusableDatabase
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         kind = DamagedDatabase
     elif code == sqlite3.SQLITE_READONLY or getattr(cause, "sqlstate", "") in _READ_ONLY:
         kind = ReadOnlyDatabase
+    elif code == sqlite3.SQLITE_FULL or extended in _WRITE_FAILURES:
+        kind = FullDisk
     return kind(where.render_as_string(), _words(error))
 
 
@@ -226,6 +237,8 @@ def _words(error: Exception) -> str:
     if isinstance(error, DBAPIError):
         cause = error.orig or error
         return str(cause).strip().split("\n")[0] if isinstance(error, OperationalError) else type(cause).__name__
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error).strip().split("\n")[0] or type(error).__name__
 
 
@@ -249,6 +262,8 @@ def _sqlite(where: URL, *, create: bool) -> Engine:
         if not path.exists():
             if not create:
                 raise MissingDatabase(shown)
+            if not path.parent.is_dir():
+                raise UnusableDatabase(shown, "its folder does not exist; make it first")
             # The file will hold titles of private issues: only its owner may read it.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         is_writable = _is_writable(path)

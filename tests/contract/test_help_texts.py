@@ -114,3 +114,14 @@ def test_completion_is_installed_for_the_shell_that_asks(tmp_path: Path) -> None
     subprocess.run([bash, "-c", "milesync --install-completion; true"], env=environ, check=True, timeout=120)
     assert "bash_completions/milesync.sh" in (tmp_path / ".bashrc").read_text()
     assert "_milesync_completion" in (tmp_path / ".bash_completions" / "milesync.sh").read_text()
+
+
+def test_completion_in_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    bash = which("bash")
+    if not bash:
+        pytest.skip("bash is not installed")
+    (home := tmp_path / "home").touch()
+    environ = {"HOME": str(home), "PATH": f"{BIN}:/usr/bin:/bin"}
+    words = [bash, "-c", "milesync --install-completion; exit $?"]
+    done = subprocess.run(words, env=environ, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (1, f"{home}: File exists\n")

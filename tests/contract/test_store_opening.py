@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import sqlite3
 import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,12 +19,14 @@ from alembic.script import ScriptDirectory
 from msgspec import json
 from msgspec.structs import replace
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, func, inspect, select, text
+from sqlalchemy.exc import OperationalError
 
 from sync.model.closing import ClosingRecord
 from sync.model.health import Dates, Health, Status
 from sync.model.tracker_data import Issue, Milestone, Project
 from sync.store import tables as schema
 from sync.store.database import (
+    FullDisk,
     MissingDatabase,
     NewerDatabase,
     UnusableDatabase,
@@ -131,13 +134,23 @@ def test_a_server_that_cannot_hold_every_character_is_refused_at_once(encoding: 
         ("nonsense", "not a URL"),
         ("mysql://x/y", "only SQLite and PostgreSQL|not a URL"),
         ("postgresql://user:hunter2@127.0.0.1:1/x", "cannot be used"),
-        ("sqlite:////proc/no/such/folder/x.db", "cannot be used"),
+        ("sqlite:////proc/no/such/folder/x.db", "folder does not exist"),
     ],
 )
 def test_an_unusable_url_is_explained_without_its_password(url: str, words: str) -> None:
     with pytest.raises(UnusableDatabase, match=words) as caught:
         Store.open(url, create=True, clock=lambda: T0)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"])
+def test_a_full_disk_is_named(tmp_path: Path, name: str) -> None:
+    cause = sqlite3.OperationalError("disk I/O error")
+    cause.sqlite_errorcode = getattr(sqlite3, name)
+    engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}", create=True)
+    with pytest.raises(FullDisk, match="Free space on it"), reading(engine):
+        raise OperationalError("SELECT", None, cause)
+    engine.dispose()
 
 
 # --- the tables themselves ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP at any moment of any command: it ends, with the signal's exit code, and the next run converges."""
+"""SIGINT, SIGTERM or SIGHUP at any moment of any command: it ends with that exit code, and the next run converges."""
 
 from __future__ import annotations
 

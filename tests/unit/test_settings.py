@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -530,6 +531,20 @@ def test_a_file_that_is_not_toml_or_not_there(write: Write, tmp_path: Path) -> N
     path.write_bytes(b"\xff\xfe" + CANARY.encode())
     assert wrong(path)
     assert "no such file" in str(wrong(tmp_path / "none.toml"))
+    assert "Is a directory" in str(wrong(tmp_path))
+    path.write_text(f"instance = {'[' * 10_000}", encoding="utf-8")
+    assert "nested too deeply" in str(wrong(path))
+
+
+def test_a_configuration_may_come_through_a_pipe() -> None:
+    """As of a shell's `<(command)`."""
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, MINIMAL.encode())
+        os.close(writer)
+        assert load(Path(f"/dev/fd/{reader}"), {}).connections.keys() == {"gh"}
+    finally:
+        os.close(reader)
 
 
 # --- secrets -----------------------------------------------------------------------------------------------------
@@ -573,6 +588,13 @@ def test_the_database_url_comes_from_the_environment_first(write: Write, tmp_pat
     assert CANARY not in f"{settings!r} {settings.database_url(environ)!r}"
     absolute = load(write('database = "sqlite:////var/lib/milesync.db"\n' + MINIMAL), {})
     assert absolute.database_url({}).get_secret_value() == "sqlite:////var/lib/milesync.db"
+
+
+@pytest.mark.parametrize("path", ["data.db?mode=ro", "?.db"])
+def test_a_question_mark_would_end_the_path_of_the_database(write: Write, path: str) -> None:
+    settings = load(write(f'database = "sqlite:///{path}"\n' + MINIMAL), {})
+    with pytest.raises(ConfigurationError, match="question mark"):
+        settings.database_url({})
 
 
 def test_the_rest_of_the_file_is_checked_though_the_environment_outranks_it(write: Write) -> None:
