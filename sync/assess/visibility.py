@@ -2,31 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from operator import attrgetter, itemgetter
 
 import msgspec
+from msgspec import Struct
 
 from sync.assess.members import IdIndex, resolve_members
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.outage import RemovedMilestone
 from sync.assess.portfolio import AssessedJointMilestone
 from sync.model.dates import day_of
-from sync.model.joint import Commitment, FellowWords, OtherMember
+from sync.model.health import WORST_FIRST
+from sync.model.joint import MOST_BLIND, MOST_FELLOWS, Commitment, FellowWords, OtherMember
 from sync.model.milestone_ids import plain_id
 from sync.model.team_words import overdue_decisions
 
 __all__ = ["JointView", "can_read", "may_depend_on", "unshared_connections", "words_of_fellows"]
 
 
-def can_read(reader: AssessedMilestone, other: AssessedMilestone | RemovedMilestone) -> bool:
+AnyOther = AssessedMilestone | RemovedMilestone
+
+ProjectKey = tuple[str, str]
+"""Name of a connection, and id of a project."""
+
+
+def can_read(reader: AssessedMilestone, other: AnyOther) -> bool:
     """Return whether everyone who reads the comment of ``reader`` may read the ``other`` milestone."""
-    same_project = reader.connection.name == other.connection.name and reader.project.id == other.project.id
-    return same_project or other.project.is_public
+    return other.project.is_public or _project_key(reader) == _project_key(other)
 
 
-def may_depend_on(reader: AssessedMilestone, other: AssessedMilestone | RemovedMilestone) -> bool:
+def may_depend_on(reader: AssessedMilestone, other: AnyOther) -> bool:
     """Return whether the published status and dates of ``reader`` may depend on the ``other`` milestone."""
-    return can_read(reader, other) or other.connection.share == "aggregate"
+    return can_read(reader, other) or _shares(other)
+
+
+def _project_key(milestone: AnyOther) -> ProjectKey:
+    return milestone.connection.name, milestone.project.id
+
+
+def _shares(other: AnyOther) -> bool:
+    return other.connection.share == "aggregate"
+
+
+class _Fellow(Struct, frozen=True):
+    """A member of a joint milestone as the others see it; ``place``: in the configured order."""
+
+    place: int
+    written: str
+    shown: OtherMember
+    words: FellowWords | None
+
+
+class _Readable:
+    """Fellows of a joint milestone, in their order, of which the readers of a project see the first ``most``."""
+
+    def __init__(self, fellows: Iterable[tuple[AnyOther, _Fellow]], most: int) -> None:
+        self._most = most
+        self._by_project: dict[ProjectKey | None, list[tuple[int, _Fellow]]] = {}  # None: public ones
+        for n, (other, fellow) in enumerate(fellows):
+            project = None if other.project.is_public else _project_key(other)
+            self._by_project.setdefault(project, []).append((n, fellow))
+
+    def of(self, project: ProjectKey) -> tuple[list[_Fellow], int]:
+        """Return the first fellows that the readers of a project may read, and the number of all that they may."""
+        groups = [self._by_project.get(None, []), self._by_project.get(project, [])]
+        first = sorted((entry for group in groups for entry in group[: self._most]), key=itemgetter(0))
+        return [fellow for _, fellow in first[: self._most]], sum(map(len, groups))
 
 
 class JointView:
@@ -37,41 +79,55 @@ class JointView:
 
     def __init__(self, joint: AssessedJointMilestone, aggregate: Mapping[str, bool]) -> None:
         self._joint = joint
-        by_id: dict[str, AssessedMilestone | RemovedMilestone] = {other.written: other for other in joint.members}
-        by_id = by_id | {other.written: other for other in joint.removed}
-        in_order, _ = resolve_members(joint.joint, {name: name for name in by_id}, IdIndex(by_id))
-        self._others = {name: (by_id[name], _other_member(by_id[name], joint)) for name in in_order}
+        members = _members_in_order(joint)
+        fellows = {
+            other.written: _Fellow(place, other.written, _other_member(other, joint), _fellow_words(other))
+            for place, other in enumerate(members)
+        }
+        worst = sorted(members, key=lambda other: WORST_FIRST.index(fellows[other.written].shown.status))
+        # one more than a comment names, as each comment leaves out its own milestone
+        self._readable = _Readable([(other, fellows[other.written]) for other in worst], MOST_FELLOWS + 1)
+        self._blind = _Readable([(own, fellows[own.written]) for own in joint.unforecastable], MOST_BLIND)
+        self._count = len(members)
+        self._closed_projects = {
+            _project_key(other) for other in members if not other.project.is_public and not _shares(other)
+        }
         self._is_aggregate = any(aggregate.get(member.uid, False) for member in joint.members)
-        self._by_project: dict[tuple[str, str], tuple[Commitment, dict[str, int]]] = {}
-        self.words = [(own, words) for own in joint.members if (words := _fellow_words(own)) is not None]
+        self._by_project: dict[ProjectKey, tuple[Commitment, list[_Fellow]]] = {}
+
+    def fellows(self, reader: AssessedMilestone) -> list[_Fellow]:
+        """Return the other members that the comment of a member names, in the configured order."""
+        _, readable = self._of_project(_project_key(reader))
+        others = [fellow for fellow in readable if fellow.written != reader.written]
+        return sorted(others[:MOST_FELLOWS], key=attrgetter("place"))
 
     def commitment(self, reader: AssessedMilestone) -> Commitment:
         """Return what the readers of a member's comment may know of the joint milestone."""
-        project = reader.connection.name, reader.project.id
-        if project not in self._by_project:
-            names = [name for name, (other, _) in self._others.items() if can_read(reader, other)]
-            places = {name: place for place, name in enumerate(names)}
-            self._by_project[project] = self._commitment(reader, names), places
-        commitment, places = self._by_project[project]
-        place = places.get(reader.written, len(places))
-        fellows = commitment.fellows[:place] + commitment.fellows[place + 1 :]
-        return msgspec.structs.replace(commitment, fellows=fellows)
+        commitment, _ = self._of_project(_project_key(reader))
+        fellows = tuple(fellow.shown for fellow in self.fellows(reader))
+        more = commitment.more_fellows - len(fellows)
+        return msgspec.structs.replace(commitment, fellows=fellows, more_fellows=more)
 
-    def _commitment(self, reader: AssessedMilestone, readable: Collection[str]) -> Commitment:
-        """Return what the readers of a project's comments may know, with all members that they may read as fellows."""
-        joint, health = self._joint.joint, self._joint.health
-        known = Commitment(
-            name=joint.name,
-            owner=joint.owner,
-            due=joint.due,
-            fellows=tuple(self._others[name][1] for name in readable),
-            hidden=len(readable) < len(self._others) or self._is_aggregate,
-        )
-        if not all(may_depend_on(reader, other) for other, _ in self._others.values()):
-            return known
-        unforecastable = self._joint.unforecastable
-        blind = [_other_member(own, self._joint) if can_read(reader, own) else None for own in unforecastable]
-        blind += [None] * len(self._joint.missing)
+    def _of_project(self, project: ProjectKey) -> tuple[Commitment, list[_Fellow]]:
+        """Return what all comments of a project say, and its fellows, worst first; ``more_fellows`` are all of them."""
+        if project not in self._by_project:
+            readable, count = self._readable.of(project)
+            joint = self._joint.joint
+            known = Commitment(
+                name=joint.name,
+                owner=joint.owner,
+                due=joint.due,
+                more_fellows=count - 1,
+                hidden=count < self._count or self._is_aggregate,
+            )
+            if self._closed_projects <= {project}:
+                known = self._with_health(known, project)
+            self._by_project[project] = known, readable
+        return self._by_project[project]
+
+    def _with_health(self, known: Commitment, project: ProjectKey) -> Commitment:
+        health, (blind, count) = self._joint.health, self._blind.of(project)
+        has_hidden = count < len(self._joint.unforecastable) or bool(self._joint.missing)
         return msgspec.structs.replace(
             known,
             due=health.due,
@@ -79,8 +135,17 @@ class JointView:
             probability=health.probability,
             p50=health.dates.p50,
             p85=health.dates.p85,
-            blind=tuple(_without_repeats(blind)),
+            blind=(*(fellow.shown for fellow in blind), *([None] if has_hidden else [])),
+            more_blind=count - len(blind),
         )
+
+
+def _members_in_order(joint: AssessedJointMilestone) -> list[AnyOther]:
+    """Return all members, with those of removed projects: in the configured order, then those of other ids."""
+    others: dict[str, AnyOther] = {other.written: other for other in joint.members}
+    others |= {other.written: other for other in joint.removed}
+    in_order, _ = resolve_members(joint.joint, {written: written for written in others}, IdIndex(others))
+    return [others[written] for written in dict.fromkeys((*in_order, *others))]
 
 
 def unshared_connections(joint: AssessedJointMilestone) -> list[str]:
@@ -93,17 +158,17 @@ def unshared_connections(joint: AssessedJointMilestone) -> list[str]:
 
 
 def words_of_fellows(views: Iterable[JointView], reader: AssessedMilestone) -> tuple[FellowWords, ...]:
-    """Return the overdue decisions and the risks of running milestones that share a joint milestone with the reader.
+    """Return the overdue decisions and the risks of the running milestones that the comment of the reader names.
 
-    Nothing of a member that the reader's audience may not read. Days are those of each member's tracker.
+    Days are those of each member's tracker.
     """
-    fellows = {fellow.uid: (fellow, words) for view in views for fellow, words in view.words}
-    return tuple(words for fellow, words in fellows.values() if fellow.uid != reader.uid and can_read(reader, fellow))
+    words = {fellow.written: fellow.words for view in views for fellow in view.fellows(reader)}
+    return tuple(own for own in words.values() if own is not None)
 
 
-def _fellow_words(fellow: AssessedMilestone) -> FellowWords | None:
-    """Return the overdue decisions and the risks of a milestone; None where it has none, or is over."""
-    if fellow.health.status.is_over:
+def _fellow_words(fellow: AnyOther) -> FellowWords | None:
+    """Return the overdue decisions and the risks of a milestone; None where it has none, is over, or was removed."""
+    if isinstance(fellow, RemovedMilestone) or fellow.health.status.is_over:
         return None
     overdue = overdue_decisions(fellow.words.decisions, day_of(fellow.health.at, fellow.connection.zone))
     if not overdue and not fellow.words.risks:
@@ -111,16 +176,7 @@ def _fellow_words(fellow: AssessedMilestone) -> FellowWords | None:
     return FellowWords(key=plain_id(fellow.milestone, fellow.project), decisions=overdue, risks=fellow.words.risks)
 
 
-def _without_repeats(members: Iterable[OtherMember | None]) -> Iterator[OtherMember | None]:
-    """Keep only the first None: the number of members that may not be named is hidden, too."""
-    has_hidden = False
-    for member in members:
-        if member is not None or not has_hidden:
-            yield member
-        has_hidden |= member is None
-
-
-def _other_member(other: AssessedMilestone | RemovedMilestone, joint: AssessedJointMilestone) -> OtherMember:
+def _other_member(other: AnyOther, joint: AssessedJointMilestone) -> OtherMember:
     status = joint.removed[other] if isinstance(other, RemovedMilestone) else other.health.status
     key = plain_id(other.milestone, other.project)
     return OtherMember(key=key, title=other.milestone.title, status=status, url=other.milestone.url)

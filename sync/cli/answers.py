@@ -45,7 +45,7 @@ from sync.digest.send import PortfolioSource, SendOutcome
 from sync.markup.document import clean, clean_id
 from sync.model.audience import Audience
 from sync.model.errors import PlainError
-from sync.model.health import Status
+from sync.model.health import WORST_FIRST, Status
 from sync.report.attention import flagged_issues
 from sync.report.facts import build_facts
 from sync.report.head import date_lines
@@ -53,7 +53,7 @@ from sync.report.levers import ranked_levers
 from sync.report.portfolio_findings import portfolio_finding_rows
 from sync.report.track_record import track_record_sentence
 from sync.report.verdict import replan_sentence, verdict
-from sync.report.verdict_facts import WORST_FIRST, facts_of
+from sync.report.verdict_facts import facts_of
 
 __all__ = ["AssistantAnswers", "QuestionError"]
 

@@ -19,7 +19,7 @@ from sync.cli.answers import AssistantAnswers
 from sync.cli.argument_words import argument_problems
 from sync.model.characters import escaped_json, one_line
 from sync.model.errors import PlainError
-from sync.report.verdict_facts import WORST_FIRST
+from sync.model.health import WORST_FIRST
 from sync.telemetry.redaction import secrets
 
 __all__ = ["INSTRUCTIONS", "build_server"]

@@ -26,7 +26,7 @@ from sync.forecast.track_record import StreamScore, has_track_record
 from sync.markup.document import clean, clean_id
 from sync.model.counting import counting_of
 from sync.model.definition import Finding
-from sync.model.health import Status, UnknownCause
+from sync.model.health import WORST_FIRST, Status, UnknownCause
 from sync.model.keys import short_key
 from sync.model.membership import Counts
 from sync.model.policy import Policy
@@ -40,7 +40,7 @@ from sync.report.reasons import reason_sentence
 from sync.report.team_words import due_decision_lines, risk_line
 from sync.report.track_record import NO_TRACK_RECORD, dates_clause, record_clauses
 from sync.report.verdict import data_sentence
-from sync.report.verdict_facts import SHAPES, WORST_FIRST, VerdictFacts, facts_of, joint_verdict_facts, verdict_facts
+from sync.report.verdict_facts import SHAPES, VerdictFacts, facts_of, joint_verdict_facts, verdict_facts
 from sync.report.why import joint_causes, joint_why, no_verdict_sentence, why_sentence
 
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ from msgspec import Struct
 from sync.digest.changes import ChangeEntry, ChangeKind, DigestChanges
 from sync.digest.phrases import Speaker
 from sync.markup.document import Document, Foreign, Item, Line, Lines, Section, Sign
-from sync.model.health import Status
+from sync.model.health import WORST_FIRST, Status
 from sync.model.portfolio_finding import PortfolioFinding
 from sync.report.levers import ranked_levers
 from sync.report.portfolio_findings import portfolio_finding_line
-from sync.report.verdict_facts import WORST_FIRST
 
 __all__ = ["Message", "compose", "omitted_note"]
 

@@ -11,6 +11,7 @@ from sync.model.membership import Counts
 from sync.model.plan_clock import PlanClock
 
 __all__ = [
+    "WORST_FIRST",
     "Basis",
     "Confidence",
     "Dates",
@@ -55,6 +56,19 @@ class Status(StrEnum):
     def at_end(cls, counts: Counts) -> Status:
         """Return the status of a milestone that is over with these counts."""
         return cls.ENDED if counts.unfinished else cls.DONE
+
+
+WORST_FIRST = (
+    Status.OVERDUE,
+    Status.OFF_TRACK,
+    Status.AT_RISK,
+    Status.UNKNOWN,
+    Status.ON_TRACK,
+    Status.NO_DUE_DATE,
+    Status.ENDED,
+    Status.DONE,
+)
+"""The order of milestones in tables and messages."""
 
 
 class UnknownCause(StrEnum):

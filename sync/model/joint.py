@@ -9,7 +9,10 @@ from msgspec import Struct
 from sync.model.health import Status
 from sync.model.team_words import Decision
 
-__all__ = ["Commitment", "FellowWords", "JointMilestone", "OtherMember"]
+__all__ = ["MOST_BLIND", "MOST_FELLOWS", "Commitment", "FellowWords", "JointMilestone", "OtherMember"]
+
+MOST_FELLOWS, MOST_BLIND = 50, 5
+"""Maximum numbers of other members, and of members without a forecast, that the comment of a member names."""
 
 
 class JointMilestone(Struct, frozen=True, kw_only=True):
@@ -44,8 +47,10 @@ class FellowWords(Struct, frozen=True, kw_only=True):
 class Commitment(Struct, frozen=True, kw_only=True):
     """A joint milestone that a milestone is part of. ``status`` None: this audience may not know it.
 
-    ``fellows`` are the other members that the audience may read. ``blind`` are the members that cannot be forecast;
-    None for members that it may not read. ``hidden``: it may not read some members.
+    ``fellows`` are the other members that the audience may read: of more than `MOST_FELLOWS`, those with the worst
+    status. ``blind`` are the first members that cannot be forecast; None, the last, is all members that it may not
+    read. ``more_fellows`` and ``more_blind`` count those that are left out. ``hidden``: it may not read some
+    members.
     """
 
     name: str
@@ -57,4 +62,6 @@ class Commitment(Struct, frozen=True, kw_only=True):
     p85: date | None = None
     fellows: tuple[OtherMember, ...] = ()
     blind: tuple[OtherMember | None, ...] = ()
+    more_fellows: int = 0
+    more_blind: int = 0
     hidden: bool = False

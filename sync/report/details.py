@@ -189,19 +189,21 @@ def _commitment(facts: Facts, commitment: Commitment) -> Section | None:
         p85 = f"85% sure on {day(commitment.p85)}" if commitment.p85 else "no date is 85% sure"
         lines.append((f"All of it done: {p50}, {p85}.",))
     if commitment.blind:
-        lines.append((*_blind_members(commitment.blind), " cannot be forecast, so neither can the joint milestone."))
+        lines.append((*_blind_members(commitment), " cannot be forecast, so neither can the joint milestone."))
     if commitment.owner:
         lines.append(("Owner: ", Foreign(commitment.owner)))
     if commitment.hidden and commitment.status is not None:
         lines.append(("It also depends on work you may not have access to.",))
     blocks: list[Block] = [Lines(tuple(lines))] if lines else []
     if commitment.fellows:
-        blocks.append(Bullets(tuple((Sign(other.status), " ", _other_member(other)) for other in commitment.fellows)))
+        others: list[Line] = [(Sign(other.status), " ", _other_member(other)) for other in commitment.fellows]
+        others += [(f"and {commitment.more_fellows} more",)] if commitment.more_fellows else []
+        blocks.append(Bullets(tuple(others)))
         fellows = {fellow.key for fellow in commitment.fellows}
         if said := tuple(line for words in facts.fellow_words if words.key in fellows for line in _words_of(words)):
             blocks.append(Bullets(said))
     is_complete = commitment.fellows and not commitment.hidden  # a number would be smaller than the truth
-    members = plural(len(commitment.fellows), "other member")
+    members = plural(len(commitment.fellows) + commitment.more_fellows, "other member")
     title = f"Joint milestone: {members}" if is_complete else "Joint milestone"
     return _folded(title, Lines(((Foreign(commitment.name),),)), *blocks, weight=78) if blocks else None
 
@@ -227,11 +229,12 @@ def _team_words(facts: Facts) -> Section | None:
     return _folded(f"In its description: {', '.join(counted)}", Bullets(tuple(lines)), weight=77)
 
 
-def _blind_members(blind: Sequence[OtherMember | None]) -> Line:
+def _blind_members(commitment: Commitment) -> Line:
     """Return the members that cannot be forecast: first the named ones, then those that the audience may not read."""
-    named: list[Inline] = [_other_member(other) for other in blind if other is not None]
-    hidden = [] if None not in blind else ["another member" if named else "One member"]
-    return join_parts((*named, *hidden))
+    named: list[Inline] = [_other_member(other) for other in commitment.blind if other is not None]
+    more = [f"{commitment.more_blind} more"] if commitment.more_blind else []
+    hidden = [] if None not in commitment.blind else ["another member" if named else "One member"]
+    return join_parts((*named, *more, *hidden))
 
 
 def _other_member(other: OtherMember) -> Inline:

@@ -127,7 +127,7 @@ def meaning(facts: Facts) -> str:
         None if facts.override is None else _override_meaning(facts, facts.override),
         (None if facts.note is None else (facts.note.by, facts.note.text, facts.day_of(facts.note.at)), facts.commands),
         (sorted({missing.connection for missing in facts.missing}), facts.aggregate),
-        [msgspec.structs.replace(commitment, probability=None, p50=None, p85=None) for commitment in facts.commitments],
+        list(map(_commitment_meaning, facts.commitments)),
         (facts.criteria, facts.unreviewed),
     )
     shown = (facts.words.decisions, facts.words.risks, facts.tolerance, facts.fellow_words)
@@ -147,6 +147,13 @@ def _counts_meaning(counts: Counts) -> Counts:
         page=None,
         counter=None,
     )
+
+
+def _commitment_meaning(commitment: Commitment) -> Any:
+    """Return what is shown of a joint milestone except its figures. Where nothing is left out, earlier hashes stay."""
+    shown = msgspec.structs.asdict(msgspec.structs.replace(commitment, probability=None, p50=None, p85=None))
+    left_out = shown.pop("more_fellows"), shown.pop("more_blind")
+    return (shown, left_out) if any(left_out) else shown
 
 
 def _override_meaning(facts: Facts, override: Override) -> tuple[Any, ...]:

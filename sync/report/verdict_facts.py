@@ -15,7 +15,7 @@ from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import AnyMilestone, AssessedJointMilestone
 from sync.health.closing import last_closing
 from sync.model.dates import day_of
-from sync.model.health import Health, Status, UnknownCause
+from sync.model.health import WORST_FIRST, Health, Status, UnknownCause
 from sync.model.team_words import (
     NO_WORDS,
     Decision,
@@ -29,7 +29,6 @@ from sync.model.tracker_data import Milestone, MilestoneKind, State
 
 __all__ = [
     "SHAPES",
-    "WORST_FIRST",
     "VerdictFacts",
     "facts_of",
     "finished_on",
@@ -37,18 +36,6 @@ __all__ = [
     "joint_verdict_facts",
     "verdict_facts",
 ]
-
-WORST_FIRST = (
-    Status.OVERDUE,
-    Status.OFF_TRACK,
-    Status.AT_RISK,
-    Status.UNKNOWN,
-    Status.ON_TRACK,
-    Status.NO_DUE_DATE,
-    Status.ENDED,
-    Status.DONE,
-)
-"""The order of milestones in tables and messages."""
 
 SHAPES = {
     Status.ON_TRACK: "●",

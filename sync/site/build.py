@@ -38,7 +38,7 @@ from msgspec.structs import replace
 from sync.forecast.track_record import has_track_record
 from sync.markup.document import clean
 from sync.model.characters import escaped_json, visible
-from sync.model.health import Status
+from sync.model.health import WORST_FIRST, Status
 from sync.report import charts
 from sync.report.figures import share_percent
 from sync.report.language import ENGLISH
@@ -47,7 +47,7 @@ from sync.report.portfolio_findings import portfolio_finding_words
 from sync.report.svg import Drawing
 from sync.report.track_record import track_record_sentence
 from sync.report.verdict import data_sentence, time_left
-from sync.report.verdict_facts import SHAPES, WORST_FIRST
+from sync.report.verdict_facts import SHAPES
 from sync.site.contents import Contents
 from sync.site.joint_page import JointPage
 from sync.site.milestone_page import MilestonePage

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sync.assess import visibility
 from tests.growth_world import Cost, Size, World
 
 EXPONENT = 1.15
@@ -74,11 +75,11 @@ def test_nothing_grows_with_the_square(dimension: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dependencies", [0, 16])
-def test_an_assessment_does_not_grow_with_the_square_of_the_members_of_a_joint_milestone(
-    dependencies: int, tmp_path: Path
+def test_an_assessment_and_its_comments_do_not_grow_with_the_square_of_the_members_of_a_joint_milestone(
+    dependencies: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The comment of each member lists the others, so the whole run does."""
-    calls = []
+    monkeypatch.setattr(visibility, "MOST_FELLOWS", 4)  # fewer than the members of each size
+    costs = []
     for members in (8, 16, 32):
         folder = tmp_path / str(members)
         folder.mkdir()
@@ -87,9 +88,12 @@ def test_an_assessment_does_not_grow_with_the_square_of_the_members_of_a_joint_m
         with world.engine() as engine:
             engine.pull()
             with world.step("assess"):
-                engine.assess()
+                assessed = engine.assess()
+            with world.step("fresh"):
+                engine.plan(assessed, fresh=True)
         world.store.close()
-        calls.append(world.costs["assess"].calls)
-    small, middle, large = calls
-    assert small < middle < large
-    assert large - middle <= 2**EXPONENT * (middle - small) + SLACK["calls"]
+        costs.append(world.costs)
+    for step in ("assess", "fresh"):
+        small, middle, large = (cost[step].calls for cost in costs)
+        assert small < middle < large
+        assert large - middle <= 2**EXPONENT * (middle - small) + SLACK["calls"], step

@@ -443,6 +443,16 @@ def test_only_a_complete_list_of_the_other_members_has_a_number() -> None:
         assert title == ("Joint milestone" if commitment.hidden else "Joint milestone: 1 other member")
 
 
+def test_a_shortened_list_of_members_counts_those_that_are_left_out() -> None:
+    (known,) = (commitment for commitment in joint().commitments if commitment.blind)
+    known = replace(known, more_fellows=12, more_blind=3)
+    shown = text(summary(replace(joint(), commitments=(replace(known, hidden=False),))))
+    assert "Joint milestone: 14 other members" in shown
+    assert "PAY/2.0, 3 more and another member cannot be forecast" in shown
+    assert shown.index("acme/api%2.0") < shown.rindex("PAY/2.0") < shown.index("and 12 more")
+    assert "other members" not in text(summary(replace(joint(), commitments=(known,))))
+
+
 def test_the_status_issue_says_what_it_is() -> None:
     assert "This issue shows the health of milestone Payments 2.0 in acme/app." in text(
         status_issue_body(milestone(), "acme/app")

@@ -9,14 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from sync.model.dates import day_of
-from sync.model.health import Reason, ReasonKind, Status, UnknownCause
+from sync.model.health import WORST_FIRST, Reason, ReasonKind, Status, UnknownCause
 from sync.model.tracker_data import MilestoneKind
 from sync.report.head import headline
 from sync.report.language import load_language
 from sync.report.phrases import UNKNOWN
 from sync.report.reasons import reason_sentence
 from sync.report.verdict import as_of, data_sentence, missing_since
-from sync.report.verdict_facts import SHAPES, WORST_FIRST, is_worse
+from sync.report.verdict_facts import SHAPES, is_worse
 from sync.report.why import main_reason, no_verdict_sentence, why_sentence
 from tests.golden.situations import NOW, facts, health
 
