@@ -74,6 +74,7 @@ __all__ = [
     "place_line",
     "progress_line",
     "title_after",
+    "verdict_section",
 ]
 
 BLOCKS = 15
@@ -88,9 +89,7 @@ HAS_FORECAST = (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK, Status.OVERDU
 
 def head_sections(facts: Facts) -> tuple[Section, ...]:
     """Return the open sections. The list of issues leaves room for a footer within `BLOCKS`."""
-    blocks = tuple(_verdict_blocks(facts))
-    verdict = Section(title=headline(facts), blocks=blocks, weight=100, sign=facts.health.status)
-    decisions, option = _decisions(facts), _best_option(facts)
+    verdict, decisions, option = verdict_section(facts), _decisions(facts), _best_option(facts)
     progress, risks, note = _progress(facts), _risks(facts), _note(facts)
     others = [section for section in (verdict, decisions, option, progress, risks, note) if section is not None]
     room = BLOCKS - 2 - sum(map(visible_blocks, others))
@@ -99,6 +98,12 @@ def head_sections(facts: Facts) -> tuple[Section, ...]:
 
 
 # --- verdict ---------------------------------------------------------------------------------------------------------
+
+
+def verdict_section(facts: Facts) -> Section:
+    """Return the first section: the verdict with its place, grounds and dates."""
+    blocks = tuple(_verdict_blocks(facts))
+    return Section(title=headline(facts), blocks=blocks, weight=100, sign=facts.health.status)
 
 
 def headline(facts: Facts) -> str:

@@ -4,9 +4,10 @@ A build is complete in a temporary folder before any file changes. Then files th
 removed, and each file whose content has changed is replaced as a whole. Other files in the folder stay. Equal contents
 give equal bytes.
 
-Pages of milestones are most of the work. A page whose inputs are those of the last build is neither computed nor
-rendered; its inputs are all values of the page, the digest of its numbers, and what renders it: our own code and
-templates, and libraries (`_inputs_by_page`). Every other file is rendered and compared with that of the last build.
+Pages of milestones and of the back-test are most of the work. A page whose inputs are those of the last build is
+neither computed nor rendered; its inputs are all values of the page, the digest of its numbers, and what renders it:
+our own code and templates, and libraries (`_inputs_by_page`). Every other file is rendered and compared with that of
+the last build.
 Both comparisons leave out the times of the run (`_run_times`). So an unchanged page keeps its bytes, and ``times.js``
 adds the times of the last run.
 """
@@ -59,7 +60,7 @@ __all__ = ["BuildResult", "build"]
 MANIFEST = "milesync-report.txt"
 """The file that lists the files of the last build, so that the next build removes no others."""
 
-INDEX = "index.html"
+INDEX, CALIBRATION = "index.html", "calibration.html"
 PAGES = "m/"
 """Start of the names of the pages of milestones and joint milestones, and of their numbers."""
 
@@ -114,8 +115,8 @@ def build(contents: Contents, out: Path, data: bytes) -> BuildResult:
         found = {
             name: known[name]
             for page, own in inputs.items()
-            if all(name in known and known[name].inputs == own for name in (page, _data_name(page)))
-            for name in (page, _data_name(page))
+            if all(name in known and known[name].inputs == own for name in _names(page))
+            for name in _names(page)
         }
         written, size = 0, sum((out / name).stat().st_size for name in found)
         for name, body, page in _files(contents, data, inputs.keys() - found.keys()):
@@ -194,7 +195,9 @@ def _inputs_by_page(contents: Contents, times: Sequence[bytes]) -> dict[str, str
     joint = {
         page.row.page: _values_hash([*shared, contents.span, *_values(page)], times) for page in contents.joint_pages
     }
-    return own | joint
+    values = (contents.replay_inputs, contents.reliabilities, contents.given_dates, contents.least_dates)
+    calibration = _values_hash([*shared, *values, contents.is_local], times)
+    return own | joint | {CALIBRATION: calibration}
 
 
 def _values(page: MilestonePage | JointPage) -> Iterator[object]:
@@ -237,6 +240,11 @@ def _zone_rules(zone: str) -> str:
     if find_spec("tzdata") is not None:  # where the system has none, Python takes those of the package
         folders.append(Path(str(files("tzdata"))) / "zoneinfo")
     return next((_hash((folder / zone).read_bytes()) for folder in folders if (folder / zone).is_file()), "")
+
+
+def _names(page: str) -> tuple[str, ...]:
+    """Return the names of the files of a page: its own, and that of its numbers if it has them."""
+    return (page, _data_name(page)) if page.startswith(PAGES) else (page,)
 
 
 def _data_name(page: str) -> str:
@@ -285,9 +293,12 @@ def _files(contents: Contents, data: bytes, stale: Collection[str]) -> Iterator[
     yield TIMES, _times_script(contents), ""
     portfolio = templates.get_template("portfolio.html.j2")
     yield INDEX, _page(portfolio.render(**shared, root="", it=contents)), ""
-    chart = _markup(charts.reliability(contents.replay.bins)) if contents.replay.bins else None
-    calibration = templates.get_template("calibration.html.j2")
-    yield "calibration.html", _page(calibration.render(**shared, root="", it=contents, chart=chart)), ""
+    if CALIBRATION in stale:
+        replay = contents.replay()
+        chart = _markup(charts.reliability(replay.bins)) if replay.bins else None
+        calibration = templates.get_template("calibration.html.j2")
+        html = calibration.render(**shared, root="", it=contents, replay=replay, chart=chart)
+        yield CALIBRATION, _page(html), CALIBRATION
     shared["root"] = "../"
     pages = [page for page in contents.pages if page.row.page in stale]
     numbers = contents.numbers({page.row.uid for page in pages})

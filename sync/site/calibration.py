@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from sync.backtest.questions import outcomes, probabilities, questions
 from sync.forecast.history_tables import HistoryTables
+from sync.forecast.input_digest import history_digest
 from sync.forecast.outcomes import ContainerRules
 from sync.forecast.scoring import Bin, DateScore, HorizonScore, brier, reliability
 from sync.forecast.stats import allowed_open
@@ -20,7 +22,15 @@ from sync.history.calendar import Calendar
 from sync.history.ledger import Ledger, days
 from sync.report.figures import share_percent
 
-__all__ = ["DateReliability", "GivenDates", "ReplayResult", "date_reliabilities", "given_dates", "replay_forecasts"]
+__all__ = [
+    "DateReliability",
+    "GivenDates",
+    "ReplayResult",
+    "date_reliabilities",
+    "given_dates",
+    "replay_forecasts",
+    "replay_inputs",
+]
 
 CHECKS = (0.25, 0.5, 0.75)
 """Shares of the planned time at which the replay forecasts a finished milestone, as in the back-test."""
@@ -117,6 +127,12 @@ def replay_forecasts(tables: HistoryTables, at: datetime, calendar: Calendar) ->
         base=brier(np.full(len(p), rate), hit),
         rate=rate,
     )
+
+
+def replay_inputs(tables: HistoryTables, at: datetime, calendar: Calendar) -> str:
+    """Return a digest of what `replay_forecasts` is computed from: all that was known at the last due date before."""
+    passed = tables.ledger.due[tables.ledger.due <= days(at)]
+    return history_digest(tables, float(passed.max(initial=-math.inf)), calendar).hex()
 
 
 def date_reliabilities(

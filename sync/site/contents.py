@@ -35,6 +35,7 @@ from sync.site.calibration import (
     date_reliabilities,
     given_dates,
     replay_forecasts,
+    replay_inputs,
 )
 from sync.site.joint_page import JointPage, joint_page
 from sync.site.milestone_page import DependencyRow, MilestonePage, PageFacts, PageNumbers, milestone_page
@@ -84,7 +85,8 @@ class StaleProject:
 class Contents:
     """The whole report for one audience at one time (UTC). ``oldest``: the oldest full pull; None without any.
 
-    ``numbers`` computes those of some of the pages, by the uid of the milestone.
+    ``numbers`` computes those of some of the pages, by the uid of the milestone, ``replay`` the back-test from inputs
+    with the digest ``replay_inputs``.
     ``is_local``: all trackers are on this machine, as the sandbox's are.
     """
 
@@ -100,7 +102,8 @@ class Contents:
     pages: tuple[MilestonePage, ...]
     numbers: Callable[[Collection[str]], Mapping[str, PageNumbers]]
     joint_pages: tuple[JointPage, ...]
-    replay: ReplayResult
+    replay: Callable[[], ReplayResult]
+    replay_inputs: str
     reliabilities: tuple[DateReliability, ...]
     given_dates: tuple[GivenDates, ...]
     findings: tuple[PortfolioFinding, ...] = ()
@@ -133,8 +136,7 @@ def gather(
         for days, word in ((1, "yesterday"), (7, "last week"))
     ]
     reading = Snapshot(store, connections, at, book, replay=replay, audience=audience)
-    if known is not None:
-        _share_issues(reading, known)
+    _share_issues(reading, known)
     portfolio = build_portfolio(reading)
     assessed, joints = shown_to(audience, portfolio)
     rows = [
@@ -168,15 +170,16 @@ def gather(
             joint_page(joint, row, assessments.get(joint.written, ()), records.get(joint.written))
             for joint, row in joint_rows
         ),
-        replay=replay_forecasts(tables, at, book.calendar),
+        replay=lambda: replay_forecasts(tables, at, book.calendar),
+        replay_inputs=replay_inputs(tables, at, book.calendar),
         reliabilities=tuple(reliabilities),
         given_dates=tuple(given_dates(reading.scores)),
         is_local=all(_is_loopback(connection.connector.base_url) for connection in connections),
     )
 
 
-def _share_issues(reading: Snapshot, known: Portfolio) -> None:
-    issues = {milestone.connection.name: milestone.issues for milestone in known.milestones}
+def _share_issues(reading: Snapshot, known: Portfolio | None) -> None:
+    issues = {milestone.connection.name: milestone.issues for milestone in known.milestones} if known else {}
     for rows in reading.rows:
         rows.share_issues(issues.get(rows.connection.name))
 

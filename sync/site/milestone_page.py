@@ -17,13 +17,13 @@ from sync.model.closing import ClosingRecord
 from sync.model.dates import day_of, end_of_day
 from sync.model.health import Health, Lever, Reason, Status
 from sync.model.tracker_data import Issue
-from sync.report import summary as report
 from sync.report.attention import flagged_issues
 from sync.report.burnup import burn_up_data
 from sync.report.charts import BurnUp
 from sync.report.closing_comment import closing_comment
 from sync.report.counting import counted_in
 from sync.report.facts import Facts, build_facts
+from sync.report.head import verdict_section
 from sync.report.language import ENGLISH
 from sync.report.levers import lever_texts
 from sync.report.phrases import STATUS, day
@@ -179,7 +179,7 @@ def milestone_page(milestone: AssessedMilestone, row: Row, page: PageFacts) -> M
         url=milestone.milestone.url,
         read_at=milestone.read_at,
         inputs=page.inputs,
-        verdict=html(Document((report.summary(facts).sections[0],))),
+        verdict=html(Document((verdict_section(facts),))),
         chart=burn_up_data(milestone),
         reasons=tuple((reason, reason_sentence(reason, language)) for reason in milestone.health.reasons),
         levers=tuple(_lever_row(milestone, lever) for lever in milestone.health.levers),

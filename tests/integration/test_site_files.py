@@ -15,6 +15,7 @@ import pytest
 
 from sync.engine.engine import Engine
 from sync.model.audience import OPERATOR, Audience
+from sync.site.calibration import GivenDates, ReplayResult
 from sync.site.contents import Contents, gather
 from sync.site.milestone_page import MilestonePage, PageNumbers
 from tests.sample_site import JOINT, NOW, WAITS, installation, small
@@ -73,10 +74,10 @@ def test_a_later_report_leaves_each_unchanged_page_as_it_is(engine: Engine, cont
     assert state(tmp_path) == before
     assert "06:30 UTC" in times
     assert "07:30 UTC" in (tmp_path / TIMES).read_text()
-    for name in ("index.html", "calibration.html"):
+    for name, at in ((build_module.INDEX, "07:30"), (build_module.CALIBRATION, "06:30")):
         assert "As of" in (tmp_path / name).read_text()
-        assert "07:30 UTC" in (tmp_path / name).read_text()
-    assert second.written == 3
+        assert f"{at} UTC" in (tmp_path / name).read_text()
+    assert second.written == 2
 
 
 def test_a_report_of_the_next_day_is_written(engine: Engine, contents: Contents, tmp_path: Path) -> None:
@@ -154,6 +155,34 @@ def test_other_numbers_rewrite_their_page_and_its_data(contents: Contents, tmp_p
         page.row.page,
         page.row.page.replace(".html", ".json"),
     }
+
+
+CALIBRATION_CHANGES: dict[str, dict[str, object]] = {
+    "history": {"replay_inputs": "another"},
+    "reliabilities": {"reliabilities": ()},
+    "given dates": {"given_dates": (GivenDates("app/Release", "85%", ("8 of 12: 67%",) * 5),)},
+    "least dates": {"least_dates": 1},
+    "address": {"is_local": True},
+}
+
+
+@pytest.mark.parametrize("name", [*CALIBRATION_CHANGES, "nothing"])
+def test_the_back_test_is_computed_when_an_input_of_its_page_changes(
+    contents: Contents, tmp_path: Path, name: str
+) -> None:
+    build(contents, tmp_path, b"{}")
+    before, asked = inputs(tmp_path), list[str]()
+
+    def replay() -> ReplayResult:
+        asked.append(name)
+        return contents.replay()
+
+    changed = dataclasses.replace(contents, replay=replay, **CALIBRATION_CHANGES.get(name, {}))
+    build(changed, tmp_path, b"{}")
+    after = inputs(tmp_path)
+    expected = [] if name == "nothing" else [build_module.CALIBRATION]
+    assert [page for page in after if after[page] != before[page]] == expected
+    assert asked == [name] * len(expected)
 
 
 def test_other_code_renders_every_page_again(
