@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -157,7 +158,7 @@ def test_other_numbers_rewrite_their_page_and_its_data(contents: Contents, tmp_p
     }
 
 
-CALIBRATION_CHANGES: dict[str, dict[str, object]] = {
+CALIBRATION_CHANGES: dict[str, dict[str, Any]] = {
     "history": {"replay_inputs": "another"},
     "reliabilities": {"reliabilities": ()},
     "given dates": {"given_dates": (GivenDates("app/Release", "85%", ("8 of 12: 67%",) * 5),)},
