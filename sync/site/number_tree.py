@@ -32,7 +32,7 @@ def _html(value: object) -> str:
         return "yes" if value else "no"
     match value:
         case Mapping():
-            entries = (f"<dt>{_name(key)}</dt><dd>{_html(inner)}</dd>" for key, inner in value.items())
+            entries = [f"<dt>{_name(key)}</dt><dd>{_html(inner)}</dd>" for key, inner in value.items()]
             return f"<dl>{''.join(entries)}</dl>"
         case str():
             return _isolated(value)
@@ -45,8 +45,8 @@ def _html(value: object) -> str:
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     heads = "".join(f'<th scope="col">{_name(key)}</th>' for key in rows[0])
-    lines = ("".join(f"<td>{_html(cell)}</td>" for cell in row.values()) for row in rows[:MAX_ROWS])
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    lines = ["</td><td>".join(map(_html, row.values())) for row in rows[:MAX_ROWS]]
+    body = "\n".join([f"<tr><td>{line}</td></tr>" for line in lines])
     more = f"<p>{len(rows) - MAX_ROWS} more are in the data.</p>" if len(rows) > MAX_ROWS else ""
     return (
         '<div class="scroll" role="group" aria-label="table" tabindex="0"><table class="plain">'
