@@ -7,7 +7,7 @@ by then count, and work that is carried over is not done.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,12 @@ from msgspec import Struct
 from sync.forecast.stats import allowed_open
 from sync.history.ledger import Ledger, days
 
-__all__ = ["SETTLED", "ContainerRules", "LedgerOutcomes", "OutcomeSource", "planned_and_left"]
+__all__ = ["NEVER", "SETTLED", "ContainerRules", "LedgerOutcomes", "OutcomeSource", "planned_and_left"]
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""`ContainerRules.known_until` of data that was never read completely. Not the first date of Python, from which no day
+can be subtracted.
+"""
 
 SETTLED = timedelta(days=1)
 """Time after a moment from which the outcome at that moment counts as known."""
