@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -64,7 +65,8 @@ def digest(
         portfolio = PortfolioSource(
             engine.store, engine.connections, engine.rules, at or engine.clock(), replay=at is not None
         )
-        outcomes = digests.make_digests(settings, names, portfolio, engine.run_id, send=send)
+        with nullcontext() if send else engine.store.one_state():
+            outcomes = digests.make_digests(settings, names, portfolio, engine.run_id, send=send)
         if as_json:
             print_json({"digests": digests.digest_rows(outcomes)})
         else:

@@ -36,9 +36,9 @@ def explain(
         from sync.cli.terminal import Terminal
         from sync.report.facts import build_facts
 
-        explanation = explain_milestone(
-            engine.snapshot(parse_as_of(as_of)).limit_forecasts((milestone,)), engine.store, milestone
-        )
+        with engine.store.one_state():
+            snapshot = engine.snapshot(parse_as_of(as_of)).limit_forecasts((milestone,))
+            explanation = explain_milestone(snapshot, engine.store, milestone)
         if explanation is None:
             raise typer.BadParameter(f"no milestone {milestone!r} in the database; `milesync status` lists them")
         if as_json:

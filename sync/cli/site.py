@@ -64,15 +64,16 @@ def write_report(
         print_note(f"another report is being written to {out}; this one waits for it")
 
     with named_file(out), lock_folder(out, note_wait):
-        contents = gather(
-            engine.store,
-            engine.connections,
-            at or engine.clock(),
-            engine.rules,
-            audience,
-            replay=at is not None,
-            known=engine.portfolio,
-        )
+        with engine.store.one_state():
+            contents = gather(
+                engine.store,
+                engine.connections,
+                at or engine.clock(),
+                engine.rules,
+                audience,
+                replay=at is not None,
+                known=engine.portfolio,
+            )
         document = output.status_document(contents.assessed, contents.joints)
         data = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
         site = build(contents, out, f"{escaped_json(secrets.redact(data))}\n".encode())

@@ -64,7 +64,8 @@ def status(
         if calibration:
             _show_calibration(engine, at, as_json=as_json)
             return
-        contents = _contents_for(audience, engine, settings, at) if audience else _contents(engine, at)
+        with engine.store.one_state():
+            contents = _contents_for(audience, engine, settings, at) if audience else _contents(engine, at)
         if as_json:
             print_json(_document(contents))
         elif markdown:

@@ -44,7 +44,8 @@ def timeline(
         from sync.store.private_file import write_private
 
         at = parse_as_of(as_of)
-        engine.assess(at, keep=False, has_levers=False)
+        with engine.store.one_state():
+            engine.assess(at, keep=False, has_levers=False)
         assert engine.portfolio is not None
         dates = build_schedule(engine.portfolio, at or engine.clock(), engine.rules.calendar)
     if ics is not None:

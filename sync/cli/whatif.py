@@ -43,10 +43,10 @@ def whatif(
 
         scenario = Scenario(milestone, drop=tuple(drop or ()), due=new_due, days_off=days_off)
         at = parse_as_of(as_of)
+        now, replay = at or engine.clock(), at is not None
         try:
-            answer = answer_scenario(
-                engine.store, engine.connections, at or engine.clock(), engine.rules, scenario, replay=at is not None
-            )
+            with engine.store.one_state():
+                answer = answer_scenario(engine.store, engine.connections, now, engine.rules, scenario, replay=replay)
         except UnknownError as error:
             raise typer.BadParameter(str(error)) from None
     if as_json:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -45,14 +46,19 @@ __all__ = [
     "ReadOnlyDatabase",
     "StoreError",
     "UnusableDatabase",
+    "one_state",
     "open_engine",
     "reading",
     "revision_of",
+    "snapshot",
     "structure_problems",
     "unmigrated",
     "upgrade",
     "writing",
 ]
+
+_HELD: ContextVar[Connection | None] = ContextVar("held", default=None)
+"""The connection of `one_state`, which all that reads in its body uses."""
 
 _LOCK = 5_461_837_202_311
 """Key of the advisory lock under which PostgreSQL databases are migrated; any constant does."""
@@ -151,11 +157,40 @@ def unmigrated(url: str, *, create: bool = False) -> Iterator[Engine]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Open one short transaction that reads. Raises `UnusableDatabase` when the database fails."""
+    held = _HELD.get()
     try:
-        with engine.connect() as connection:
-            yield connection
+        if held is not None and held.engine.pool is engine.pool:
+            yield held
+        else:
+            with engine.connect() as connection:
+                yield connection
     except DBAPIError as error:
         raise _unusable(engine.url, error) from error
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Open one transaction that reads the state of the database at its first statement. Raises as `reading`."""
+    level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with reading(engine.execution_options(**level)) as connection:
+        yield connection
+
+
+@contextmanager
+def one_state(engine: Engine) -> Iterator[None]:
+    """Let each `reading` in the body, in this thread, see the state at the first of them. Raises as `reading`.
+
+    The body only reads: it would not see what it writes. A database in memory has one connection and no other process.
+    """
+    if isinstance(engine.pool, QueuePool) and engine.pool.size() == 1:
+        yield
+        return
+    with snapshot(engine) as connection:
+        token = _HELD.set(connection)
+        try:
+            yield
+        finally:
+            _HELD.reset(token)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Engine, RowMapping, and_, bindparam, 
 from sync.model.tracker_data import Person
 from sync.store import tables as schema
 from sync.store.closing_records import erase_from_records
-from sync.store.database import reading, writing
+from sync.store.database import reading, snapshot, writing
 from sync.store.private_file import open_private
 from sync.store.upsert import chunks
 
@@ -48,7 +48,7 @@ def export(engine: Engine, path: Path, at: datetime) -> dict[str, int]:
     file. Raises FileExistsError.
     """
     counts: dict[str, int] = {}
-    with _snapshot(engine) as connection, _new(path) as out:
+    with snapshot(engine) as connection, _new(path) as out:
         out.write(msgspec.json.encode({"milesync": "export", "revision": schema.HEAD, "at": at}) + b"\n")
         for table in schema.METADATA.sorted_tables:
             name = str(table.name)
@@ -61,14 +61,6 @@ def export(engine: Engine, path: Path, at: datetime) -> dict[str, int]:
                     out.write(msgspec.json.encode({"table": name, "row": _plain(name, row)}) + b"\n")
                     counts[name] += 1
     return counts
-
-
-@contextmanager
-def _snapshot(engine: Engine) -> Iterator[Connection]:
-    """Open a connection that sees one snapshot. On SQLite each transaction does."""
-    level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-    with reading(engine.execution_options(**level)) as connection:
-        yield connection
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """The seam to the database: tracker data, assessments, the journal of writes, digests and leases.
 
 Each subject is a repository in `sync.store`; a `Store` is all of them over one database. Reads come in batches, each in
-a short transaction of its own, so that a million issues need no more memory than a thousand. Every write is one
-transaction.
+a short transaction of its own unless `Store.one_state` holds one, so that a million issues need no more memory than a
+thousand. Every write is one transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -16,7 +17,7 @@ from sync.model.item_state import StateNames, StateRules
 from sync.model.settings import Retention
 from sync.store.assessments import AssessmentRepository
 from sync.store.closing_records import ClosingRecordRepository
-from sync.store.database import DataVersion, open_engine
+from sync.store.database import DataVersion, one_state, open_engine
 from sync.store.digests import DigestJournal
 from sync.store.journal import Journal
 from sync.store.maintenance import PruneCounts, prune
@@ -75,6 +76,10 @@ class Store(
     def data_version(self) -> DataVersion:
         """Return the version of the data, to be read again and again."""
         return DataVersion(self._engine)
+
+    def one_state(self) -> AbstractContextManager[None]:
+        """Let all reads in the body see one state of the database; see `sync.store.database.one_state`."""
+        return one_state(self._engine)
 
     def prune(self, retention: Retention) -> PruneCounts:
         """Delete the rows that are older than the retention."""
