@@ -361,8 +361,11 @@ def _watch_file(engine: Engine, path: Path, shown: str) -> None:
     opened = path.stat()
 
     def check(*_: Any) -> None:
-        present = path.stat() if path.exists() else None
-        if present is None or (present.st_dev, present.st_ino) != (opened.st_dev, opened.st_ino):
+        try:
+            present = path.stat()
+        except FileNotFoundError:
+            raise LostDatabase(shown) from None
+        if (present.st_dev, present.st_ino) != (opened.st_dev, opened.st_ino):
             raise LostDatabase(shown)
 
     event.listen(engine, "do_connect", check)

@@ -1,4 +1,4 @@
-"""What a command shows is of one state of the database, also while a run writes."""
+"""Commands that read show one state of the database, also while a run writes."""
 
 from __future__ import annotations
 
