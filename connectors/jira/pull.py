@@ -40,7 +40,7 @@ _KEYS = 100
 """Issues that one query asks for by key or id."""
 
 EarlyStarts = Mapping[str, Future[SearchStart]]
-"""Searches that were begun while the projects were resolved, by query."""
+"""Searches that were begun while the projects were resolved or their containers read, by query."""
 
 
 class _Progress(Struct):
@@ -92,7 +92,12 @@ class Reader:
         complete: set[str] = set()
         latest: dict[str, str] = {}
         containers = containers_of(session, search, Rules(session, search, self._rules))
-        rows = containers.read([project for project, _ in resolved])
+        usable = {project.key: self._usable_cursor(project, known) for project, _ in resolved[:_PROJECTS]}
+        calls = [
+            lambda: containers.read([project for project, _ in resolved]),
+            lambda: early or (self._start_early(search, usable) if usable else {}),
+        ]
+        rows, early = session.caller.map_all(lambda call: call(), calls)
         failed |= {word: rows.failed[project.id] for project, word in resolved if project.id in rows.failed}
         readable = [(project, word) for project, word in resolved if project.id not in rows.failed]
         progress = self._progress(readable, containers, known)
@@ -129,11 +134,11 @@ class Reader:
             return {}
         return {key: cursors[0] for key, cursors in zip(keys, matches, strict=True)}
 
-    def _start_early(self, search: Search, cursors: Mapping[str, Cursor]) -> EarlyStarts:
-        """Begin the search while the projects are resolved; return it by its query.
+    def _start_early(self, search: Search, cursors: Mapping[str, Cursor | None]) -> EarlyStarts:
+        """Begin the search while the projects are resolved, or their containers are read; return it by its query.
 
-        If other projects are resolved, the query differs, and this answer is dropped. Otherwise it is the same request
-        that would follow, so its errors count, too.
+        If other projects are resolved, or the containers of one cannot be read, the query differs, and this answer is
+        dropped. Otherwise it is the same request that would follow, so its errors count, too.
         """
         where = _where(self._session, cursors)
         return {where: attempt(lambda: _begin(search, where, cursors))}
@@ -149,6 +154,13 @@ class Reader:
         swept = structs.replace(cursor, swept_at=self._sweeps.now())
         return Page(all_issues={project: ids}, cursors={project: swept.encode()})
 
+    def _usable_cursor(self, project: api_types.Project, cursors: Mapping[str, Cursor]) -> Cursor | None:
+        """The cursor of a project; None if its scope, the fields or the options are others now."""
+        cursor, scope = cursors.get(project.id), self._scope(project.key)
+        if cursor is None or (cursor.scope != scope and (cursor.scope or " " in scope)):
+            return None
+        return None if cursor.lacks(self._session.custom_fields.ids, self._session.issue_options) else cursor
+
     def _progress(
         self,
         resolved: Sequence[tuple[api_types.Project, str]],
@@ -157,11 +169,7 @@ class Reader:
     ) -> list[_Progress]:
         entries: list[_Progress] = []
         for project, configured in resolved:
-            cursor, scope = cursors.get(project.id), self._scope(project.key)
-            if cursor is not None and cursor.scope != scope and (cursor.scope or " " in scope):
-                cursor = None
-            if cursor is not None and cursor.lacks(self._session.custom_fields.ids, self._session.issue_options):
-                cursor = None
+            cursor, scope = self._usable_cursor(project, cursors), self._scope(project.key)
             swept_at = cursor.swept_at if cursor else self._sweeps.now()
             matches = containers.matches(project.id)
             entries.append(_Progress(project, configured, cursor, swept_at, scope, matches))

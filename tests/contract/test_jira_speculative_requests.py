@@ -69,6 +69,18 @@ def test_projects_and_what_changed_are_asked_at_once(served: Stand, keys: list[s
     assert len(state.complete) == len(keys)
 
 
+@pytest.mark.parametrize("number", [230, 3])
+def test_a_first_pull_asks_for_the_containers_and_issues_of_cloud_at_once(number: int) -> None:
+    """The versions and the first issues, after six answers about the Jira."""
+    with stand("jira-cloud") as served:
+        served.fill("PAY", number)
+        together = Fault("gather", "/rest/api/", times=2, after=6)
+        served.tracker.faults.append(together)
+        state = pulled(served.connector(), ["PAY"])
+        assert (served.slept, together.times, len(state.issues)) == ([], 0, number)
+        assert the_same(state, served, "PAY")
+
+
 def test_what_changed_comes(served: Stand) -> None:
     project = served.fill("PAY", 230)
     state = settled(served, "PAY")
