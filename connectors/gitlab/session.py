@@ -14,7 +14,6 @@ from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-import gitlab
 import requests
 from gitlab.exceptions import GitlabError, RedirectError
 from msgspec import Raw
@@ -22,6 +21,7 @@ from msgspec import Raw
 from connectors.gitlab import api_types
 from connectors.gitlab.address import base_url_of
 from connectors.gitlab.options import NOTES_PER_MINUTE, REQUESTS_PER_MINUTE
+from connectors.gitlab.sdk import Client
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.http import Caller, origin_of, pin_environment
 from connectors.shared.recorded_names import RecordedNames
@@ -88,7 +88,7 @@ class TooHeavyError(Exception):
     """Raised when GitLab could not answer so large a query in time: split it."""
 
 
-class _Client(gitlab.Gitlab):
+class _Client(Client):
     """SDK client that keeps the last answer: the SDK's errors leave its headers out."""
 
     last: requests.Response | None = None
