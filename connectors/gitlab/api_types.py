@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-class User(Struct, gc=False):
+class User(Struct, frozen=True, gc=False):
     """Account. ``bot``: it is a program's; only some answers say it."""
 
     id: Number

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct, field
 
 from connectors.gitlab import api_types
 from connectors.gitlab.moves import ActivityNote
+from connectors.gitlab.normalize import PEOPLE
 from connectors.shared.responses import RowError, Time, decode_row, decode_together
 
 __all__ = [
@@ -83,7 +85,7 @@ _REOPENED = ("opened", "reopened")
 # --- answer --------------------------------------------------------------------------------------------------------
 
 
-class _User(Struct, gc=False):
+class _User(Struct, frozen=True, gc=False):
     id: str
     name: str = ""
     username: str = ""
@@ -258,6 +260,7 @@ def _activity(notes: Sequence[ActivityNote]) -> Activity:
     return Activity(states, notes)
 
 
+@lru_cache(PEOPLE)
 def _user(author: _User | None) -> api_types.User | None:
     if author is None:
         return None

@@ -227,14 +227,14 @@ class _Window(Generic[R]):
             guard.check(page.size, page.fingerprint)
 
     def _fetch_pages(self) -> Iterator[_Page[R]]:
-        """Fetch the known pages, then the pages after them."""
+        """Fetch the known pages, then the pages after them; no more ahead than can be in flight, as rows are large."""
         count: int | None = None
-        map_ahead = self._session.caller.map_ahead
-        for page in map_ahead(self._fetch, range(1, self._known_pages + 1)):
+        map_ahead, limit = self._session.caller.map_ahead, self._session.caller.concurrency
+        for page in map_ahead(self._fetch, range(1, self._known_pages + 1), limit):
             count = page.pages
             yield page
         last = min(count or WINDOW, WINDOW)
-        yield from map_ahead(self._fetch, range(self._known_pages + 1, last + 1))
+        yield from map_ahead(self._fetch, range(self._known_pages + 1, last + 1), limit)
 
     def _fetch(self, number: int) -> _Page[R]:
         path = path_of("/projects/{}/{}", self._project.id, self._items.name)

@@ -44,7 +44,8 @@ class Move(Struct, frozen=True):
 
 def event_time(at: datetime, created: datetime) -> datetime:
     """Return the time (UTC, whole seconds) of an event of an item that was ``created`` then."""
-    return max(to_utc(at).replace(microsecond=0), to_utc(created))
+    at = to_utc(at)
+    return max(at.replace(microsecond=0) if at.microsecond else at, to_utc(created))
 
 
 def moves_between(issue: str, created: datetime, moves: Iterable[Move]) -> Iterator[Event]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Raw
@@ -26,6 +27,7 @@ from sync.model.tracker_data import (
 )
 
 __all__ = [
+    "PEOPLE",
     "group_of",
     "issue_of",
     "merge_request_of",
@@ -41,6 +43,9 @@ __all__ = [
     "visibility_of",
     "visibility_of_project",
 ]
+
+PEOPLE = 1000
+"""Accounts that are converted once: a few hundred people are in all rows and events of most projects."""
 
 _TOKEN_OWNER = re.compile(r"(project|group)_\d+_bot|service_account_")
 """Beginning of the username of a project's or group's access token, and of a service account."""
@@ -61,6 +66,7 @@ def to_utc(at: datetime) -> datetime:
     return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
+@lru_cache(PEOPLE)
 def person_of(user: api_types.User | None) -> Person | None:
     """Convert the account of an event; None without one."""
     return None if user is None else Person(str(user.id), user.name or user.username, is_bot=is_bot(user))
@@ -159,7 +165,12 @@ def issue_of(row: api_types.Issue, project: Project, source: str, milestones: tu
 
 def people_of(users: Iterable[api_types.User]) -> tuple[Person, ...]:
     """Convert accounts that can be mentioned."""
-    return tuple(Person(str(user.id), user.name or user.username, user.username, is_bot(user)) for user in users)
+    return tuple(map(_mentioned, users))
+
+
+@lru_cache(PEOPLE)
+def _mentioned(user: api_types.User) -> Person:
+    return Person(str(user.id), user.name or user.username, user.username, is_bot(user))
 
 
 def merge_request_of(row: api_types.MergeRequest, project: Project) -> Issue:

@@ -106,6 +106,19 @@ class _Batch(Struct, frozen=True):
     unread: list[UnreadRow]
 
 
+class _Walked(Struct, frozen=True):
+    """A batch of a walk without its rows, which would fill the memory: many batches wait until they are stored.
+
+    ``late`` are the rows that changed after the walk began, or shortly before. ``reached`` is the creation of the last
+    row, None without rows. ``closing`` are the numbers of the issues that merge requests close.
+    """
+
+    batch: _Batch
+    late: list[api_types.Issue]
+    reached: datetime | None
+    closing: set[int]
+
+
 class _Options(Struct, frozen=True):
     sweeps: SweepSchedule
     rules: RuleMilestones
@@ -515,15 +528,14 @@ class _ProjectReader:
             batches = walk(self._session, self._project, ISSUES, since, created, size, issues.pages)
             # without histories no requests follow, so the rows need not wait in memory
             apply = self._session.caller.map_ahead if has_histories else map
-            for found, batch in apply(lambda rows: (rows, self._with_histories(rows)), batches):
-                late += (row for row in found.read if row.updated_at >= newest - OVERLAP)
-                if found.read:
-                    self._reached = found.read[-1].created_at
-                self._note_closing(found)
-                yield self._page(batch, self._during_walk(newest), base)
+            for walked in apply(partial(self._walked, newest), batches):
+                late += walked.late
+                self._reached = walked.reached or self._reached
+                self._note_closing(walked.closing)
+                yield self._page(walked.batch, self._during_walk(newest), base)
                 base = Page()
         if issues.is_complete:
-            self._note_closing(issues.rows)
+            self._note_closing(_closing(issues.rows))
         here = self._cursor if newest is None else self._during_walk(newest)
         for page in self._merge_requests.pages(self._closing):
             yield self._with_cursor(page, here, base)
@@ -579,9 +591,18 @@ class _ProjectReader:
             cursors={self._project.id: self._encode(swept)},
         )
 
-    def _note_closing(self, rows: Rows[api_types.Issue]) -> None:
+    def _walked(self, newest: datetime, rows: Rows[api_types.Issue]) -> _Walked:
+        """Convert the rows of a walk, with their histories."""
+        return _Walked(
+            self._with_histories(rows),
+            [row for row in rows.read if row.updated_at >= newest - OVERLAP],
+            rows.read[-1].created_at if rows.read else None,
+            _closing(rows),
+        )
+
+    def _note_closing(self, numbers: set[int]) -> None:
         if self._closing is not None:
-            self._closing |= {row.iid for row in rows.read if row.merge_requests_count}
+            self._closing |= numbers
 
     def _with_cursor(self, page: Page, cursor: Cursor, base: Page) -> Page:
         """A page of merge requests with what ``base`` has, and with the cursor."""
@@ -692,3 +713,8 @@ class _ProjectReader:
             merge_requests=self._merge_requests.cursor,
         )
         return here.encode(self._options.scope(self._project.key))
+
+
+def _closing(rows: Rows[api_types.Issue]) -> set[int]:
+    """Return the numbers of the issues that merge requests close."""
+    return {row.iid for row in rows.read if row.merge_requests_count}
