@@ -90,7 +90,7 @@ def test_a_full_disk(moment: tuple[str, Callable[[str, str], bool]], tmp_path: P
         _made(tmp_path)
         with _restored_limit(), _at(world.github, moment[1], _fill):
             done = milesync("run", "--first-run", config=config)
-        _check_message(done, "The database cannot be used")
+        _check_message(done, "The disk of the database is full or fails")
         assert milesync("run", config=config).code == 0
         assert len(ours(world.github)) == len(ours(world.gitlab)) == 1
 
@@ -101,7 +101,7 @@ def test_a_disk_that_is_full_before_the_database_is_made(tmp_path: Path) -> None
         with _restored_limit():
             _fill()
             done = milesync("run", "--first-run", config=config)
-        _check_message(done, "The database cannot be used")
+        _check_message(done, "The disk of the database is full or fails")
         assert ours(world.github) == ours(world.gitlab) == []
         assert milesync("run", "--first-run", config=config).code == 0
         assert len(ours(world.github)) == len(ours(world.gitlab)) == 1
@@ -123,7 +123,7 @@ def test_a_database_that_postgresql_dropped(moment: tuple[str, Callable[[str, st
             engine.dispose()
 
         with _at(world.github, moment[1], drop):
-            _check_message(milesync("run", config=config), "The database cannot be used")
+            _check_message(milesync("run", config=config), "The disk of the database is full or fails")
         other = postgres.database()
         assert other is not None
         config.write_text(configuration(world, database=other))
