@@ -50,6 +50,9 @@ PAIRS_LEAST, PAIRS_WEIGHT, STRONGEST = 5, 10.0, 0.9
 
 _TINY = 1e-9
 
+_ROUNDING = 1e-12
+"""What rounding may leave of a squared length that is used up."""
+
 
 class Curve(Struct, frozen=True):
     """Completion curve of one milestone: P(done by each of ``moments``), linear between, 0 at the first.
@@ -161,8 +164,8 @@ def _root(correlation: Floats) -> Floats:
     root = np.zeros_like(correlation)
     rest = np.ones(len(root))  # of each row's squared length 1
     for j in range(len(root)):
-        root[j, j] = edge = np.sqrt(rest[j])
-        if edge > _TINY:
+        if rest[j] > _ROUNDING:
+            root[j, j] = edge = np.sqrt(rest[j])
             below = (correlation[j + 1 :, j] - root[j + 1 :, :j] @ root[j, :j]) / edge
             most = np.sqrt(rest[j + 1 :])
             root[j + 1 :, j] = np.clip(below, -most, most)

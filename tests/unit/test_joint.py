@@ -86,6 +86,18 @@ def test_full_correlation_makes_the_joint_as_likely_as_the_worst() -> None:
     assert joint.share_done_by(both, 10.0) == pytest.approx(0.8, abs=1e-3)
 
 
+def test_correlations_that_contradict_each_other_tie_nothing_else_together() -> None:
+    """The third milestone has nothing of its own left; what rounding leaves of it must not count as a common cause."""
+    rng = np.random.default_rng(5)
+    for n in range(40):
+        first, second, third = rng.uniform(0.6, 0.9, 3)
+        given = np.eye(5)
+        given[0, 1], given[0, 2], given[1, 2], given[2, 3], given[2, 4] = first, second, -third, 0.1, 0.1
+        given += np.triu(given, 1).T
+        shares = joint.completion_shares([f"{n}/{k}" for k in range(5)], given)
+        assert abs(np.corrcoef(shares[3:])[0, 1]) < 0.1
+
+
 def test_the_same_question_has_the_same_answer_in_any_company() -> None:
     curve = Curve(np.array([0.0, 10.0]), np.array([0.0, 1.0]), 10.0)
     alone = joint.completion_samples(["a"], [curve])[0]
