@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -81,6 +82,7 @@ def _page(project: str, key: str, size: Size) -> Page:
     for m in range(size.past + size.milestones):
         past = max(size.past - m, 0)
         start = born - timedelta(days=30 * past)
+        pace = (1, 4, 8)[crc32(f"{project} {m}".encode()) % 3] if past else 1
         milestone = Milestone(
             id=f"{project}-m{m}",
             project=project,
@@ -98,7 +100,7 @@ def _page(project: str, key: str, size: Size) -> Page:
         milestones.append(milestone)
         for i in range(size.issues):
             number, closed = m * size.issues + i, bool(past) or i % 2 == 0
-            changed = start + timedelta(days=i % 19)
+            changed = start + timedelta(days=min(i % 19 * pace, 28))
             issues.append(
                 Issue(
                     id=f"{project}-i{number}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from msgspec import Struct
@@ -22,7 +23,8 @@ from sync.forecast.dependencies import (
     dependencies_by_successor,
     propagate,
 )
-from sync.forecast.joint import Curve, StreamCorrelation, published_curve
+from sync.forecast.joint import Curve, published_curve
+from sync.forecast.stream_correlation import StreamCorrelation
 from sync.forecast.waiting import PredecessorsAfterCut, WaitingBatch
 from sync.health.status import BANDS
 from sync.history.ledger import days
@@ -68,7 +70,6 @@ class CompletionPaths:
         self.clock = snapshot.rules.calendar.clock_of_day(self.now)
         self.known = [own for own in graph.dependencies if may_depend_on(alone[own.after], alone[own.before])]
         self._predecessors = dependencies_by_successor(self.known)
-        self._correlations: dict[int, StreamCorrelation] = {}
         self.batches = self._forecast_batches(self._uids_with_relations())
         self.planned_times = {
             uid: PlannedTime(float(batch.start[k]), float(batch.due[k])) for uid, (batch, k) in self.batches.items()
@@ -126,10 +127,15 @@ class CompletionPaths:
         curve = published_curve(plan.completion(counted, counted + plan.done), own, published)
         return (Curve(*plan.points(curve, k), float(horizon)) for k, horizon in enumerate(plan.horizon.tolist()))
 
-    def correlation(self, uids: Sequence[str]) -> StreamCorrelation:
-        """Return the correlations between the streams of milestones."""
-        history, _ = self.snapshot.history(self.alone[uids[0]].connection)
-        return self._correlations.setdefault(id(history), StreamCorrelation(history, self.now))
+    def correlation(self, uids: Sequence[str]) -> Floats:
+        """Return the correlations between milestones that have curves: float64[m, m]."""
+        return self._stream_correlation.matrix([self.alone[uid].stream for uid in uids])
+
+    @cached_property
+    def _stream_correlation(self) -> StreamCorrelation:
+        first = next(uid for uid in self.batches if uid in self.curves)
+        history, _ = self.snapshot.history(self.alone[first].connection)
+        return StreamCorrelation(history, self.now, [self.alone[uid].stream for uid in self.curves])
 
     def horizon(self, uids: Iterable[str]) -> float:
         """Return the first end of the curves of the milestones that are not over, in days since 1970; NaN: none."""
@@ -223,10 +229,8 @@ class CompletionPaths:
         uids = [uid for uid in self.batches if uid in self.curves]
         if not uids:
             return {}
-        correlation, streams = self.correlation(uids), [self.alone[uid].stream for uid in uids]
         shares: dict[str, Floats] = {}
-        for group in correlation.independent_groups(streams):
+        for group in self._stream_correlation.independent_groups([self.alone[uid].stream for uid in uids]):
             own = [uids[k] for k in group]
-            matrix = correlation.matrix([streams[k] for k in group])
-            shares.update(zip(own, joint_forecast.completion_shares(own, matrix), strict=True))
+            shares.update(zip(own, joint_forecast.completion_shares(own, self.correlation(own)), strict=True))
         return {uid: shares[uid] for uid in uids}

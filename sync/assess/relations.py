@@ -366,7 +366,7 @@ class _PortfolioBuilder:
     def _rounded_correlation(self, uids: Sequence[str]) -> tuple[tuple[float, ...], ...]:
         if not uids:
             return ()
-        rows = self.paths.correlation(uids).matrix([self.alone[uid].stream for uid in uids]).tolist()
+        rows = self.paths.correlation(uids).tolist()
         rounded = {value: round(value, 4) for row in rows for value in set(row)}  # few: one for each pair of streams
         return tuple(tuple(map(rounded.__getitem__, row)) for row in rows)
 

@@ -18,15 +18,13 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sync.forecast.batch import ForecastBatch
-from sync.forecast.history_tables import DUE, HistoryTables
-from sync.forecast.stats import allowed_open, expit, logit, normal_score
+from sync.forecast.stats import expit, logit
 
 __all__ = [
     "LEVELS",
     "PATHS",
     "Curve",
     "LastMoments",
-    "StreamCorrelation",
     "completion_samples",
     "completion_shares",
     "curves",
@@ -37,7 +35,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 PATHS = 8192
 """Completion moments of each milestone."""
@@ -45,10 +42,10 @@ PATHS = 8192
 LEVELS = (0.50, 0.85, 0.95)
 """Probabilities of the three dates of a forecast."""
 
-PAIRS_LEAST, PAIRS_WEIGHT, STRONGEST = 5, 10.0, 0.9
-"""Correlation: fewest pairs of earlier milestones, pairs that give half of the estimate, and largest absolute value."""
-
 _TINY = 1e-9
+
+_PANEL = 64
+"""Columns of a root that are computed one by one."""
 
 _ROUNDING = 1e-12
 """What rounding may leave of a squared length that is used up."""
@@ -142,8 +139,8 @@ def completion_shares(ids: Sequence[str], correlation: Floats | None = None) -> 
     normal = np.array([_normal(name) for name in ids]).reshape(len(ids), PATHS)
     if correlation is not None and not np.array_equal(correlation, np.eye(len(ids))):
         normal = _root(correlation) @ normal
-    rank = normal.argsort(axis=1).argsort(axis=1)
-    shares: Floats = (rank + 0.5) / PATHS
+    shares = np.empty_like(normal)
+    np.put_along_axis(shares, normal.argsort(axis=1), (np.arange(PATHS) + 0.5) / PATHS, axis=1)
     return shares
 
 
@@ -160,16 +157,20 @@ def _root(correlation: Floats) -> Floats:
     """Return a lower triangular root of the nearest valid correlation matrix, by a clipped Cholesky factorisation.
 
     Correlations that are estimated pair by pair need not be positive definite. A row depends only on the rows above.
+    What the columns before a panel explain is subtracted at once, as a product of two matrices.
     """
     root = np.zeros_like(correlation)
     rest = np.ones(len(root))  # of each row's squared length 1
-    for j in range(len(root)):
-        if rest[j] > _ROUNDING:
-            root[j, j] = edge = np.sqrt(rest[j])
-            below = (correlation[j + 1 :, j] - root[j + 1 :, :j] @ root[j, :j]) / edge
-            most = np.sqrt(rest[j + 1 :])
-            root[j + 1 :, j] = np.clip(below, -most, most)
-            rest[j + 1 :] = np.maximum(rest[j + 1 :] - root[j + 1 :, j] ** 2, 0.0)
+    for low in range(0, len(root), _PANEL):
+        high = min(low + _PANEL, len(root))
+        left = correlation[low:, low:high] - root[low:, :low] @ root[low:high, :low].T
+        for j in range(low, high):
+            if rest[j] > _ROUNDING:
+                root[j, j] = edge = np.sqrt(rest[j])
+                below = (left[j + 1 - low :, j - low] - root[j + 1 :, low:j] @ root[j, low:j]) / edge
+                most = np.sqrt(rest[j + 1 :])
+                root[j + 1 :, j] = np.clip(below, -most, most)
+                rest[j + 1 :] = np.maximum(rest[j + 1 :] - root[j + 1 :, j] ** 2, 0.0)
     return root
 
 
@@ -213,95 +214,3 @@ def quantile_moments(paths: Floats) -> tuple[float, ...]:
     """Return the moments by which the shares `LEVELS` of paths are done; infinite where they never are."""
     ordered = np.sort(paths)
     return tuple(float(ordered[int(np.ceil(level * len(ordered))) - 1]) for level in LEVELS)
-
-
-# --- correlation ------------------------------------------------------------------------------------------------
-
-
-class StreamCorrelation:
-    """Correlations between the milestones of streams as of ``at`` (days since 1970 UTC), each estimated once.
-
-    Pairs are earlier milestones of two streams (or of one) whose planned times overlap, each with the one that was due
-    nearest. Correlated are the normal scores of their lateness within their own stream. The estimate from n pairs is
-    multiplied by n / (n + `PAIRS_WEIGHT`).
-    """
-
-    def __init__(self, tables: HistoryTables, at: float) -> None:
-        self._tables, self._at = tables, at
-        self._codes = {name: code for code, name in enumerate(tables.ledger.streams)}
-        self._lateness: dict[str, tuple[Ints, Floats]] = {}
-        self._known: dict[tuple[str, str], float] = {}
-
-    def matrix(self, streams: Sequence[str]) -> Floats:
-        """Return the correlations between milestones of these streams: float64[m, m], 0 without history."""
-        codes = {name: code for code, name in enumerate(dict.fromkeys(streams))}
-        by_stream = np.array([[self._between(first, second) for second in codes] for first in codes])
-        code = [codes[stream] for stream in streams]
-        matrix: Floats = by_stream[np.ix_(code, code)]
-        np.fill_diagonal(matrix, 1.0)
-        return matrix
-
-    def independent_groups(self, streams: Sequence[str]) -> list[list[int]]:
-        """Return the positions of ``streams`` in groups, each in order, so that those of two groups correlate 0."""
-        positions: dict[str, list[int]] = {}
-        for k, stream in enumerate(streams):
-            positions.setdefault(stream, []).append(k)
-        alone = {stream for stream in positions if not self._has_history(stream)}
-        left = [stream for stream in positions if stream not in alone]
-        groups = [positions[stream] for stream in alone]
-        while left:
-            group, waiting = list[int](), [left.pop()]
-            while waiting:
-                stream = waiting.pop()
-                group += positions[stream]
-                near = {other for other in left if self._between(stream, other)}
-                waiting += near
-                left = [other for other in left if other not in near]
-            groups.append(group)
-        return sorted(sorted(group) for group in groups)
-
-    def _has_history(self, stream: str) -> bool:
-        return len(self._late(stream)[0]) >= PAIRS_LEAST
-
-    def _between(self, first: str, second: str) -> float:
-        key = (min(first, second), max(first, second))
-        if key not in self._known:
-            has_history = self._has_history(first) and self._has_history(second)
-            self._known[key] = _correlation(self._tables, *map(self._late, key)) if has_history else 0.0
-        return self._known[key]
-
-    def _late(self, stream: str) -> tuple[Ints, Floats]:
-        """Return a stream's finished containers, and the normal score of each one's lateness among them."""
-        if stream not in self._lateness:
-            self._lateness[stream] = _lateness(self._tables, self._codes.get(stream, -1), self._at)
-        return self._lateness[stream]
-
-
-def _lateness(tables: HistoryTables, code: int, at: float) -> tuple[Ints, Floats]:
-    own = np.zeros(0, dtype=np.int64)
-    if code >= 0:
-        end = tables.by_stream.before(np.array([code]), np.array([at - tables.rules.settle_days]))[0]
-        own = np.sort(tables.stream_members[tables.by_stream.first[code] : end])
-    allowed = allowed_open(tables.scope_at[own, :DUE], tables.rules.tolerance)
-    late = (tables.open_at[own, :DUE] > allowed).sum(axis=1) + (~tables.finished_by[own]).sum(axis=1)
-    order = np.sort(late)
-    place = np.searchsorted(order, late, side="left") + np.searchsorted(order, late, side="right")
-    scores: Floats = normal_score(place / (2 * max(1, len(own))))
-    return own, scores
-
-
-def _correlation(tables: HistoryTables, first: tuple[Ints, Floats], second: tuple[Ints, Floats]) -> float:
-    """Return the shrunk correlation of two streams' lateness scores; 0 with fewer than `PAIRS_LEAST` pairs."""
-    due, start = tables.ledger.due, tables.start
-    (own, scores), (other, other_scores) = (first, second) if len(first[0]) <= len(second[0]) else (second, first)
-    overlaps = (start[other] < due[own, None]) & (start[own, None] < due[other]) & (other != own[:, None])
-    nearest = np.where(overlaps, np.abs(due[other] - due[own, None]), np.inf).argmin(axis=1)
-    places = np.flatnonzero(overlaps.any(axis=1))
-    pairs = np.sort(np.stack([own[places], other[nearest[places]]], axis=1), axis=1)
-    places = places[np.sort(np.unique(pairs, axis=0, return_index=True)[1])]  # a pair of one stream counts once
-    if len(places) < PAIRS_LEAST:
-        return 0.0
-    a, b = scores[places], other_scores[nearest[places]]
-    spread = np.sqrt((a @ a) * (b @ b))
-    raw = float(a @ b / spread) if spread > 0 else 0.0
-    return float(np.clip(raw * len(places) / (len(places) + PAIRS_WEIGHT), -STRONGEST, STRONGEST))

@@ -7,13 +7,14 @@ follow two growths without the part that is constant; the second is at most 2 **
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sync.assess import visibility
+from sync.assess.portfolio import Portfolio
 from tests.growth_world import Cost, Size, World
 
 EXPONENT = 1.15
@@ -97,3 +98,34 @@ def test_an_assessment_and_its_comments_do_not_grow_with_the_square_of_the_membe
         small, middle, large = (cost[step].calls for cost in costs)
         assert small < middle < large
         assert large - middle <= 2**EXPONENT * (middle - small) + SLACK["calls"], step
+
+
+def test_an_assessment_does_not_grow_with_the_square_of_the_streams_with_relations(tmp_path: Path) -> None:
+    """Milestones of any two streams may run late together."""
+    sizes = [Size(projects=n, milestones=1, past=6, joints=1, dependencies=n // 2) for n in (12, 24, 48)]
+    assessments = [_assessment(size, tmp_path / str(size.projects)) for size in sizes]
+    for what in ("calls", "draws"):
+        _assert_linear([cost for cost, _ in assessments], what)
+    for _, portfolio in assessments:
+        assert any(0 < abs(value) < 1 for row in portfolio.joints[0].correlation for value in row)
+
+
+def _assessment(size: Size, folder: Path) -> tuple[Cost, Portfolio]:
+    """Return what an assessment costs, and its result."""
+    folder.mkdir()
+    world = World(size, folder, counts_calls=True)
+    with world.engine() as engine:
+        engine.pull()
+        with world.step("assess"):
+            engine.assess()
+        portfolio = engine.portfolio
+    world.store.close()
+    assert portfolio is not None
+    return world.costs["assess"], portfolio
+
+
+def _assert_linear(costs: Sequence[Cost], what: str) -> None:
+    """Assert that the costs of three sizes, each twice the one before, grow with an exponent of at most `EXPONENT`."""
+    small, middle, large = (getattr(cost, what) for cost in costs)
+    assert small < middle < large
+    assert large - middle <= 2**EXPONENT * (middle - small) + SLACK[what]
