@@ -8,7 +8,7 @@ from datetime import date
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.visibility import can_read
-from sync.health.definition import DefinitionFacts, findings, shared_people
+from sync.health.definition import DefinitionFacts, SharedPeople, findings, shared_people
 from sync.health.reminders import Load, Workload, overcommitted, unreviewed
 from sync.model.dates import day_of
 from sync.model.definition import Finding
@@ -44,7 +44,7 @@ class DefinitionChecks:
             open_items=[milestone.issues[item] for item in self._open_items[milestone.uid]],
             counts=milestone.health.counts,
             owners=milestone.owners,
-            shared=list(self._shared_people.get(milestone.uid, {}).values()),
+            shared=self._shared_people.get(milestone.uid, SharedPeople()),
             circular=self._cycles.get(milestone.uid, 0),
             contradicting=milestone.contradicting,
             kind=milestone.milestone.kind,
@@ -89,15 +89,15 @@ class DefinitionChecks:
         late = [uid for uid, since in asked.items() if (today - day_of(since, zone)).days > limit]
         return tuple(sorted(late, key=lambda uid: (asked[uid], uid)))
 
-    def _find_shared_people(self) -> dict[str, dict[str, int]]:
-        """Return for each milestone the others that share its people, as far as its readers may read them."""
+    def _find_shared_people(self) -> dict[str, SharedPeople]:
+        """Return for each milestone how many others share its people, as far as its readers may read them."""
         readers: dict[str, str] = {}
         people: dict[str, frozenset[str]] = {}
         planned: dict[str, tuple[date, date]] = {}
         for uid, milestone in self._milestones.items():
             health = milestone.health
             today, start, due = day_of(health.at, milestone.connection.zone), health.start, health.due
-            if milestone.is_running and start is not None and due is not None and due >= today:
+            if milestone.is_running and start is not None and due is not None and due >= max(start, today):
                 planned[uid] = max(start, today), due
                 if not milestone.project.is_public:
                     readers[uid] = f"{milestone.connection.name}/{milestone.project.id}"

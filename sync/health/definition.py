@@ -21,6 +21,7 @@ measured.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -38,7 +39,7 @@ from sync.model.tracker_data import Issue, MilestoneKind
 if TYPE_CHECKING:
     from sync.history.calendar import Calendar
 
-__all__ = ["DefinitionFacts", "description_finding", "findings", "shared_people"]
+__all__ = ["DefinitionFacts", "SharedPeople", "description_finding", "findings", "shared_people"]
 
 UNESTIMATED_LEAST = 0.2
 """Least share of open items without an estimate that is a finding."""
@@ -50,12 +51,19 @@ TIMEBOXES = frozenset((MilestoneKind.SPRINT, MilestoneKind.ITERATION, MilestoneK
 """Kinds that are a span of time: trackers have no field for an owner or exit criteria of one."""
 
 
+class SharedPeople(Struct, frozen=True):
+    """People whom a milestone shares with ``others``: ``count`` of them with the milestone that shares the most."""
+
+    count: int = 0
+    others: int = 0
+
+
 class DefinitionFacts(Struct, frozen=True, kw_only=True):
     """Facts about one running milestone of a ``kind`` that the findings are made from.
 
-    ``counts`` are those of its items; ``open_items`` are known and open. ``shared``: for each milestone that shares
-    people (`shared_people`), how many. ``circular``: number of milestones that block it and are blocked by it.
-    ``contradicting``: the items (uids) whose state contradicts their other names (`sync.model.item_state`).
+    ``counts`` are those of its items; ``open_items`` are known and open. ``shared``: see `shared_people`. ``circular``:
+    number of milestones that block it and are blocked by it. ``contradicting``: the items (uids) whose state
+    contradicts their other names (`sync.model.item_state`).
     """
 
     words: TeamWords
@@ -63,7 +71,7 @@ class DefinitionFacts(Struct, frozen=True, kw_only=True):
     open_items: Sequence[Issue]
     counts: Counts
     owners: Owners
-    shared: Sequence[int] = ()
+    shared: SharedPeople = SharedPeople()
     circular: int = 0
     contradicting: Sequence[str] = ()
     kind: MilestoneKind = MilestoneKind.MILESTONE
@@ -103,7 +111,7 @@ def findings(facts: DefinitionFacts, calendar: Calendar) -> tuple[Finding, ...]:
         of=len(issues),
     )
     note(FindingKind.DUE_DAY_OFF, due is not None and not calendar.is_working_day(due), due=due)
-    note(FindingKind.SAME_PEOPLE, bool(shared), count=max(shared, default=0), of=people, others=len(shared))
+    note(FindingKind.SAME_PEOPLE, shared.others > 0, count=shared.count, of=people, others=shared.others)
     note(FindingKind.CIRCULAR, facts.circular > 0, count=facts.circular)
     if facts.contradicting:
         values: dict[str, Value] = {"count": len(facts.contradicting)}
@@ -123,38 +131,70 @@ def shared_people(
     planned: Mapping[str, tuple[date, date]],
     open_items: Mapping[str, frozenset[str]],
     readers: Mapping[str, str] | None = None,
-) -> dict[str, dict[str, int]]:
-    """Return milestone -> the others in which half or more of its people work in the same weeks -> number of these.
+) -> dict[str, SharedPeople]:
+    """Return for each milestone how many others half or more of its people work in, in the same weeks; not for none.
 
-    ``people``: milestone -> assignees of its open items (by tracker and id); ``planned``: its first and its due day;
-    ``open_items``: its open items (uids). At least two people have to be the same: one person is not a team.
-    Milestones with a common open item, such as a sprint and a version, plan the same work and are not compared.
-    ``readers``: the group that may read a milestone; none for a public one. A milestone is compared with those of its
-    own group and with public ones.
+    ``people``: milestone -> assignees of its open items (by tracker and id); ``planned``: its first day and its due
+    day, which is not before it; ``open_items``: its open items (uids). At least two people have to be the same: one
+    person is not a team. Milestones with a common open item, such as a sprint and a version, plan the same work and are
+    not compared. ``readers``: the group that may read a milestone; none for a public one. A milestone is compared with
+    those of its own group and with public ones.
+
+    Teams are compared, and not each milestone with each: many milestones may have the same people.
     """
-    readers = readers or {}
-    by_person, by_item = defaultdict[tuple[str, str], list[str]](list), defaultdict[str, list[str]](list)
-    for name, own in people.items():
-        if name not in planned:
-            continue
-        for person in own:
-            by_person[readers.get(name, ""), person].append(name)
-        for item in open_items[name]:
-            by_item[item].append(name)
-    shared: dict[str, dict[str, int]] = {}
-    for name, own in people.items():
-        if name not in planned:
-            continue
-        groups = {"", readers.get(name, "")}
-        known = (by_person.get((group, person), ()) for group in groups for person in own)
-        counts = Counter(chain.from_iterable(known))
-        same_plan = {name, *chain.from_iterable(by_item[item] for item in open_items[name])}
-        least = max(2, PEOPLE_LEAST * len(own))
-        enough = [other for other, count in counts.items() if count >= least and other not in same_plan]
-        found = sorted(other for other in enough if _is_same_time(planned[name], planned[other]))
-        if found:
-            shared[name] = {other: counts[other] for other in found}
+    teams = _teams({name: own for name, own in people.items() if name in planned}, readers or {})
+    by_person = defaultdict[tuple[str, str], list[_Team]](list)
+    by_item = defaultdict[str, list[str]](list)
+    for team in teams:
+        for person in team.people:
+            by_person[team.readers, person].append(team)
+        for name in team.milestones:
+            for item in open_items[name]:
+                by_item[item].append(name)
+    times = {team: _Times([planned[name] for name in team.milestones]) for team in teams}
+    shared: dict[str, SharedPeople] = {}
+    for team in teams:
+        groups = {"", team.readers}
+        known = (by_person.get((group, person), ()) for group in groups for person in team.people)
+        least = max(2, PEOPLE_LEAST * len(team.people))
+        counts = {other: count for other, count in Counter(chain.from_iterable(known)).items() if count >= least}
+        for name in team.milestones if counts else ():
+            same_plan = {name, *chain.from_iterable(by_item[item] for item in open_items[name])}
+            numbers = {other: times[other].overlapping(planned[name]) for other in counts}
+            for other in counts:
+                excluded = same_plan & other.milestones
+                numbers[other] -= sum(_is_same_time(planned[name], planned[own]) for own in excluded)
+            if any(numbers.values()):
+                most = max(count for other, count in counts.items() if numbers[other])
+                shared[name] = SharedPeople(most, sum(numbers.values()))
     return shared
+
+
+class _Team(Struct, frozen=True, eq=False):
+    """The milestones with exactly these people that the same group may read (empty: public ones)."""
+
+    readers: str
+    people: frozenset[str]
+    milestones: frozenset[str]
+
+
+def _teams(people: Mapping[str, frozenset[str]], readers: Mapping[str, str]) -> list[_Team]:
+    milestones = defaultdict[tuple[str, frozenset[str]], list[str]](list)
+    for name, own in people.items():
+        milestones[readers.get(name, ""), own].append(name)
+    return [_Team(group, own, frozenset(names)) for (group, own), names in milestones.items()]
+
+
+class _Times:
+    """Spans of days, of which those that overlap another span are counted without looking at each."""
+
+    def __init__(self, spans: Sequence[tuple[date, date]]) -> None:
+        self._first = sorted(first for first, _ in spans)
+        self._last = sorted(last for _, last in spans)
+
+    def overlapping(self, span: tuple[date, date]) -> int:
+        """Return the number of spans that begin until the end of ``span``, less those that end before it."""
+        return bisect_right(self._first, span[1]) - bisect_left(self._last, span[0])
 
 
 def _is_same_time(own: tuple[date, date], other: tuple[date, date]) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+import random
+import sys
+from collections.abc import Mapping
+from datetime import date, timedelta
 
 import pytest
 
-from sync.health.definition import DefinitionFacts, description_finding, findings, shared_people
+from sync.health.definition import DefinitionFacts, SharedPeople, description_finding, findings, shared_people
 from sync.history.calendar import Calendar
 from sync.model.definition import Finding, FindingKind
 from sync.model.membership import Counts
@@ -50,7 +53,7 @@ def test_a_well_defined_milestone_has_no_findings() -> None:
         ({"open_items": [issue(1, points=3.0), issue(2)]}, FindingKind.UNESTIMATED),
         ({"due": date(2026, 12, 12)}, FindingKind.DUE_DAY_OFF),
         ({"due": FRIDAY, "calendar": Calendar(off=[FRIDAY])}, FindingKind.DUE_DAY_OFF),
-        ({"shared": [2]}, FindingKind.SAME_PEOPLE),
+        ({"shared": SharedPeople(2, 1)}, FindingKind.SAME_PEOPLE),
         ({"circular": 1}, FindingKind.CIRCULAR),
         ({"contradicting": ["i1", "i2"]}, FindingKind.CONTRADICTION),
     ],
@@ -73,7 +76,7 @@ def test_the_same_people_in_the_same_weeks() -> None:
     weeks = (date(2026, 11, 1), date(2026, 11, 30))
     planned = {"a": weeks, "b": weeks, "other": weeks, "later": (date(2026, 12, 1), date(2026, 12, 30))}
     items = {name: frozenset((f"item of {name}",)) for name in people}
-    assert shared_people(people, planned, items) == {"a": {"b": 2}, "b": {"a": 2}}
+    assert shared_people(people, planned, items) == {"a": SharedPeople(2, 1), "b": SharedPeople(2, 1)}
     assert shared_people({"a": frozenset("1"), "b": frozenset("1")}, planned, items) == {}  # one person is not a team
     assert shared_people({"a": frozenset("12"), "b": frozenset("12")}, {"b": weeks}, items) == {}  # no dates
 
@@ -84,9 +87,9 @@ def test_two_plans_of_the_same_work_do_not_share_people() -> None:
     items = {"version": frozenset("pqr"), "sprint": frozenset("q"), "elsewhere": frozenset("x")}
     shared = shared_people(people, dict.fromkeys(people, weeks), items)
     assert shared == {
-        "version": {"elsewhere": 3},
-        "sprint": {"elsewhere": 3},
-        "elsewhere": {"sprint": 3, "version": 3},
+        "version": SharedPeople(3, 1),
+        "sprint": SharedPeople(3, 1),
+        "elsewhere": SharedPeople(3, 2),
     }
 
 
@@ -96,11 +99,73 @@ def test_people_are_compared_with_public_milestones_and_those_of_the_same_reader
     items = {name: frozenset((name,)) for name in people}
     readers = {"mine": "x/1", "mine too": "x/1", "yours": "x/2"}
     shared = shared_people(people, dict.fromkeys(people, weeks), items, readers)
-    assert {name: list(others) for name, others in shared.items()} == {
-        "mine": ["mine too", "public"],
-        "mine too": ["mine", "public"],
-        "yours": ["public"],
-    }
+    assert {name: own.others for name, own in shared.items()} == {"mine": 2, "mine too": 2, "yours": 1}
+
+
+def _each_with_each(
+    people: Mapping[str, frozenset[str]],
+    planned: Mapping[str, tuple[date, date]],
+    items: Mapping[str, frozenset[str]],
+    readers: Mapping[str, str],
+) -> dict[str, SharedPeople]:
+    shared: dict[str, SharedPeople] = {}
+    for name, own in people.items():
+        counts = [
+            len(own & people[other])
+            for other in people
+            if other != name
+            and {name, other} <= planned.keys()
+            and readers.get(other, "") in ("", readers.get(name, ""))
+            and not items[name] & items[other]
+            and planned[other][0] <= planned[name][1]
+            and planned[name][0] <= planned[other][1]
+            and len(own & people[other]) >= max(2, len(own) / 2)
+        ]
+        if counts:
+            shared[name] = SharedPeople(max(counts), len(counts))
+    return shared
+
+
+def test_teams_share_the_people_of_each_milestone_with_each() -> None:
+    rng, found = random.Random(6), 0
+    for _ in range(300):
+        names = [f"m{n}" for n in range(rng.randint(1, 14))]
+        people = {name: frozenset(rng.choices("12345", k=rng.randint(0, 4))) for name in names}
+        items = {name: frozenset(rng.choices(range(40), k=rng.randint(0, 4))) for name in names}
+        first = {name: FRIDAY + timedelta(days=rng.randint(0, 20)) for name in names if rng.random() < 0.9}
+        planned = {name: (day, day + timedelta(days=rng.randint(0, 9))) for name, day in first.items()}
+        readers = {name: rng.choice("xy") for name in names if rng.random() < 0.6}
+        plans = {name: frozenset(map(str, own)) for name, own in items.items()}
+        shared = shared_people(people, planned, plans, readers)
+        assert shared == _each_with_each(people, planned, plans, readers)
+        found += len(shared)
+    assert found > 300
+
+
+def test_one_team_of_many_milestones_takes_time_in_proportion_to_their_number() -> None:
+    calls = [_calls_for_one_team(count) for count in (20, 40, 80)]
+    assert calls[2] - calls[1] <= 2**1.15 * (calls[1] - calls[0])
+
+
+def _calls_for_one_team(count: int) -> int:
+    """Count the calls of functions while the people of milestones with one team are compared."""
+    calls = 0
+
+    def profile(_: object, what: str, __: object) -> None:
+        nonlocal calls
+        calls += what in {"call", "c_call"}
+
+    names = [f"m{n}" for n in range(count)]
+    people, weeks = dict.fromkeys(names, frozenset("12")), (FRIDAY, FRIDAY + timedelta(days=9))
+    items = {name: frozenset((name,)) for name in names}
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        shared = shared_people(people, dict.fromkeys(names, weeks), items)
+    finally:
+        sys.setprofile(before)
+    assert set(shared.values()) == {SharedPeople(2, count - 1)}
+    return calls
 
 
 @pytest.mark.parametrize("kind", MilestoneKind)

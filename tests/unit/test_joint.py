@@ -92,10 +92,9 @@ def test_correlations_that_contradict_each_other_tie_nothing_else_together() -> 
     rng = np.random.default_rng(5)
     for n in range(40):
         first, second, third = rng.uniform(0.6, 0.9, 3)
-        given = np.eye(5)
+        given: NDArray[np.float64] = np.eye(5)
         given[0, 1], given[0, 2], given[1, 2], given[2, 3], given[2, 4] = first, second, -third, 0.1, 0.1
-        given += np.triu(given, 1).T
-        shares = joint.completion_shares([f"{n}/{k}" for k in range(5)], given)
+        shares = joint.completion_shares([f"{n}/{k}" for k in range(5)], given + np.triu(given, 1).T)
         assert abs(np.corrcoef(shares[3:])[0, 1]) < 0.1
 
 
