@@ -152,6 +152,7 @@ def shared_people(
             for item in open_items[name]:
                 by_item[item].append(name)
     times = {team: _Times([planned[name] for name in team.milestones]) for team in teams}
+    team_of = {name: team for team in teams for name in team.milestones}
     shared: dict[str, SharedPeople] = {}
     for team in teams:
         groups = {"", team.readers}
@@ -159,14 +160,12 @@ def shared_people(
         least = max(2, PEOPLE_LEAST * len(team.people))
         counts = {other: count for other, count in Counter(chain.from_iterable(known)).items() if count >= least}
         for name in team.milestones if counts else ():
-            same_plan = {name, *chain.from_iterable(by_item[item] for item in open_items[name])}
             numbers = {other: times[other].overlapping(planned[name]) for other in counts}
-            for other in counts:
-                excluded = same_plan & other.milestones
-                numbers[other] -= sum(_is_same_time(planned[name], planned[own]) for own in excluded)
-            if any(numbers.values()):
-                most = max(count for other, count in counts.items() if numbers[other])
-                shared[name] = SharedPeople(most, sum(numbers.values()))
+            for own in {name, *chain.from_iterable(by_item[item] for item in open_items[name])}:
+                if team_of[own] in numbers:
+                    numbers[team_of[own]] -= _is_same_time(planned[name], planned[own])
+            if others := sum(numbers.values()):
+                shared[name] = SharedPeople(max(counts[other] for other, number in numbers.items() if number), others)
     return shared
 
 
