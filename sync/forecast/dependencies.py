@@ -2,8 +2,8 @@
 
 On each path a predecessor is late by the days between the moment when its successors were planned to continue and its
 completion. That moment is the latest of its due date, the successor's start, and now. The successor is done later by as
-many days, and never before its predecessor. A predecessor in time costs nothing. Whole distributions are added, not 85
-% dates to 85% dates, which would give dates that are too late.
+many days, and never before its predecessor. A predecessor in time costs nothing. Whole distributions are added: 85%
+dates added to 85% dates would be too late.
 
 A dependency from blocked issues weighs less than a configured one. It waits for the last of ``k`` blocking issues, not
 for the whole predecessor, and moves only the blocked share of the successor.

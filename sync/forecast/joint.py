@@ -175,10 +175,10 @@ def _root(correlation: Floats) -> Floats:
 
 
 class LastMoments:
-    """Moments at which the last member of a joint milestone is done, in days since 1970 UTC.
+    """Moments at which the last member of a joint milestone is done: ``last``, float64[paths], days since 1970 UTC.
 
-    ``paths`` are those of each member, float64[paths]. ``last``: float64[paths]. The last member and the one before it
-    are kept for each path, so that leaving out members one by one does not look at all of them again each time.
+    ``paths`` are the completion moments of each member, float64[paths]. The last member and the second to last are kept
+    for each path: only a path on which both are left out needs a look at the other members.
     """
 
     def __init__(self, paths: Sequence[Floats]) -> None:
@@ -194,7 +194,7 @@ class LastMoments:
             self._last_member = np.where(is_last, k, self._last_member)
 
     def without(self, members: Collection[int]) -> Floats:
-        """Return ``last`` without some members (positions); minus infinity where none is left."""
+        """Return ``last`` without ``members`` (positions in ``paths``); minus infinity where no member is left."""
         left_out = list(members)
         is_without_last = np.isin(self._last_member, left_out)
         last = np.where(is_without_last, self._second, self.last)
