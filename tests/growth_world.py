@@ -61,7 +61,8 @@ class Size:
     ``issues`` those of each milestone.
 
     ``joints`` have ``members`` each. ``dependencies`` are between two milestones each. ``comments`` are people's
-    commands on each status issue, ``days`` those of the stored health.
+    commands on each status issue, ``days`` those of the stored health. ``is_uneven``: finished milestones had different
+    paces.
     """
 
     connections: int = 1
@@ -74,6 +75,7 @@ class Size:
     dependencies: int = 0
     comments: int = 0
     days: int = 0
+    is_uneven: bool = False
 
 
 def _page(project: str, key: str, size: Size) -> Page:
@@ -82,7 +84,7 @@ def _page(project: str, key: str, size: Size) -> Page:
     for m in range(size.past + size.milestones):
         past = max(size.past - m, 0)
         start = born - timedelta(days=30 * past)
-        pace = (1, 4, 8)[crc32(f"{project} {m}".encode()) % 3] if past else 1
+        pace = (1, 4, 8)[crc32(f"{project} {m}".encode()) % 3] if past and size.is_uneven else 1
         milestone = Milestone(
             id=f"{project}-m{m}",
             project=project,

@@ -102,7 +102,9 @@ def test_an_assessment_and_its_comments_do_not_grow_with_the_square_of_the_membe
 
 def test_an_assessment_does_not_grow_with_the_square_of_the_streams_with_relations(tmp_path: Path) -> None:
     """Milestones of any two streams may run late together."""
-    sizes = [Size(projects=n, milestones=1, past=6, joints=1, dependencies=n // 2) for n in (12, 24, 48)]
+    sizes = [
+        Size(projects=n, milestones=1, past=6, joints=1, dependencies=n // 2, is_uneven=True) for n in (12, 24, 48)
+    ]
     assessments = [_assessment(size, tmp_path / str(size.projects)) for size in sizes]
     for what in ("calls", "draws"):
         _assert_linear([cost for cost, _ in assessments], what)
