@@ -1,7 +1,5 @@
 """Tables of `milesync.toml` about audiences and their digests."""
 
-from __future__ import annotations
-
 from datetime import time
 from typing import Literal
 

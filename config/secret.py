@@ -1,7 +1,5 @@
 """References to secrets: the file names the place of a secret, never the secret. It is read when it is needed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The whole of `milesync.toml`: read it and check it."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence

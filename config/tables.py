@@ -1,7 +1,5 @@
 """Tables of `milesync.toml`. Each key has a meaning, and a default unless it is required."""
 
-from __future__ import annotations
-
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -194,7 +192,8 @@ class ConnectionSettings(Table):
         "probability and dates (aggregate)",
     )
     done: DoneNames = Field(
-        default=DoneNames(), description="names of done issues, see docs/reference/what-counts.md; case is ignored"
+        default=DoneNames(),
+        description="names of done issues, see docs/reference/what-counts.md; case is ignored",
     )
     removed: RemovedNames = Field(default=RemovedNames(), description="names of issues that were removed from scope")
     started: StartedNames = Field(default=StartedNames(), description="names of issues in progress")

@@ -1,7 +1,5 @@
 """Policy: what a run may write, its limits, and the outputs that are off by default."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

@@ -4,8 +4,6 @@ The configuration reads a table of `milesync.toml` straight into one of these da
 once. Who runs without a configuration gets the same defaults.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
