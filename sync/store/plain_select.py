@@ -18,6 +18,8 @@ from sync.store.tables import BulkType
 
 __all__ = ["marks", "select_plain", "select_where"]
 
+_SQLITE = sqlite.dialect()
+
 
 def select_where(
     connection: Connection,
@@ -98,5 +100,4 @@ def _loader(column: Column[Any], *, is_postgresql: bool) -> Callable[[Any], Any]
         return column.type.loader()
     if is_postgresql:
         return None
-    dialect = sqlite.dialect()
-    return column.type.dialect_impl(dialect).result_processor(dialect, None)
+    return column.type.dialect_impl(_SQLITE).result_processor(_SQLITE, None)
