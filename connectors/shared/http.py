@@ -20,13 +20,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-import structlog
 import tenacity
 import urllib3
 
 from connectors.shared.concurrency import ConcurrencyLimiter, NestedRequestError
 from connectors.shared.pagination import MAX_PAGES, PageGuard
 from connectors.shared.responses import EndlessError, Response, clock_ahead, error_of, rate_limit
+from sync.telemetry.log import events as log
 from sync.telemetry.traces import span
 from sync.tracker.errors import (
     BusyError,
@@ -39,8 +39,6 @@ from sync.tracker.errors import (
 from sync.tracker.protocol import Setup
 
 __all__ = ["Caller", "attempt", "origin_of", "pin_environment"]
-
-log = structlog.get_logger("milesync")
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -97,10 +97,10 @@ def _log_crash(kind: type[BaseException], error: BaseException, trace: Traceback
 
 
 def _log_stop(number: int) -> None:
-    import structlog
+    from sync.telemetry import log
 
-    if structlog.is_configured():
-        structlog.get_logger("milesync").warning("stopped", signal=Signals(number).name)
+    if log.is_configured():
+        log.events.warning("stopped", signal=Signals(number).name)
 
 
 def _exit_code() -> int:

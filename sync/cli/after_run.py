@@ -12,22 +12,19 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from config.errors import ConfigurationError
 from config.settings import Settings
 from sync.cli.options import ERROR, PARTLY
 from sync.engine.metrics import Figures, figures_of_run, ping, round_figures, write_textfile
 from sync.store.database import StoreError
 from sync.store.store import Store
+from sync.telemetry.log import events as log
 
 if TYPE_CHECKING:
     from sync.engine.engine import Engine
     from sync.engine.result import Result, RoundResult
 
 __all__ = ["after_writes", "finish", "finish_round", "log_summary", "needs_after_round", "prune_store", "timed_run"]
-
-log = structlog.get_logger("milesync")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import structlog
 import typer
 from rich.console import RenderableType
 from rich.text import Text
@@ -29,10 +28,9 @@ from sync.model.dates import day_of
 from sync.model.policy import Policy
 from sync.model.settings import iso_weekday
 from sync.report.language import load_language
+from sync.telemetry.log import events as log
 
 __all__ = ["audience_names", "digest_lines", "digest_rows", "make_digests", "report_problems", "send_digests"]
-
-log = structlog.get_logger("milesync")
 
 
 def make_digests(

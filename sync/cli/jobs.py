@@ -9,8 +9,6 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import structlog
-
 from config.errors import ConfigurationError
 from config.settings import Settings
 from sync.cli import after_run, engine_factory, wiring
@@ -19,6 +17,7 @@ from sync.engine.engine import Engine
 from sync.engine.result import Result, RoundResult
 from sync.installation import missing_extra
 from sync.store.store import Store
+from sync.telemetry.log import events
 from sync.worker.job import JobEnvironment, JobSpec
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def job_environment(settings: Settings, url: str, exporter: PrometheusExporter |
 
     def report_writes(engine: Engine, result: Result, started: datetime) -> None:
         for reason in result.refused:
-            structlog.get_logger("milesync").warning("refused", error=reason)
+            events.warning("refused", error=reason)
         code = exit_code(REFUSED if result.refused else 0, PARTLY if engine.failures else 0)
         figures = after_run.log_summary(engine, result, started, code)
         if exporter is not None:

@@ -16,7 +16,6 @@ from threading import Event, Lock, RLock, Thread
 from time import monotonic
 from typing import Self
 
-import structlog
 from typer.exceptions import TyperException
 
 from config.settings import Settings
@@ -33,6 +32,7 @@ from sync.model.characters import one_line
 from sync.model.dates import day_of
 from sync.model.errors import PlainError
 from sync.store.database import DataVersion, StoreError
+from sync.telemetry.log import events
 
 __all__ = ["LoadedPortfolio", "PortfolioCache"]
 
@@ -160,8 +160,8 @@ class PortfolioCache:
                     self._not_before = now() + PAUSE * (now() - began)
                 with self.lock:
                     self._take_ready()
-        except Exception:  # noqa: BLE001 - the thread lasts as long as the process
-            structlog.get_logger("milesync").debug("portfolio not assessed in the background", exc_info=True)
+        except Exception:  # the thread lasts as long as the process
+            events.debug("portfolio not assessed in the background", exc_info=True)
 
     def _has_settled(self) -> bool:
         """Return whether the inputs have changed, and are those of the last call."""

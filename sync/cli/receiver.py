@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import structlog
-
 from config.errors import ConfigurationError
 from config.settings import Settings
 from sync import signals
@@ -22,6 +20,7 @@ from sync.cli.options import ERROR, exit_with, print_error, print_note
 from sync.installation import missing_extra
 from sync.store.database import StoreError
 from sync.store.store import Store
+from sync.telemetry.log import events
 from sync.tracker.webhook import WebhookListener
 from sync.worker.in_process import InProcessRefresher
 
@@ -78,9 +77,7 @@ def receive(settings: Settings, *, create: bool) -> None:
                 listen(at.listen, hooks)
             with listening("serve.health", at.health):
                 listen(at.health, health)
-            structlog.get_logger("milesync").info(
-                "listening", at=at.listen, health=at.health, connections=sorted(endpoints)
-            )
+            events.info("listening", at=at.listen, health=at.health, connections=sorted(endpoints))
             if sys.stderr.isatty():  # where only errors are logged
                 print_note(f"Webhooks are accepted at {at.listen}, health is shown at {at.health}. Ctrl+C ends this.")
             await _stop_signal()

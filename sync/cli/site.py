@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 import typer
 from typer.exceptions import TyperException
 
@@ -21,6 +20,7 @@ from sync.installation import missing_extra
 from sync.model.audience import OPERATOR, Audience
 from sync.model.characters import escaped_json
 from sync.pull.progress import Failure
+from sync.telemetry.log import events
 from sync.telemetry.redaction import error_words, exception_words, secrets
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def refresh_report(engine: Engine, settings: Settings) -> None:
     engine.progress("report", str(out))
     try:
         write_report(engine, out, None, find_audience(settings.report.audience, settings, engine), keep=True)
-    except Exception as error:  # noqa: BLE001 - no error of the report fails a run that has written everything
+    except Exception as error:  # no error of the report fails a run that has written everything
         is_expected = isinstance(error, TyperException)
         if not is_expected:
-            structlog.get_logger("milesync").exception("report not made")
+            events.exception("report not made")
         reason = error_words(str(error)) if is_expected else exception_words(error)
         engine.failures.append(Failure("report", "", f"the report was not made: {reason}"))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from config.tables import ConnectionSettings, Joint, Milestone
 from sync.model.counting import Counting
 from sync.pull.early_pages import EarlyPages
 from sync.pull.progress import Progress
+from sync.telemetry.log import configure_structlog
 from sync.telemetry.traces import otlp, tracing
 from sync.tracker.connection import Connection, MilestoneOverrides
 from sync.tracker.protocol import Connector, Setup
@@ -52,6 +53,8 @@ def connect(kind: str, setup: Setup) -> Connector:
     if point is None:
         problem = f"no connector of type {kind!r} is installed; install its package, or change the type"
         raise ConfigurationError([f"{problem} in the configuration"])
+    if not point.module.startswith("connectors."):
+        configure_structlog()  # a plugin may log with it
     connector: Connector = point.load()(setup)
     return connector
 
@@ -224,8 +227,10 @@ def database_url(settings: Settings, environ: Mapping[str, str]) -> str:
 def tracing_spans(settings: Settings) -> AbstractContextManager[None]:
     """Export spans as configured, until the context ends. Raises `ConfigurationError` if the extra is missing."""
     endpoint = settings.traces.endpoint
+    if not endpoint:
+        return nullcontext()
     try:
-        exporter = otlp(endpoint) if endpoint else None
+        exporter = otlp(endpoint)
     except ImportError:
         from sync.installation import missing_extra
 

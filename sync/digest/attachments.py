@@ -8,19 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import structlog
-
 from sync.assess.milestone import AssessedMilestone
 from sync.assess.portfolio import Portfolio
 from sync.installation import missing_extra
 from sync.model.health import UnknownCause
+from sync.telemetry.log import events as log
 
 __all__ = ["MAX_PICTURES", "Picture", "render_pictures"]
 
 MAX_PICTURES = 3
 """Maximum number of pictures in one mail: readers skip more."""
-
-log = structlog.get_logger("milesync")
 
 
 @dataclass(frozen=True)

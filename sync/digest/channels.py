@@ -17,8 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-import structlog
-
 from sync.digest.attachments import Picture
 from sync.digest.message import Message, omitted_note
 from sync.digest.phrases import Speaker
@@ -26,6 +24,7 @@ from sync.installation import missing_extra
 from sync.markup.message import fit_message, html_message, text_message
 from sync.store.private_file import write_private
 from sync.store.tables import Delivery
+from sync.telemetry.log import events as log
 
 __all__ = ["AppriseChannel", "Channel", "DeliveryResult", "FileChannel", "address_problem"]
 
@@ -46,8 +45,6 @@ _PAGE = """<!doctype html>
 
 RenderPictures = Callable[[], Sequence[Picture]]
 """Renders the pictures of a message, for channels that show them."""
-
-log = structlog.get_logger("milesync")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
-import structlog
 
 from sync.engine.result import AppliedAction, HeldBack, Result
 from sync.engine.text_limit import HOUR, TextLimit
@@ -15,6 +14,7 @@ from sync.model.characters import one_line
 from sync.pull.progress import Progress
 from sync.store.lease import Lease
 from sync.store.store import Store
+from sync.telemetry.log import events as log
 from sync.telemetry.traces import span
 from sync.tracker.actions import Action, CreateStatusIssue, Lookup, OwnContent, Receipt, is_text, kind_of
 from sync.tracker.connection import Connection
@@ -22,8 +22,6 @@ from sync.tracker.errors import ArchivedError, LimitedError, RefusedError, Track
 from sync.tracker.observed import Target
 
 __all__ = ["Writer"]
-
-log = structlog.get_logger("milesync")
 
 
 @dataclass

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
-
 from sync.assess.milestone import AssessedMilestone
 from sync.model.policy import Policy
 from sync.pull.parallel import side_by_side
 from sync.pull.progress import Failure, Progress
 from sync.store.database import StoreError
 from sync.store.store import Store
+from sync.telemetry.log import events as log
 from sync.telemetry.traces import span
 from sync.tracker.actions import OwnContent
 from sync.tracker.connection import Connection
@@ -21,8 +20,6 @@ from sync.tracker.errors import MalformedError, TrackerError
 from sync.tracker.observed import Observed, StatusIssue, Target, unclaimed_by
 
 __all__ = ["Observer", "merge_observations"]
-
-log = structlog.get_logger("milesync")
 
 SWEEP = timedelta(days=1)
 """Maximum age of a stored observation when the pull shows no change of the status issue."""

@@ -13,7 +13,6 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-import structlog
 from msgspec import Struct, field
 
 from sync.model.tracker_data import UnreadRow, matches_pattern
@@ -25,14 +24,13 @@ from sync.pull.progress import Failure, Progress, silent
 from sync.store.database import StoreError
 from sync.store.sources import KnownSources
 from sync.store.store import Store
+from sync.telemetry.log import events as log
 from sync.telemetry.traces import span
 from sync.tracker.connection import Connection
 from sync.tracker.errors import SharedTrackerError, SwitchedOffError, TrackerError, UnreadError, failure_words
 from sync.tracker.protocol import Page
 
 __all__ = ["Puller", "RoundShare", "selected_connections"]
-
-log = structlog.get_logger("milesync")
 
 UNREAD_SHOWN = 5
 """Maximum number of unreadable rows that an error names; the others are counted."""

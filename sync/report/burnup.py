@@ -7,7 +7,6 @@ from datetime import timedelta
 from itertools import pairwise
 
 import msgspec
-import structlog
 from msgspec import Struct
 
 from sync.assess.milestone import AssessedMilestone
@@ -17,11 +16,9 @@ from sync.model.dates import day_of
 from sync.report import charts
 from sync.report.charts import BurnUp
 from sync.report.facts import Point
+from sync.telemetry.log import events as log
 
 __all__ = ["BurnUpPicture", "burn_up_data", "burn_up_picture", "content_hash", "render_attachment", "render_png"]
-
-
-log = structlog.get_logger("milesync")
 
 
 class BurnUpPicture(Struct, frozen=True, kw_only=True):

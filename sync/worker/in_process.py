@@ -7,18 +7,17 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import structlog
+from structlog.contextvars import bound_contextvars
 
 from sync.pull.pull import RoundShare
 from sync.store.database import StoreError
 from sync.store.store import Store
+from sync.telemetry.log import events as log
 from sync.tracker.errors import SINGLE_FAULTS
 from sync.worker.job import JobEnvironment, JobSpec, Stopping
 from sync.worker.round import LEASE_RETRY, retry_at
 
 __all__ = ["InProcessRefresher"]
-
-log = structlog.get_logger("milesync")
 
 FAILURE_RETRY = timedelta(hours=1)
 """Delay after a failure that a person has to fix first."""
@@ -67,7 +66,7 @@ class InProcessRefresher:
         attempt = self._attempts_by_connection[name] = self._attempts_by_connection.get(name, 0) + 1
         due_times[name] = clock() + FAILURE_RETRY  # stays if this crashes
         with (
-            structlog.contextvars.bound_contextvars(run=spec.run_id, connection=name, task="refresh"),
+            bound_contextvars(run=spec.run_id, connection=name, task="refresh"),
             self._environment.make_engine(spec) as engine,
         ):
             started = clock()

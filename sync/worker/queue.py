@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
-import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.schema import SchemaManager, migrations_path
@@ -19,10 +18,9 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from sync.store.database import IDLE_LIMIT, UnusableDatabase
+from sync.telemetry.log import events as log
 
 __all__ = ["SCHEMA", "app", "install", "is_lost", "libpq", "refresh"]
-
-log = structlog.get_logger("milesync")
 
 T = TypeVar("T")
 

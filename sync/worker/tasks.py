@@ -25,23 +25,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from procrastinate import App, JobContext
 from procrastinate import exceptions as queue_errors
 from procrastinate.jobs import Job, Status
+from structlog.contextvars import bound_contextvars
 
 from sync.engine.engine import Engine
 from sync.pull.progress import Failure
 from sync.pull.pull import RoundShare
 from sync.store.database import StoreError
+from sync.telemetry.log import events as log
 from sync.worker.control import ProcessControl
 from sync.worker.job import JobEnvironment, JobSpec, Stopping
 from sync.worker.round import LEASE_RETRY, PATIENCE, retry_at, steps
 from sync.worker.round_end import RoundEnd
 
 __all__ = ["Tasks", "WorkerOptions", "attempts"]
-
-log = structlog.get_logger("milesync")
 
 MINUTELY, DAILY = "* * * * *", "23 3 * * *"
 """Cron schedules; a sixth field would be seconds."""
@@ -218,7 +217,7 @@ class Tasks:
             sleep=self._control.sleep,
         )
         task = context.job.task_name
-        with structlog.contextvars.bound_contextvars(run=spec.run_id, connection=spec.connection, task=task):
+        with bound_contextvars(run=spec.run_id, connection=spec.connection, task=task):
             opened: list[Engine] = []
             outcome = "done"
             try:

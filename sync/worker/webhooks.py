@@ -16,17 +16,15 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-import structlog
 from tornado.routing import Rule, URLSpec
 from tornado.web import HTTPError, stream_request_body
 
 from sync.store.database import StoreError
+from sync.telemetry.log import events as log
 from sync.tracker.webhook import ForgedError, WebhookEvent
 from sync.worker.listener import MetricsHandler, PlainHandler, QuietApplication
 
 __all__ = ["MAX_BODY", "WebhookApp", "WebhookEndpoint", "matching_projects"]
-
-log = structlog.get_logger("milesync")
 
 MAX_BODY = 2 << 20
 """Maximum size of a body in bytes; trackers send far smaller ones."""

@@ -10,19 +10,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import structlog
 from procrastinate import App
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
 from sync.signals import on_stop
+from sync.telemetry.log import events as log
 from sync.worker.control import ProcessControl
 from sync.worker.job import JobEnvironment
 from sync.worker.queue import is_lost
 from sync.worker.tasks import Tasks, WorkerOptions, attempts
 
 __all__ = ["Worker"]
-
-log = structlog.get_logger("milesync")
 
 START_SLOT = 600
 """Seconds in which only one of the processes that start begins a round."""

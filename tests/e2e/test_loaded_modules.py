@@ -39,6 +39,9 @@ WRITING = ("sync.engine.apply", "sync.engine.text_limit")
 PLANNING = ("sync.engine.desired", "sync.engine.observe", "sync.engine.plan", "sync.plan.reconcile")
 """What plans and renders comments: to show health nothing of it is needed."""
 
+LOGGING = ("structlog", "attr", "pygments")
+"""What a line of the log needs, with what structlog imports: without a line nothing of it is needed."""
+
 
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
@@ -88,6 +91,11 @@ def test_a_command_without_writes_loads_nothing_that_writes(command: str, module
 @pytest.mark.parametrize("command", ["status", "check"])
 def test_a_command_that_only_assesses_loads_nothing_that_plans(command: str, modules: dict[str, list[str]]) -> None:
     assert [name for name in PLANNING if name in modules[command]] == []
+
+
+@pytest.mark.parametrize("name", LOGGING)
+def test_a_command_without_a_line_in_the_log_loads_nothing_that_logs(name: str, modules: dict[str, list[str]]) -> None:
+    assert [command for command in ("status", "plan", "pull", "check") if name in modules[command]] == []
 
 
 @pytest.mark.parametrize("name", FORECAST)

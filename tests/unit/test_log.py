@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import re
+import subprocess
 import sys
 import threading
 import unicodedata
@@ -264,3 +265,44 @@ def test_a_line_on_a_terminal_holds_no_control_character_of_a_text() -> None:
     assert not [char for char in shown if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")]
     events = [line for line in shown.splitlines() if line.startswith("FORGED")]
     assert len(events) <= 1, "only the text of a traceback has lines of its own"
+
+
+LATE = """\
+import sys
+from sync.telemetry import log
+log.configure(sys.stdout, json=True, run="r1")
+log.events.debug("not wanted")
+assert "structlog" not in sys.modules, "before the first line"
+log.events.info("first", project="acme/app")
+{more}
+"""
+
+
+@pytest.mark.parametrize("more", ["", "import structlog; structlog.get_logger().info('of a plugin')"])
+def test_the_first_line_loads_and_configures_structlog(more: str) -> None:
+    code = LATE.format(more=more)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [(line["event"], line["run"], line["level"]) for line in lines] == [
+        ("first", "r1", "info"),
+        *([("of a plugin", "r1", "info")] if more else []),
+    ]
+    assert run.stderr == ""
+
+
+def test_a_library_that_warns_gets_the_same_line() -> None:
+    code = (
+        "import logging, sys; from sync.telemetry import log; log.configure(sys.stdout, json=True, run='r1');"
+        "logging.getLogger('urllib3').warning('slow'); log.events.info('after')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [json.loads(line)["event"] for line in run.stdout.splitlines()] == ["slow", "after"]
+
+
+def test_a_plugin_that_logs_with_structlog_is_configured_before_its_first_line() -> None:
+    code = (
+        "import sys; from sync.telemetry import log; log.configure(sys.stdout, json=True, run='r1');"
+        "log.configure_structlog(); import structlog; structlog.get_logger().info('of a plugin')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout)["run"] == "r1"
