@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sync.assess.dependencies import DependencyGraph
 from sync.assess.milestone import AssessedMilestone
+from sync.assess.related_milestones import RelatedMilestones
 from sync.assess.snapshot import Snapshot
 from sync.assess.visibility import may_depend_on
 from sync.forecast import joint as joint_forecast
@@ -70,7 +71,10 @@ class CompletionPaths:
         self.clock = snapshot.rules.calendar.clock_of_day(self.now)
         self.known = [own for own in graph.dependencies if may_depend_on(alone[own.after], alone[own.before])]
         self._predecessors = dependencies_by_successor(self.known)
-        self.batches = self._forecast_batches(self._uids_with_relations())
+        joints = (uids for uids, _ in snapshot.members.values())
+        public = {uid for uid, milestone in alone.items() if milestone.project.is_public}
+        self._related = RelatedMilestones(joints, graph.dependencies, public)
+        self.batches = self._forecast_batches(self._related.uids)
         self.planned_times = {
             uid: PlannedTime(float(batch.start[k]), float(batch.due[k])) for uid, (batch, k) in self.batches.items()
         }
@@ -135,7 +139,7 @@ class CompletionPaths:
     def _stream_correlation(self) -> StreamCorrelation:
         first = next(uid for uid in self.batches if uid in self.curves)
         history, _ = self.snapshot.history(self.alone[first].connection)
-        return StreamCorrelation(history, self.now, [self.alone[uid].stream for uid in self.curves])
+        return StreamCorrelation(history, self.now)
 
     def horizon(self, uids: Iterable[str]) -> float:
         """Return the first end of the curves of the milestones that are not over, in days since 1970; NaN: none."""
@@ -196,20 +200,6 @@ class CompletionPaths:
         links = self.graph.links[before, after]
         return links.dependency(left, other) if uid == before else links.dependency(other, left)
 
-    def _uids_with_relations(self) -> list[str]:
-        """Return the milestones that need paths: first those that are public and needed for a public reason.
-
-        The paths of each depend on the ones before it. In this order nothing private changes anything public.
-        """
-        dependencies = self.graph.dependencies
-        public_reason = {uid for uids, _ in self.snapshot.members.values() for uid in uids}
-        for dependency in dependencies:
-            uids = {dependency.before, dependency.after}
-            if all(self.alone[uid].project.is_public for uid in uids):
-                public_reason |= uids
-        needed = public_reason | {uid for own in dependencies for uid in (own.before, own.after)}
-        return sorted(needed, key=lambda uid: (not (uid in public_reason and self.alone[uid].project.is_public), uid))
-
     def _forecast_batches(self, uids: Sequence[str]) -> dict[str, tuple[ForecastBatch, int]]:
         """Return, for each milestone, the batch that forecasts it and its position there. One batch per history."""
         histories = {uid: self.snapshot.history_of(self.alone[uid])[0] for uid in uids}
@@ -226,11 +216,9 @@ class CompletionPaths:
 
     def _shares(self) -> dict[str, Floats]:
         """Return the rank of each path among the completion moments of its milestone."""
-        uids = [uid for uid in self.batches if uid in self.curves]
-        if not uids:
-            return {}
         shares: dict[str, Floats] = {}
-        for group in self._stream_correlation.independent_groups([self.alone[uid].stream for uid in uids]):
-            own = [uids[k] for k in group]
-            shares.update(zip(own, joint_forecast.completion_shares(own, self.correlation(own)), strict=True))
-        return {uid: shares[uid] for uid in uids}
+        for own in self._related.groups(uid for uid in self.batches if uid in self.curves):
+            correlation = self.correlation(own)
+            correlation[self._related.is_drawn_apart(own)] = 0.0
+            shares.update(zip(own, joint_forecast.completion_shares(own, correlation), strict=True))
+        return shares

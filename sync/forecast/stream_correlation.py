@@ -7,7 +7,7 @@ their lateness within their own stream. The estimate from n pairs is multiplied 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -29,50 +29,38 @@ _BLOCK = 1 << 16
 
 
 class StreamCorrelation:
-    """Correlations between the milestones of ``streams`` as of ``at`` (days since 1970 UTC)."""
+    """Correlations between the milestones of streams as of ``at`` (days since 1970 UTC)."""
 
-    def __init__(self, tables: HistoryTables, at: float, streams: Iterable[str]) -> None:
-        codes = {name: code for code, name in enumerate(tables.ledger.streams)}
-        lateness = {stream: _lateness(tables, codes[stream], at) for stream in set(streams) if stream in codes}
-        known = [stream for stream, late in lateness.items() if len(late.containers) >= PAIRS_LEAST]
-        known.sort(key=lambda stream: (len(lateness[stream].containers), stream))
-        self._places = {stream: place for place, stream in enumerate(known)}
-        size = len(known) + 1  # the last row and column: a stream without history
-        self._correlations: Floats = np.zeros((size, size))
-        if known:
-            late = [lateness[stream] for stream in known]
-            between = _between(_Columns.of(late))
-            self._correlations[:-1, :-1] = between + between.T
-            np.fill_diagonal(self._correlations[:-1, :-1], [_within(own) for own in late])
+    def __init__(self, tables: HistoryTables, at: float) -> None:
+        self._tables, self._at = tables, at
+        self._codes = {name: code for code, name in enumerate(tables.ledger.streams)}
+        self._lateness: dict[str, _Lateness | None] = {}
 
     def matrix(self, streams: Sequence[str]) -> Floats:
-        """Return the correlations between milestones of these streams: float64[m, m], 0 without history."""
-        places = [self._places.get(stream, -1) for stream in streams]
-        matrix: Floats = self._correlations[np.ix_(places, places)]
+        """Return the correlations between milestones of these streams: float64[m, m], 0 without history.
+
+        That of two milestones depends on their two streams only.
+        """
+        known = {stream: late for stream in set(streams) if (late := self._lateness_of(stream)) is not None}
+        names = sorted(known, key=lambda stream: (len(known[stream].containers), stream))
+        size = len(names) + 1  # the last row and column: a stream without history
+        correlations: Floats = np.zeros((size, size))
+        if names:
+            between = _between(_Columns.of([known[stream] for stream in names]))
+            correlations[:-1, :-1] = between + between.T
+            np.fill_diagonal(correlations[:-1, :-1], [_within(known[stream]) for stream in names])
+        place = {stream: k for k, stream in enumerate(names)}
+        places = [place.get(stream, -1) for stream in streams]
+        matrix: Floats = correlations[np.ix_(places, places)]
         np.fill_diagonal(matrix, 1.0)
         return matrix
 
-    def independent_groups(self, streams: Sequence[str]) -> list[list[int]]:
-        """Return the positions of ``streams`` in groups, each in order, so that those of two groups correlate 0."""
-        groups: dict[int, list[int]] = {}
-        labels = _components(self._correlations != 0.0)
-        for position, stream in enumerate(streams):
-            place = self._places.get(stream)
-            groups.setdefault(-1 - position if place is None else labels[place], []).append(position)
-        return list(groups.values())
-
-
-def _components(is_linked: NDArray[np.bool_]) -> list[int]:
-    """Return a number for each node of a graph, the same for two nodes that a path connects."""
-    component = np.full(len(is_linked), -1)
-    for first in range(len(is_linked)):
-        waiting = [first] if component[first] < 0 else []
-        component[waiting] = first
-        while waiting:
-            near = np.flatnonzero(is_linked[waiting.pop()] & (component < 0))
-            component[near] = first
-            waiting += near.tolist()
-    return component.tolist()
+    def _lateness_of(self, stream: str) -> _Lateness | None:
+        """Return the lateness of a stream; None if it has too few finished milestones for any pair."""
+        if stream not in self._lateness:
+            late = _lateness(self._tables, self._codes[stream], self._at) if stream in self._codes else None
+            self._lateness[stream] = late if late is not None and len(late.containers) >= PAIRS_LEAST else None
+        return self._lateness[stream]
 
 
 class _Lateness(Struct, frozen=True):

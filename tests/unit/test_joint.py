@@ -181,7 +181,7 @@ def _two_streams(rng: np.random.Generator, together: bool) -> list[Given]:
 def test_streams_that_ran_late_together_are_correlated_and_others_hardly() -> None:
     def shown(seed: int, *, together: bool) -> float:
         tables = HistoryTables(ledger(_two_streams(np.random.default_rng(seed), together=together)), RULES)
-        matrix = StreamCorrelation(tables, days(day(800)), "ab").matrix(["a", "b"])
+        matrix = StreamCorrelation(tables, days(day(800))).matrix(["a", "b"])
         assert matrix[0, 0] == 1.0
         return float(matrix[0, 1])
 
@@ -191,12 +191,12 @@ def test_streams_that_ran_late_together_are_correlated_and_others_hardly() -> No
 
 def test_a_short_history_shows_no_correlation() -> None:
     tables = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)[:8]), RULES)
-    assert StreamCorrelation(tables, days(day(800)), "ab").matrix(["a", "b"])[0, 1] == 0.0
+    assert StreamCorrelation(tables, days(day(800))).matrix(["a", "b"])[0, 1] == 0.0
 
 
 def test_what_is_not_over_yet_shows_nothing() -> None:
     tables = HistoryTables(ledger(_two_streams(np.random.default_rng(1), together=True)), RULES)
-    assert StreamCorrelation(tables, days(day(100)), "ab").matrix(["a", "b"])[0, 1] == 0.0
+    assert StreamCorrelation(tables, days(day(100))).matrix(["a", "b"])[0, 1] == 0.0
 
 
 def test_what_a_curve_leaves_over_is_not_within_it() -> None:
