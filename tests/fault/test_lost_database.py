@@ -123,7 +123,7 @@ def test_a_database_that_postgresql_dropped(moment: tuple[str, Callable[[str, st
             engine.dispose()
 
         with _at(world.github, moment[1], drop):
-            _check_message(milesync("run", config=config), "The disk of the database is full or fails")
+            _check_message(milesync("run", config=config), "The database cannot be used")
         other = postgres.database()
         assert other is not None
         config.write_text(configuration(world, database=other))
