@@ -3,8 +3,8 @@
 Events of milesync (structlog) and of libraries (logging) go through one handler, one chain and one redaction.
 Libraries log from WARNING up only, because some of them print headers and bodies below it.
 
-Modules log with `events`, and only this one imports structlog, with the first line: it loads 97 modules, and most
-commands log nothing.
+Modules log with `events`. Only the first line imports structlog, with `sync.telemetry.log_lines`: it loads 97 modules,
+and most commands log nothing.
 """
 
 from __future__ import annotations
@@ -12,16 +12,10 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
-from functools import cached_property, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from sync.model.characters import one_line, visible
 from sync.telemetry.redaction import secrets
-
-if TYPE_CHECKING:
-    from structlog.typing import EventDict, Processor, WrappedLogger
 
 __all__ = ["configure", "configure_structlog", "events", "is_configured", "secrets"]
 
@@ -41,9 +35,6 @@ LIBRARIES = (
     "asyncio",
     "mcp",
 )
-_TRACES = ("exception", "stack")
-"""Keys of an event whose texts have several lines, by libraries."""
-
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -54,20 +45,19 @@ _LEVELS = {
     "critical": logging.CRITICAL,
 }
 
-_waiting: list[Callable[[], None]] = []
-"""The configuration of structlog, until structlog is imported."""
-
 
 class Events:
-    """Log of milesync's own events: ``events.info("pulled", issues=3)``. The first line imports structlog."""
+    """Log of milesync's own events: ``events.info("pulled", issues=3)``."""
 
     def __getattr__(self, name: str) -> Any:
-        """Return a method of structlog's logger."""
-        if _waiting and not logging.getLogger("milesync").isEnabledFor(_LEVELS[name]):
+        """Return the method of structlog's logger for a level; one that does nothing if the level is not logged."""
+        if name not in _LEVELS:
+            raise AttributeError(name)
+        if is_configured() and not logging.getLogger("milesync").isEnabledFor(_LEVELS[name]):
             return _ignore
+        configure_structlog()
         import structlog
 
-        configure_structlog()
         return getattr(structlog.get_logger("milesync"), name)
 
 
@@ -90,16 +80,14 @@ def configure(
     """
     terminal = stream.isatty()
     as_json = not terminal if json is None else json
-    handler = _Handler(stream)
+    handler = _Handler(stream, run, as_json=as_json, colors=terminal)
     handler.addFilter(_is_wanted)
-    handler.setFormatter(_LateFormatter(partial(_formatter, run, as_json=as_json, terminal=terminal)))
-    _waiting[:] = [partial(_configure_structlog, run, as_json=as_json)]
-    if "structlog" in sys.modules:
-        configure_structlog()
     root = logging.getLogger()
-    for old in [h for h in root.handlers if isinstance(h, _Handler)]:
+    for old in _handlers():
         root.removeHandler(old)
     root.addHandler(handler)
+    if "structlog" in sys.modules:
+        configure_structlog()
     is_brief = errors_only or not as_json
     root.setLevel(logging.DEBUG if verbose else logging.ERROR if is_brief else logging.INFO)
     for name in LIBRARIES:
@@ -111,57 +99,13 @@ def configure(
 
 def is_configured() -> bool:
     """Return whether `configure` was called."""
-    return any(isinstance(handler, _Handler) for handler in logging.getLogger().handlers)
+    return bool(_handlers())
 
 
 def configure_structlog() -> None:
-    """Configure structlog now, for what logs with it and not with `events`."""
-    for call in _waiting:
-        call()
-    _waiting.clear()
-
-
-def _configure_structlog(run: str, *, as_json: bool) -> None:
-    import structlog
-
-    structlog.configure(
-        processors=[*_processors(run, as_json=as_json), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
-
-
-def _processors(run: str, *, as_json: bool) -> list[Processor]:
-    """Return what is done with every event, of milesync and of libraries."""
-    import structlog
-
-    def add_run(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        return {**event, "run": run} if run else event
-
-    return [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
-        add_run,
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-    ]
-
-
-def _formatter(run: str, *, as_json: bool, terminal: bool) -> logging.Formatter:
-    import structlog
-
-    renderers: list[Processor] = (
-        [structlog.processors.JSONRenderer(sort_keys=True)]
-        if as_json
-        else [_make_visible, structlog.dev.ConsoleRenderer(colors=terminal)]
-    )
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_processors(run, as_json=as_json),
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact, *renderers],
-    )
+    """Configure structlog as `configure` said, for what logs with it and not with `events`."""
+    for handler in _handlers():
+        handler.configure_structlog()
 
 
 def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
@@ -170,42 +114,34 @@ def _log_crash(kind: type[BaseException], error: BaseException | None, trace: Tr
         events.critical("crashed", exc_info=(kind, error, trace))
 
 
-class _LateFormatter(logging.Formatter):
-    """A formatter that is built with the first line."""
-
-    def __init__(self, build: Callable[[], logging.Formatter]) -> None:
-        super().__init__()
-        self._build = build
-
-    @cached_property
-    def _formatter(self) -> logging.Formatter:
-        return self._build()
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
-        return self._formatter.format(record)
-
-
 class _Handler(logging.StreamHandler[TextIO]):
+    """Handler of all lines. The first line configures structlog."""
+
+    def __init__(self, stream: TextIO, run: str, *, as_json: bool, colors: bool) -> None:
+        super().__init__(stream)
+        self._run, self._as_json, self._colors = run, as_json, colors
+
+    def configure_structlog(self) -> None:
+        """Import and configure structlog, once."""
+        if self.formatter is None:
+            from sync.telemetry.log_lines import configure_lines
+
+            self.setFormatter(configure_lines(self._run, as_json=self._as_json, colors=self._colors))
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a line. The import comes before the lock of the handler is taken: it may warn, which is a line, too."""
+        self.configure_structlog()
+        return super().handle(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Report a lost line; the inherited method would print its arguments, secrets included."""
         self.stream.write(f"a log line of {record.name} could not be written\n")
 
 
+def _handlers() -> list[_Handler]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, _Handler)]
+
+
 def _is_wanted(record: logging.LogRecord) -> bool:
     """Keep libraries at WARNING even when one of their loggers has a lower level."""
     return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in LIBRARIES
-
-
-def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Remove secrets from an event."""
-    traces = {key: secrets.redact_foreign(str(event[key])) for key in _TRACES if event.get(key)}
-    return {**secrets.redact_data(event), **traces}
-
-
-def _make_visible(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Remove control characters from the texts of an event for a terminal: foreign text cannot forge a line."""
-    return {
-        one_line(key): (visible if key in _TRACES else one_line)(value) if isinstance(value, str) else value
-        for key, value in event.items()
-    }

@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import structlog
 
-from sync.telemetry.log import LIBRARIES, configure
+from sync.telemetry.log import LIBRARIES, configure, events
 from sync.telemetry.redaction import MASK, Secrets, secrets
 
 CANARY = "c4nary/+\"ä\\ '%$key=="
@@ -299,10 +299,18 @@ def test_a_library_that_warns_gets_the_same_line() -> None:
     assert [json.loads(line)["event"] for line in run.stdout.splitlines()] == ["slow", "after"]
 
 
-def test_a_plugin_that_logs_with_structlog_is_configured_before_its_first_line() -> None:
+def test_a_connector_of_another_package_may_log_with_structlog() -> None:
+    """As `json.dumps` here, which `connect` calls as the connector."""
     code = (
-        "import sys; from sync.telemetry import log; log.configure(sys.stdout, json=True, run='r1');"
-        "log.configure_structlog(); import structlog; structlog.get_logger().info('of a plugin')"
+        "import sys; from importlib.metadata import EntryPoint; from sync.cli import wiring;"
+        "from sync.telemetry import log; log.configure(sys.stdout, json=True, run='r1');"
+        "wiring.installed_type = lambda kind: EntryPoint(kind, 'json:dumps', 'milesync.connectors');"
+        "wiring.connect('plugin', None); import structlog; structlog.get_logger().info('of a plugin')"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout)["run"] == "r1"
+
+
+def test_the_log_has_the_methods_of_levels_only() -> None:
+    assert not hasattr(events, "bind"), "it would work only when structlog is imported already"
+    assert all(hasattr(events, level) for level in ("debug", "info", "warning", "error", "exception", "critical"))
