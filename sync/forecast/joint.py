@@ -44,9 +44,6 @@ LEVELS = (0.50, 0.85, 0.95)
 
 _TINY = 1e-9
 
-_PANEL = 64
-"""Columns of a root that are computed one by one."""
-
 _ROUNDING = 1e-12
 """What rounding may leave of a squared length that is used up."""
 
@@ -157,20 +154,16 @@ def _root(correlation: Floats) -> Floats:
     """Return a lower triangular root of the nearest valid correlation matrix, by a clipped Cholesky factorisation.
 
     Correlations that are estimated pair by pair need not be positive definite. A row depends only on the rows above.
-    What the columns before a panel explain is subtracted at once, as a product of two matrices.
     """
     root = np.zeros_like(correlation)
     rest = np.ones(len(root))  # of each row's squared length 1
-    for low in range(0, len(root), _PANEL):
-        high = min(low + _PANEL, len(root))
-        left = correlation[low:, low:high] - root[low:, :low] @ root[low:high, :low].T
-        for j in range(low, high):
-            if rest[j] > _ROUNDING:
-                root[j, j] = edge = np.sqrt(rest[j])
-                below = (left[j + 1 - low :, j - low] - root[j + 1 :, low:j] @ root[j, low:j]) / edge
-                most = np.sqrt(rest[j + 1 :])
-                root[j + 1 :, j] = np.clip(below, -most, most)
-                rest[j + 1 :] = np.maximum(rest[j + 1 :] - root[j + 1 :, j] ** 2, 0.0)
+    for j in range(len(root)):
+        if rest[j] > _ROUNDING:
+            root[j, j] = edge = np.sqrt(rest[j])
+            below = (correlation[j + 1 :, j] - root[j + 1 :, :j] @ root[j, :j]) / edge
+            most = np.sqrt(rest[j + 1 :])
+            root[j + 1 :, j] = np.clip(below, -most, most)
+            rest[j + 1 :] = np.maximum(rest[j + 1 :] - root[j + 1 :, j] ** 2, 0.0)
     return root
 
 
