@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sync.assess import visibility
+from sync.assess.outage import RemovedMilestone
 from sync.assess.visibility import JointView, can_read, may_depend_on, words_of_fellows
 from sync.model.health import WORST_FIRST
 from sync.model.joint import Commitment, JointMilestone
@@ -33,40 +34,54 @@ def member(rng: random.Random, n: int, projects: Sequence[tuple[Any, Any]]) -> A
     )
 
 
+def removed_member(rng: random.Random, n: int, projects: Sequence[tuple[Any, Any]]) -> Any:
+    """Return the same of a milestone whose project was removed from the configuration."""
+    own = member(rng, n, projects)
+    return RemovedMilestone(own.connection, own.project, own.milestone, own.written, outage=SimpleNamespace())  # type: ignore[arg-type]
+
+
 def joint_of(rng: random.Random) -> Any:
-    """Return a joint milestone of up to twelve members in up to five projects of two connections."""
+    """Return a joint milestone of up to fourteen members in up to five projects of two connections."""
     connections = [SimpleNamespace(name=name, share=rng.choice(("none", "aggregate")), zone=None) for name in "ab"]
     projects = [
         (rng.choice(connections), SimpleNamespace(id=str(n), key=f"acme/p{n}", is_public=rng.random() < 0.4))
         for n in range(rng.randint(1, 5))
     ]
     members = [member(rng, n, projects) for n in range(rng.randint(1, 12))]
-    shuffled = rng.sample(members, len(members))
-    known = shuffled[: rng.randint(0, len(members))]  # the others are written by another of their ids
+    removed = [removed_member(rng, n, projects) for n in range(100, 100 + rng.choice((0, 0, 1, 2)))]
+    every = rng.sample([*members, *removed], len(members) + len(removed))
+    known = every[: rng.randint(0, len(every))]  # the others are written by another of their ids
     return SimpleNamespace(
         joint=JointMilestone(name="GA", members=tuple(own.written for own in known)),
         health=SimpleNamespace(
             due=date(2026, 4, 1), status=WORST_FIRST[1], probability=0.3, dates=SimpleNamespace(p50=None, p85=None)
         ),
-        members=(*known, *(own for own in members if own not in known)),
+        members=(*(own for own in known if own in members), *(own for own in members if own not in known)),
         missing=("a:acme/x#1",) if rng.random() < 0.2 else (),
         unforecastable=tuple(own for own in members if rng.random() < 0.3),
-        removed={},
+        removed={own: rng.choice(WORST_FIRST) for own in removed},
     )
 
 
 def commitment_of_pairs(joint: Any, reader: Any) -> Commitment:
     """Return the commitment after a look at each other member."""
-    readable = [own for own in joint.members if can_read(reader, own)]
+    known_ids = joint.joint.members
+    every = sorted(
+        (*joint.members, *joint.removed),
+        key=lambda own: known_ids.index(own.written) if own.written in known_ids else len(known_ids),
+    )
+    readable = [own for own in every if can_read(reader, own)]
     others = [own for own in readable if own is not reader]
-    worst = sorted(others, key=lambda own: WORST_FIRST.index(own.health.status))[:MOST_FELLOWS]
+    worst = sorted(others, key=lambda own: WORST_FIRST.index(visibility._other_member(own, joint).status))[
+        :MOST_FELLOWS
+    ]
     known = Commitment(
         name="GA",
         fellows=tuple(visibility._other_member(own, joint) for own in others if own in worst),
         more_fellows=max(0, len(others) - MOST_FELLOWS),
-        hidden=len(readable) < len(joint.members),
+        hidden=len(readable) < len(every),
     )
-    if not all(may_depend_on(reader, own) for own in joint.members):
+    if not all(may_depend_on(reader, own) for own in every):
         return known
     blind = [visibility._other_member(own, joint) for own in joint.unforecastable if can_read(reader, own)]
     is_hidden = len(blind) < len(joint.unforecastable) or bool(joint.missing)
@@ -99,5 +114,7 @@ def test_a_view_of_a_joint_milestone_says_what_a_look_at_each_pair_says(
         commitment = view.commitment(reader)
         assert commitment == commitment_of_pairs(joint, reader)
         named = [fellow.key for fellow in commitment.fellows]
-        with_risks = [key for key in named if keys[key].words.risks and not keys[key].health.status.is_over]
+        with_risks = [
+            key for key in named if key in keys and keys[key].words.risks and not keys[key].health.status.is_over
+        ]
         assert [words.key for words in words_of_fellows([view], reader)] == with_risks
