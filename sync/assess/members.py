@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 from sync.model.joint import JointMilestone
@@ -18,7 +18,7 @@ class IdIndex:
     A pattern is compared only with the ids that begin as it does, or with those that end as it does.
     """
 
-    def __init__(self, ids: Iterable[str]) -> None:
+    def __init__(self, ids: Collection[str]) -> None:
         self._ids = ids
 
     @cached_property

@@ -20,7 +20,7 @@ __all__ = ["is_id_in_project", "outages_of_never_read", "removed_members", "remo
 def removed_members(joint: JointMilestone, removed: RemovedProjects) -> list[RemovedMilestone]:
     """Return the members of a joint milestone whose projects were removed."""
     found = {member for member in joint.members if member in removed.milestones}
-    for member in joint.members if removed.milestones else ():
+    for member in joint.members:
         if "*" in member:
             found.update(removed.index.matching(member))
     return [removed.milestones[written] for written in sorted(found, key=removed.places.__getitem__)]

@@ -22,7 +22,7 @@ from sync.assess.track_record import Methods, forecasts_of_last_week, recent_for
 from sync.forecast.batch import ForecastBatch, daily_batches
 from sync.forecast.history_tables import HistoryTables
 from sync.forecast.input_digest import history_digest
-from sync.forecast.outcomes import NEVER, ContainerRules, LedgerOutcomes
+from sync.forecast.outcomes import NEVER_READ, ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import StreamScore
 from sync.forecast.waiting import WaitingBatch
@@ -182,7 +182,7 @@ class Snapshot:
         for uid in rows.containers:
             project = rows.project_of(uid)
             outage = self._runs.outage_of(rows.source, project.key, uid)
-            known_until = None if outage is None else outage.since or NEVER
+            known_until = None if outage is None else outage.since or NEVER_READ
             if project.id in rows.removed:
                 known_until = self._runs.read_at.get((rows.source, project.key))
             yield uid, ContainerRules(rows.connection.zone, rows.tolerance_of(uid), known_until)

@@ -20,7 +20,6 @@ from sync.model.team_words import overdue_decisions
 
 __all__ = ["JointView", "can_read", "may_depend_on", "unshared_connections", "words_of_fellows"]
 
-
 AnyOther = AssessedMilestone | RemovedMilestone
 
 ProjectKey = tuple[str, str]

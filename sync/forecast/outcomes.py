@@ -17,9 +17,9 @@ from msgspec import Struct
 from sync.forecast.stats import allowed_open
 from sync.history.ledger import Ledger, days
 
-__all__ = ["NEVER", "SETTLED", "ContainerRules", "LedgerOutcomes", "OutcomeSource", "planned_and_left"]
+__all__ = ["NEVER_READ", "SETTLED", "ContainerRules", "LedgerOutcomes", "OutcomeSource", "planned_and_left"]
 
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER_READ = datetime(1970, 1, 1, tzinfo=UTC)
 """`ContainerRules.known_until` of data that was never read completely. Not the first date of Python, from which no day
 can be subtracted.
 """

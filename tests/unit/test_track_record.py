@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from sync.forecast.outcomes import NEVER, SETTLED, ContainerRules, LedgerOutcomes
+from sync.forecast.outcomes import NEVER_READ, SETTLED, ContainerRules, LedgerOutcomes
 from sync.forecast.parameters import Rules
 from sync.forecast.track_record import (
     StreamScore,
@@ -346,7 +346,7 @@ def test_nothing_is_settled_while_it_runs() -> None:
 def test_what_was_due_after_the_last_reading_has_no_outcome() -> None:
     container = Container(id="c", kind="k", stream="s", start=START, due=DUE)
     ledger = Ledger.of([container], [Membership(container="c", item="1", joined=START)])
-    for known_until, found in ((NEVER, {}), (DUE - DAY, {}), (DUE + DAY, {"c": Outcome()})):
+    for known_until, found in ((NEVER_READ, {}), (DUE - DAY, {}), (DUE + DAY, {"c": Outcome()})):
         assert outcomes_of(ledger, {"c": ContainerRules(known_until=known_until)}, LATER) == found
         rules = {"c": ContainerRules(known_until=known_until)}
         known = LedgerOutcomes(ledger, LATER, rules).is_done("c", DUE - DAY, DUE)
