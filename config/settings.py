@@ -369,10 +369,10 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise ConfigurationError([f"{path}: there is no such file; `milesync init` writes one"])
     try:
         return tomllib.loads(read_text(path))
+    except FileNotFoundError:
+        raise ConfigurationError([f"{path}: there is no such file; `milesync init` writes one"]) from None
     except RecursionError:
         raise ConfigurationError([f"{path}: not readable as TOML: lists or tables are nested too deeply"]) from None
     except OSError as error:

@@ -69,8 +69,8 @@ IDLE_LIMIT = timedelta(seconds=30)
 _READ_ONLY = ("25006", "42501")
 """PostgreSQL's codes for a transaction that may only read, and for a missing right."""
 
-_WRITE_FAILURES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
-"""SQLite's codes for files that cannot grow: the database with its journal, and the index of the journal."""
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, "53100")
+"""Codes for files that cannot grow: SQLite's database, with its journal and the index of it, and PostgreSQL's files."""
 
 _COMPARED_SIZE, _CHECKED_SIZE = 4 << 20, 64 << 20
 """Bytes of a SQLite file up to which its indexes, and its structure, are checked whenever it is opened.
@@ -180,7 +180,8 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 def one_state(engine: Engine) -> Iterator[None]:
     """Let each `reading` in the body, in this thread, see the state at the first of them. Raises as `reading`.
 
-    The body only reads: it would not see what it writes. A database in memory has one connection and no other process.
+    What the body writes, as the cache of memberships, it does not read. A database in memory has one connection and no
+    other process.
     """
     if isinstance(engine.pool, QueuePool) and engine.pool.size() == 1:
         yield
@@ -255,14 +256,14 @@ def _parse(url: str) -> URL:
 def _unusable(where: URL, error: Exception) -> UnusableDatabase:
     """Return the error of the database at ``where`` that says what to do."""
     cause = getattr(error, "orig", None) or error
-    extended = getattr(cause, "sqlite_errorcode", 0)
+    extended, state = getattr(cause, "sqlite_errorcode", 0), getattr(cause, "sqlstate", "")
     code = extended & 0xFF
     kind: type[UnusableDatabase] = UnusableDatabase
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         kind = DamagedDatabase
-    elif code == sqlite3.SQLITE_READONLY or getattr(cause, "sqlstate", "") in _READ_ONLY:
+    elif code == sqlite3.SQLITE_READONLY or state in _READ_ONLY:
         kind = ReadOnlyDatabase
-    elif code == sqlite3.SQLITE_FULL or extended in _WRITE_FAILURES:
+    elif extended in _FULL or state in _FULL:
         kind = FullDisk
     return kind(where.render_as_string(), _words(error))
 

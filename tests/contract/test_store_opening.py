@@ -143,10 +143,18 @@ def test_an_unusable_url_is_explained_without_its_password(url: str, words: str)
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"])
-def test_a_full_disk_is_named(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        ("sqlite_errorcode", sqlite3.SQLITE_FULL),
+        ("sqlite_errorcode", sqlite3.SQLITE_IOERR_WRITE),
+        ("sqlite_errorcode", sqlite3.SQLITE_IOERR_SHMSIZE),
+        ("sqlstate", "53100"),
+    ],
+)
+def test_a_full_disk_is_named(tmp_path: Path, key: str, code: int | str) -> None:
     cause = sqlite3.OperationalError("disk I/O error")
-    cause.sqlite_errorcode = getattr(sqlite3, name)
+    setattr(cause, key, code)
     engine = open_engine(f"sqlite:///{tmp_path / 'new.db'}", create=True)
     with pytest.raises(FullDisk, match="Free space on it"), reading(engine):
         raise OperationalError("SELECT", None, cause)

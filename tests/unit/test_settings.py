@@ -532,6 +532,7 @@ def test_a_file_that_is_not_toml_or_not_there(write: Write, tmp_path: Path) -> N
     assert wrong(path)
     assert "no such file" in str(wrong(tmp_path / "none.toml"))
     assert "Is a directory" in str(wrong(tmp_path))
+    assert "File name too long" in str(wrong(tmp_path / ("x" * 300)))
     path.write_text(f"instance = {'[' * 10_000}", encoding="utf-8")
     assert "nested too deeply" in str(wrong(path))
 
