@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import event
 
 from sync.engine.engine import Engine
 from sync.model.audience import OPERATOR, Audience
@@ -184,6 +185,23 @@ def test_the_back_test_is_computed_when_an_input_of_its_page_changes(
     expected = [] if name == "nothing" else [build_module.CALIBRATION]
     assert [page for page in after if after[page] != before[page]] == expected
     assert asked == [name] * len(expected)
+
+
+def test_a_build_reads_nothing_from_the_store_after_its_contents(engine: Engine, tmp_path: Path) -> None:
+    """A run may write between the two, and the pages show one state."""
+    made, asked = gathered(engine), list[str]()
+    database = engine.store._engine
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(database, "before_cursor_execute", note)
+    try:
+        build(made, tmp_path, b"{}")
+    finally:
+        event.remove(database, "before_cursor_execute", note)
+    assert (tmp_path / build_module.CALIBRATION).exists()
+    assert asked == []
 
 
 def test_other_code_renders_every_page_again(

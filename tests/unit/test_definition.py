@@ -5,16 +5,22 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
+from sync.assess.definition import DefinitionChecks
 from sync.health.definition import DefinitionFacts, SharedPeople, description_finding, findings, shared_people
 from sync.history.calendar import Calendar
 from sync.model.definition import Finding, FindingKind
+from sync.model.health import Status
 from sync.model.membership import Counts
 from sync.model.team_words import NO_WORDS, FaultKind, WordFault, find_owners
-from sync.model.tracker_data import MilestoneKind
+from sync.model.tracker_data import MilestoneKind, Person
 from sync.report.phrases import finding_sentence
 from sync.tracker.team_words import team_words
 from tests.golden.situations import issue
@@ -100,6 +106,35 @@ def test_people_are_compared_with_public_milestones_and_those_of_the_same_reader
     readers = {"mine": "x/1", "mine too": "x/1", "yours": "x/2"}
     shared = shared_people(people, dict.fromkeys(people, weeks), items, readers)
     assert {name: own.others for name, own in shared.items()} == {"mine": 2, "mine too": 2, "yours": 1}
+
+
+def _running(uid: str, start: date, due: date) -> Any:
+    """Return a public milestone with the two issues of the same two people, as far as the checks look at it."""
+    items = [replace(issue(n), assignees=(Person(str(n), f"P{n}"),)) for n in (1, 2)]
+    return SimpleNamespace(
+        uid=uid,
+        is_running=True,
+        health=SimpleNamespace(
+            at=datetime(2026, 12, 1, tzinfo=UTC), start=start, due=due, status=Status.ON_TRACK, counts=Counts(open=2)
+        ),
+        connection=SimpleNamespace(name="gh", zone=ZoneInfo("UTC")),
+        project=SimpleNamespace(id="app", is_public=True),
+        milestone=SimpleNamespace(kind=MilestoneKind.MILESTONE),
+        issues={f"{uid}/{n}": own for n, own in enumerate(items)},
+        words=GOOD,
+        owners=find_owners("Ada", NO_WORDS, ()),
+        contradicting=(),
+    )
+
+
+def test_a_milestone_that_starts_after_its_due_date_shares_no_people() -> None:
+    monday, tuesday, week_later = (FRIDAY + timedelta(days=days) for days in (3, 4, 7))
+    plans = {"a": (monday, tuesday), "b": (monday, tuesday), "late": (week_later, FRIDAY)}
+    milestones = {uid: _running(uid, *plan) for uid, plan in plans.items()}
+    rules: Any = SimpleNamespace(calendar=Calendar(), reminder_rules=SimpleNamespace(over_committed=False))
+    checks = DefinitionChecks(milestones, {uid: [*own.issues] for uid, own in milestones.items()}, {}, rules)
+    found = {uid: [own.values["others"] for own in checks.findings(milestones[uid])] for uid in plans}
+    assert found == {"a": [1], "b": [1], "late": []}
 
 
 def _each_with_each(
