@@ -25,7 +25,6 @@ __all__ = [
     "PATHS",
     "Curve",
     "LastMoments",
-    "completion_samples",
     "completion_shares",
     "curves",
     "deduplicated_open_counts",
@@ -118,20 +117,11 @@ def deduplicated_open_counts(members: Mapping[str, Sequence[str]]) -> dict[str, 
     return counts
 
 
-def completion_samples(ids: Sequence[str], own: Sequence[Curve], correlation: Floats | None = None) -> Floats:
-    """Return completion moments of each milestone from its own curve: float64[m, `PATHS`], days since 1970 UTC.
-
-    Infinite: not done by the horizon. ``correlation[m, m]`` is that of a Gaussian copula (None: independent). The paths
-    of a milestone depend on its id and curve and on the milestones before it only.
-    """
-    shares = completion_shares(ids, correlation)
-    return np.array([curve.quantile(share) for curve, share in zip(own, shares, strict=True)]).reshape(len(ids), PATHS)
-
-
 def completion_shares(ids: Sequence[str], correlation: Floats | None = None) -> Floats:
     """Return the rank of each path among the completion moments of its milestone, from 0 to 1: float64[m, `PATHS`].
 
-    See `completion_samples`.
+    ``correlation[m, m]`` is that of a Gaussian copula (None: independent). The ranks of a milestone depend on its id
+    and on the milestones before it only.
     """
     normal = np.array([_normal(name) for name in ids]).reshape(len(ids), PATHS)
     if correlation is not None and not np.array_equal(correlation, np.eye(len(ids))):

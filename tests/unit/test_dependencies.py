@@ -15,6 +15,7 @@ from sync.forecast import joint
 from sync.forecast.dependencies import Dependency, PlannedTime
 from sync.forecast.joint import Curve
 from sync.model.errors import DependencyCycleError
+from tests.completion_moments import completion_samples
 
 NOW = 100.0
 NAN = float("nan")
@@ -23,7 +24,7 @@ NAN = float("nan")
 def _paths(**spans: tuple[float, float]) -> dict[str, np.ndarray]:
     """Completion moments that are spread evenly over (first, last)."""
     curves = [Curve(np.array(ends), np.array([0.0, 1.0]), 1000.0) for ends in spans.values()]
-    return dict(zip(spans, joint.completion_samples(list(spans), curves), strict=True))
+    return dict(zip(spans, completion_samples(list(spans), curves), strict=True))
 
 
 def _after(before: str, after: str) -> Dependency:

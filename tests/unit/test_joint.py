@@ -18,6 +18,7 @@ from sync.forecast.stream_correlation import StreamCorrelation
 from sync.health.joint import ForecastWindow, dates_of_paths
 from sync.history.calendar import Calendar
 from sync.history.ledger import days
+from tests.completion_moments import completion_samples
 from tests.days import day
 from tests.ledgers import Given, container, ledger, releases
 from tests.proof import Record
@@ -46,7 +47,7 @@ def test_an_85_percent_date_holds_in_85_percent_of_independent_worlds(members: i
     held, of_worst = 0, 0
     for n in range(SETS):
         curves, given = _true_members(rng, members)
-        paths = joint.completion_samples([f"{n}/{k}" for k in range(members)], curves)
+        paths = completion_samples([f"{n}/{k}" for k in range(members)], curves)
         date = joint.quantile_moments(paths.max(axis=0))[1]
         worst = max(float(curve.quantile(np.array([0.85]))[0]) for curve in curves)
         done = np.stack([m * np.exp(s * rng.standard_normal(WORLDS // SETS)) for m, s in given]).max(axis=0)
@@ -64,7 +65,7 @@ def test_an_85_percent_date_holds_where_members_run_late_together(rho: float, re
     rng = np.random.default_rng(11)
     given = np.array([[1.0, rho], [rho, 1.0]])
     curves, truth = _true_members(rng, 2)
-    date = joint.quantile_moments(joint.completion_samples(["a", "b"], curves, given).max(axis=0))[1]
+    date = joint.quantile_moments(completion_samples(["a", "b"], curves, given).max(axis=0))[1]
     normal = np.linalg.cholesky(given) @ rng.standard_normal((2, WORLDS))
     done = np.stack([m * np.exp(s * z) for (m, s), z in zip(truth, normal, strict=True)]).max(axis=0)
     record_property("worlds", WORLDS)
@@ -74,7 +75,7 @@ def test_an_85_percent_date_holds_where_members_run_late_together(rho: float, re
 
 def test_independent_probabilities_multiply_and_each_keeps_its_own() -> None:
     curves = [Curve(np.array([0.0, 10.0]), np.array([0.0, p]), 10.0) for p in (0.9, 0.8)]
-    paths = joint.completion_samples(["a", "b"], curves)
+    paths = completion_samples(["a", "b"], curves)
     assert joint.share_done_by(paths[0], 10.0) == pytest.approx(0.9, abs=1e-3)
     assert joint.share_done_by(paths[1], 10.0) == pytest.approx(0.8, abs=1e-3)
     assert joint.share_done_by(paths.max(axis=0), 10.0) == pytest.approx(0.72, abs=0.01)
@@ -83,7 +84,7 @@ def test_independent_probabilities_multiply_and_each_keeps_its_own() -> None:
 
 def test_full_correlation_makes_the_joint_as_likely_as_the_worst() -> None:
     curves = [Curve(np.array([0.0, 10.0]), np.array([0.0, p]), 10.0) for p in (0.9, 0.8)]
-    both = joint.completion_samples(["a", "b"], curves, np.ones((2, 2))).max(axis=0)
+    both = completion_samples(["a", "b"], curves, np.ones((2, 2))).max(axis=0)
     assert joint.share_done_by(both, 10.0) == pytest.approx(0.8, abs=1e-3)
 
 
@@ -101,8 +102,8 @@ def test_correlations_that_contradict_each_other_tie_nothing_else_together() -> 
 
 def test_the_same_question_has_the_same_answer_in_any_company() -> None:
     curve = Curve(np.array([0.0, 10.0]), np.array([0.0, 1.0]), 10.0)
-    alone = joint.completion_samples(["a"], [curve])[0]
-    assert np.array_equal(alone, joint.completion_samples(["b", "a"], [curve, curve])[1])
+    alone = completion_samples(["a"], [curve])[0]
+    assert np.array_equal(alone, completion_samples(["b", "a"], [curve, curve])[1])
 
 
 def test_an_issue_in_two_members_counts_once_and_in_the_larger() -> None:
@@ -134,7 +135,7 @@ def test_a_single_member_keeps_its_probability_and_dates() -> None:
     (curve,) = joint.curves(batch, batch.probability())
     assert curve is not None
     told = forecast(ledger(given), [12], day(at), RULES, Calendar.plain())[0]
-    (paths,) = joint.completion_samples(["now"], [curve])
+    (paths,) = completion_samples(["now"], [curve])
     assert joint.share_done_by(paths, float(batch.due[0])) == pytest.approx(told.p, abs=2e-3)
     p50, p85, _ = (Calendar.plain().day_of(moment) for moment in joint.quantile_moments(paths))
     assert told.dates.p50 is not None
@@ -147,7 +148,7 @@ def test_a_published_hit_rate_moves_the_curve_there() -> None:
     batch = _outlook(_running(350), 350.0)
     (curve,) = joint.curves(batch, np.array([0.31]))
     assert curve is not None
-    assert joint.share_done_by(joint.completion_samples(["now"], [curve])[0], float(batch.due[0])) == pytest.approx(
+    assert joint.share_done_by(completion_samples(["now"], [curve])[0], float(batch.due[0])) == pytest.approx(
         0.31, abs=2e-3
     )
 
@@ -159,7 +160,7 @@ def test_fewer_items_left_make_it_likelier_and_none_make_it_done() -> None:
     def at_due(left: float) -> float:
         (curve,) = joint.curves(batch, published, np.array([left]))
         assert curve is not None
-        return joint.share_done_by(joint.completion_samples(["now"], [curve])[0], float(batch.due[0]))
+        return joint.share_done_by(completion_samples(["now"], [curve])[0], float(batch.due[0]))
 
     assert at_due(1) > at_due(6)
     assert at_due(0) == 1.0
@@ -204,15 +205,13 @@ def test_what_a_curve_leaves_over_is_not_within_it() -> None:
     now = days(day(0))
     ends = (now + 60.0, now + 90.0)
     curves = [Curve(np.array([now, end]), np.array([0.0, 0.9]), end) for end in ends]
-    paths = np.max(joint.completion_samples(["a", "b"], curves), axis=0)
+    paths = np.max(completion_samples(["a", "b"], curves), axis=0)
     assert joint.share_done_by(paths, ends[1]) == pytest.approx(0.81, abs=0.01)
     dates = dates_of_paths(paths, ForecastWindow(np.nan, min(ends)), now, Calendar())
     assert dates.p50 is not None
     assert (dates.p85, dates.p95, dates.capacity) == (None, None, False)
     assert dates.horizon == Calendar().horizon_day(min(ends), now)
-    alone = dates_of_paths(
-        joint.completion_samples(["a"], curves[:1])[0], ForecastWindow(np.nan, ends[0]), now, Calendar()
-    )
+    alone = dates_of_paths(completion_samples(["a"], curves[:1])[0], ForecastWindow(np.nan, ends[0]), now, Calendar())
     assert alone.p85 is not None
     assert alone.p95 is None
 

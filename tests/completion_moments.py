@@ -1,0 +1,18 @@
+"""Completion moments that are drawn from given curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.forecast.joint import PATHS, Curve, completion_shares
+
+Floats = NDArray[np.float64]
+
+
+def completion_samples(ids: Sequence[str], own: Sequence[Curve], correlation: Floats | None = None) -> Floats:
+    """Completion moments of each milestone from its own curve: float64[m, `PATHS`]; infinite: not by the horizon."""
+    shares = completion_shares(ids, correlation)
+    return np.array([curve.quantile(share) for curve, share in zip(own, shares, strict=True)]).reshape(len(ids), PATHS)
