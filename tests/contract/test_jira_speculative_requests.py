@@ -81,6 +81,17 @@ def test_a_first_pull_asks_for_the_containers_and_issues_of_cloud_at_once(number
         assert the_same(state, served, "PAY")
 
 
+def test_a_first_pull_drops_the_answer_about_a_project_whose_containers_cannot_be_read(served: Stand) -> None:
+    served.fill("PAY", 5)
+    served.fill("WEB", 3)
+    rule = {"projects": "WEB", "sign": "?", "text": "no query"}
+    state = pulled(served.connector(rules=[rule]), ["PAY", "WEB"])
+    assert {issue.key.partition("-")[0] for issue in state.issues.values()} == {"PAY"}
+    assert (set(state.failed), len(state.complete)) == ({"WEB"}, 1)
+    pulled(served.connector(), ["PAY", "WEB"], again(state))
+    assert the_same(state, served, "PAY", "WEB")
+
+
 def test_what_changed_comes(served: Stand) -> None:
     project = served.fill("PAY", 230)
     state = settled(served, "PAY")
