@@ -49,11 +49,8 @@ def otlp(endpoint: str) -> SpanExporter:
 
 
 @contextmanager
-def tracing(exporter: SpanExporter | None, *, installation: str, version: str) -> Iterator[None]:
-    """Export spans to `exporter`, and flush on exit. None disables tracing."""
-    if exporter is None:
-        yield
-        return
+def tracing(exporter: SpanExporter, *, installation: str, version: str) -> Iterator[None]:
+    """Export spans to `exporter`, and flush on exit."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor

@@ -76,5 +76,5 @@ def test_an_error_leaves_its_type_and_nothing_else(told: InMemorySpanExporter) -
 
 
 def test_without_an_exporter_spans_do_nothing() -> None:
-    with tracing(None, installation="acme", version="1"), span("part", n=1) as note:
+    with span("part", n=1) as note:
         note("more", 2)
