@@ -73,7 +73,8 @@ class CompletionPaths:
         self._predecessors = dependencies_by_successor(self.known)
         joints = (uids for uids, _ in snapshot.members.values())
         public = {uid for uid, milestone in alone.items() if milestone.project.is_public}
-        self._related = RelatedMilestones(joints, graph.dependencies, public)
+        shared = {uid for uid, milestone in alone.items() if milestone.connection.share == "aggregate"}
+        self._related = RelatedMilestones(joints, graph.dependencies, public, shared)
         self.batches = self._forecast_batches(self._related.uids)
         self.planned_times = {
             uid: PlannedTime(float(batch.start[k]), float(batch.due[k])) for uid, (batch, k) in self.batches.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +21,22 @@ class RelatedMilestones:
     the less it can follow each. So milestones that nothing connects are not drawn together.
 
     The paths of a milestone depend on those drawn before it. First come the milestones of public projects (``public``)
-    with a public relation; no other relation decides which of them are drawn together. So nothing private changes
-    anything public.
+    with a public relation, then those with a relation among them and those whose connection shares aggregates
+    (``shared``). No other relation decides which of them are drawn together. So nothing private changes anything
+    public, and nothing that is not shared changes what waits for something shared.
     """
 
     def __init__(
-        self, joints: Iterable[Sequence[str]], dependencies: Iterable[Dependency], public: Collection[str]
+        self,
+        joints: Iterable[Sequence[str]],
+        dependencies: Iterable[Dependency],
+        public: Set[str],
+        shared: Set[str],
     ) -> None:
         members, pairs = list(joints), [(own.before, own.after) for own in dependencies]
         self._groups = _groups((*members, *pairs))
-        self._public_groups = _groups(
-            (
-                *([uid for uid in own if uid in public] for own in members),
-                *(pair for pair in pairs if all(uid in public for uid in pair)),
-            )
-        )
-        self.uids = sorted(self._groups, key=lambda uid: (uid not in self._public_groups, uid))
+        self._known_groups = [_groups(_relations_among(known, members, pairs)) for known in (public, public | shared)]
+        self.uids = sorted(self._groups, key=lambda uid: (*(uid not in groups for groups in self._known_groups), uid))
 
     def groups(self, uids: Iterable[str]) -> list[list[str]]:
         """Return those of ``uids`` that are drawn together, each group in the order of ``uids``."""
@@ -47,10 +47,20 @@ class RelatedMilestones:
 
     def is_drawn_apart(self, uids: Sequence[str]) -> Bools:
         """Return which pairs of one group have no correlation, as only other relations connect them: bool[m, m]."""
-        groups = np.array([self._public_groups.get(uid, -1) for uid in uids])
-        is_public = groups >= 0
-        apart: Bools = is_public & is_public[:, None] & (groups != groups[:, None])
+        apart: Bools = np.zeros((len(uids), len(uids)), dtype=np.bool_)
+        for known in self._known_groups:
+            groups = np.array([known.get(uid, -1) for uid in uids])
+            is_known = groups >= 0
+            apart |= is_known & is_known[:, None] & (groups != groups[:, None])
         return apart
+
+
+def _relations_among(
+    known: Set[str], members: Iterable[Sequence[str]], pairs: Iterable[Sequence[str]]
+) -> Iterator[Sequence[str]]:
+    """Yield the ``known`` members of each joint milestone, and the pairs of which both are known."""
+    yield from ([uid for uid in own if uid in known] for own in members)
+    yield from (pair for pair in pairs if known >= set(pair))
 
 
 def _groups(relations: Iterable[Sequence[str]]) -> dict[str, int]:
