@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class RelatedMilestones:
         members, pairs = list(joints), [(own.before, own.after) for own in dependencies]
         self._groups = _groups((*members, *pairs))
         self._known_groups = [_groups(_relations_among(known, members, pairs)) for known in (public, public | shared)]
-        self.uids = sorted(self._groups, key=lambda uid: (*(uid not in groups for groups in self._known_groups), uid))
+        self.uids = list(dict.fromkeys(chain.from_iterable(map(sorted, (*self._known_groups, self._groups)))))
 
     def groups(self, uids: Iterable[str]) -> list[list[str]]:
         """Return those of ``uids`` that are drawn together, each group in the order of ``uids``."""
