@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sync.forecast.batch import Assumptions, ForecastBatch, forecast_batches
@@ -208,6 +208,8 @@ wild = st.one_of(
 
 
 @few
+@example(None, 1.0, None, None, [(0.0, 0.0, None)], 0.0)  # all is done before the due date
+@example(0.0, 9.0, None, None, [(0.0, None, None)] * 4, 5.0)
 @given(wild, wild, wild, wild, st.lists(st.tuples(st.floats(-40, 40), wild, wild), max_size=6), st.floats(-30, 30))
 def test_nonsense_gives_an_honest_answer(
     start: float | None,
@@ -220,7 +222,10 @@ def test_nonsense_gives_an_honest_answer(
     odd = container("odd", start, due, first_due=first_due, ended=ended)
     history = ledger([(odd, items), (container("fine", 0, 10), [(0.0, 3.0)] * 4)])
     found = assess(HistoryTables(history, STRICT), ["odd", "fine"], day(at), BUSY)["odd"]
-    if found.probability is None:
+    is_all_done = found.counts.open == 0 and found.counts.done > 0
+    if is_all_done and found.status is Status.ON_TRACK:
+        assert found.probability is None
+    elif found.probability is None:
         assert found.status not in (Status.ON_TRACK, Status.AT_RISK, Status.OFF_TRACK)
     else:
         assert found.unknown is None
