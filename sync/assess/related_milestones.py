@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from itertools import chain
 
 import numpy as np
@@ -58,10 +58,10 @@ class RelatedMilestones:
 
 def _relations_among(
     known: Set[str], members: Iterable[Sequence[str]], pairs: Iterable[Sequence[str]]
-) -> Iterator[Sequence[str]]:
-    """Yield the ``known`` members of each joint milestone, and the pairs of which both are known."""
-    yield from ([uid for uid in own if uid in known] for own in members)
-    yield from (pair for pair in pairs if known >= set(pair))
+) -> list[Sequence[str]]:
+    """Return the ``known`` members of each joint milestone, and the pairs of which both are known."""
+    joints = [[uid for uid in own if uid in known] for own in members]
+    return [*joints, *[pair for pair in pairs if pair[0] in known and pair[1] in known]]
 
 
 def _groups(relations: Iterable[Sequence[str]]) -> dict[str, int]:
