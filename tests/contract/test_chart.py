@@ -14,10 +14,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -272,10 +272,7 @@ def test_one_run_at_a_time_and_the_port_for_health_is_private() -> None:
     assert worker["spec"]["imagePullSecrets"] == [{"name": "registry"}]
 
 
-@pytest.mark.skipif(find_spec("kubernetes_validate") is None, reason="no kubernetes-validate here: pip install it")
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.name)
 def test_kubernetes_knows_each_field(path: Path) -> None:
-    import kubernetes_validate  # type: ignore[import-not-found,unused-ignore]
-
     for manifest in manifests(path):
         kubernetes_validate.validate(manifest, "1.31", strict=True)
