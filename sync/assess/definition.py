@@ -8,8 +8,9 @@ from datetime import date
 
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.visibility import can_read
-from sync.health.definition import DefinitionFacts, SharedPeople, findings, shared_people
+from sync.health.definition import DefinitionFacts, SharedPeople, findings
 from sync.health.reminders import Load, Workload, overcommitted, unreviewed
+from sync.health.shared_people import shared_people
 from sync.model.dates import day_of
 from sync.model.definition import Finding
 

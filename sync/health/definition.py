@@ -21,11 +21,8 @@ measured.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -39,13 +36,10 @@ from sync.model.tracker_data import Issue, MilestoneKind
 if TYPE_CHECKING:
     from sync.history.calendar import Calendar
 
-__all__ = ["DefinitionFacts", "SharedPeople", "description_finding", "findings", "shared_people"]
+__all__ = ["DefinitionFacts", "SharedPeople", "description_finding", "findings"]
 
 UNESTIMATED_LEAST = 0.2
 """Least share of open items without an estimate that is a finding."""
-
-PEOPLE_LEAST = 0.5
-"""Least share of the assignees in another milestone that is a finding."""
 
 TIMEBOXES = frozenset((MilestoneKind.SPRINT, MilestoneKind.ITERATION, MilestoneKind.TARGET_DATE))
 """Kinds that are a span of time: trackers have no field for an owner or exit criteria of one."""
@@ -61,9 +55,9 @@ class SharedPeople(Struct, frozen=True):
 class DefinitionFacts(Struct, frozen=True, kw_only=True):
     """Facts about one running milestone of a ``kind`` that the findings are made from.
 
-    ``counts`` are those of its items; ``open_items`` are known and open. ``shared``: see `shared_people`. ``circular``:
-    number of milestones that block it and are blocked by it. ``contradicting``: the items (uids) whose state
-    contradicts their other names (`sync.model.item_state`).
+    ``counts`` are those of its items; ``open_items`` are known and open. ``shared``: see `sync.health.shared_people`.
+    ``circular``: number of milestones that block it and are blocked by it. ``contradicting``: the items (uids) whose
+    state contradicts their other names (`sync.model.item_state`).
     """
 
     words: TeamWords
@@ -124,77 +118,3 @@ def description_finding(fault: WordFault) -> Finding:
     return Finding(
         kind=FindingKind.DESCRIPTION_LINE, values={"key": fault.key, "fault": fault.kind.value, "line": fault.line}
     )
-
-
-def shared_people(
-    people: Mapping[str, frozenset[str]],
-    planned: Mapping[str, tuple[date, date]],
-    open_items: Mapping[str, frozenset[str]],
-    readers: Mapping[str, str] | None = None,
-) -> dict[str, SharedPeople]:
-    """Return for each milestone how many others half or more of its people work in, in the same weeks; not for none.
-
-    ``people``: milestone -> assignees of its open items (by tracker and id); ``planned``: its first day and its due
-    day, which is not before it; ``open_items``: its open items (uids). At least two people have to be the same: one
-    person is not a team. Milestones with a common open item, such as a sprint and a version, plan the same work and are
-    not compared. ``readers``: the group that may read a milestone; none for a public one. A milestone is compared with
-    those of its own group and with public ones.
-
-    Teams are compared, and not each milestone with each: many milestones may have the same people.
-    """
-    teams = _teams({name: own for name, own in people.items() if name in planned}, readers or {})
-    by_person = defaultdict[tuple[str, str], list[_Team]](list)
-    by_item = defaultdict[str, list[str]](list)
-    for team in teams:
-        for person in team.people:
-            by_person[team.readers, person].append(team)
-        for name in team.milestones:
-            for item in open_items[name]:
-                by_item[item].append(name)
-    times = {team: _Times([planned[name] for name in team.milestones]) for team in teams}
-    team_of = {name: team for team in teams for name in team.milestones}
-    shared: dict[str, SharedPeople] = {}
-    for team in teams:
-        groups = {"", team.readers}
-        known = (by_person.get((group, person), ()) for group in groups for person in team.people)
-        least = max(2, PEOPLE_LEAST * len(team.people))
-        counts = {other: count for other, count in Counter(chain.from_iterable(known)).items() if count >= least}
-        for name in team.milestones if counts else ():
-            numbers = {other: times[other].overlapping(planned[name]) for other in counts}
-            for own in {name, *chain.from_iterable(by_item[item] for item in open_items[name])}:
-                if team_of[own] in numbers:
-                    numbers[team_of[own]] -= _is_same_time(planned[name], planned[own])
-            if others := sum(numbers.values()):
-                shared[name] = SharedPeople(max(counts[other] for other, number in numbers.items() if number), others)
-    return shared
-
-
-class _Team(Struct, frozen=True, eq=False):
-    """The milestones with exactly these people that the same group may read (empty: public ones)."""
-
-    readers: str
-    people: frozenset[str]
-    milestones: frozenset[str]
-
-
-def _teams(people: Mapping[str, frozenset[str]], readers: Mapping[str, str]) -> list[_Team]:
-    milestones = defaultdict[tuple[str, frozenset[str]], list[str]](list)
-    for name, own in people.items():
-        milestones[readers.get(name, ""), own].append(name)
-    return [_Team(group, own, frozenset(names)) for (group, own), names in milestones.items()]
-
-
-class _Times:
-    """Spans of days, of which those that overlap another span are counted without looking at each."""
-
-    def __init__(self, spans: Sequence[tuple[date, date]]) -> None:
-        self._first = sorted(first for first, _ in spans)
-        self._last = sorted(last for _, last in spans)
-
-    def overlapping(self, span: tuple[date, date]) -> int:
-        """Return the number of spans that begin until the end of ``span``, less those that end before it."""
-        return bisect_right(self._first, span[1]) - bisect_left(self._last, span[0])
-
-
-def _is_same_time(own: tuple[date, date], other: tuple[date, date]) -> bool:
-    return other[0] <= own[1] and own[0] <= other[1]

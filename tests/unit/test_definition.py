@@ -14,7 +14,8 @@ import pytest
 from msgspec.structs import replace
 
 from sync.assess.definition import DefinitionChecks
-from sync.health.definition import DefinitionFacts, SharedPeople, description_finding, findings, shared_people
+from sync.health.definition import DefinitionFacts, SharedPeople, description_finding, findings
+from sync.health.shared_people import shared_people
 from sync.history.calendar import Calendar
 from sync.model.definition import Finding, FindingKind
 from sync.model.health import Status
@@ -177,26 +178,29 @@ def test_teams_share_the_people_of_each_milestone_with_each() -> None:
     assert found > 300
 
 
-def test_one_team_of_many_milestones_takes_time_in_proportion_to_their_number() -> None:
-    calls = [_calls_for_one_team(count) for count in (20, 40, 80)]
+@pytest.mark.parametrize("is_one_team", [True, False])
+def test_milestones_that_share_people_with_all_others_take_calls_in_proportion_to_their_number(
+    is_one_team: bool,
+) -> None:
+    calls = [_calls_for_shared_people(count, is_one_team) for count in (20, 40, 80)]
     assert calls[2] - calls[1] <= 2**1.15 * (calls[1] - calls[0])
 
 
-def _calls_for_one_team(count: int) -> int:
-    """Count the calls of functions while the people of milestones with one team are compared."""
+def _calls_for_shared_people(count: int, is_one_team: bool) -> int:
+    """Count the calls of functions while milestones are compared that two people share; or each has a third one."""
     calls = 0
 
     def profile(_: object, what: str, __: object) -> None:
         nonlocal calls
         calls += what in {"call", "c_call"}
 
-    names = [f"m{n}" for n in range(count)]
-    people, weeks = dict.fromkeys(names, frozenset("12")), (FRIDAY, FRIDAY + timedelta(days=9))
-    items = {name: frozenset((name,)) for name in names}
+    weeks = FRIDAY, FRIDAY + timedelta(days=9)
+    people = {f"m{n}": frozenset("12" if is_one_team else ("1", "2", f"p{n}")) for n in range(count)}
+    items = {name: frozenset((name,)) for name in people}
     before = sys.getprofile()
     sys.setprofile(profile)
     try:
-        shared = shared_people(people, dict.fromkeys(names, weeks), items)
+        shared = shared_people(people, dict.fromkeys(people, weeks), items)
     finally:
         sys.setprofile(before)
     assert set(shared.values()) == {SharedPeople(2, count - 1)}
