@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.forecast.joint import PATHS, Curve, completion_shares
+from sync.forecast.joint import PATHS, Curve, completion_ranks
 
 Floats = NDArray[np.float64]
 
 
 def completion_samples(ids: Sequence[str], own: Sequence[Curve], correlation: Floats | None = None) -> Floats:
     """Completion moments of each milestone from its own curve: float64[m, `PATHS`]; infinite: not by the horizon."""
-    shares = completion_shares(ids, correlation)
-    return np.array([curve.quantile(share) for curve, share in zip(own, shares, strict=True)]).reshape(len(ids), PATHS)
+    all_ranks = completion_ranks(ids, correlation)
+    return np.array([curve.draw(ranks) for curve, ranks in zip(own, all_ranks, strict=True)]).reshape(len(ids), PATHS)

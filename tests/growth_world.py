@@ -254,12 +254,12 @@ class World:
 
     @contextmanager
     def _counted_draws(self) -> Iterator[None]:
-        def quantile(curve: Curve, shares: Floats) -> Floats:
+        def draw(curve: Curve, ranks: NDArray[np.int64]) -> Floats:
             self.counts["draws"] += 1
-            return original(curve, shares)
+            return original(curve, ranks)
 
-        original = Curve.quantile
-        with patch.object(Curve, "quantile", quantile):
+        original = Curve.draw
+        with patch.object(Curve, "draw", draw):
             yield
 
     @contextmanager

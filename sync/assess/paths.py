@@ -34,6 +34,7 @@ from sync.model.health import Status
 __all__ = ["CompletionPaths", "MemberChange"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _WITH_CURVE = (*BANDS, Status.OVERDUE)
 """Statuses of milestones with a completion curve."""
@@ -80,8 +81,8 @@ class CompletionPaths:
             uid: PlannedTime(float(batch.start[k]), float(batch.due[k])) for uid, (batch, k) in self.batches.items()
         }
         self.curves = self._curves()
-        self.shares = self._shares()
-        self.own = {uid: self.curves[uid].quantile(share) for uid, share in self.shares.items()}
+        self.ranks = self._ranks()
+        self.own = {uid: self.curves[uid].draw(ranks) for uid, ranks in self.ranks.items()}
         self.published = self.propagate(self.own, self.known)
 
     def everything(self) -> Propagated:
@@ -117,7 +118,7 @@ class CompletionPaths:
                 places = [own[position] for position in positions]
                 for k, curve in zip(places, self._curves_after(batch, [changes[k] for k in places]), strict=True):
                     curves[k] = curve
-        return [curve.quantile(self.shares[change.uid]) for curve, change in zip(curves, changes, strict=True)]
+        return [curve.draw(self.ranks[change.uid]) for curve, change in zip(curves, changes, strict=True)]
 
     def _curves_after(self, batch: ForecastBatch, changes: Sequence[MemberChange]) -> Iterator[Curve]:
         """Yield the curves of the containers of a batch after their changes; all of them move, or none."""
@@ -165,7 +166,7 @@ class CompletionPaths:
         """Yield the forecasts of milestones with those that they wait for, with the positions of each in ``uids``."""
         for positions, batch in self.snapshot.batches(uids):
             own = [uids[k] for k in positions]
-            yield positions, WaitingBatch(batch, [self.shares[uid] for uid in own], list(map(self._after_cut, own)))
+            yield positions, WaitingBatch(batch, [self.ranks[uid] for uid in own], list(map(self._after_cut, own)))
 
     def _after_cut(self, uid: str) -> PredecessorsAfterCut:
         dependencies = [own for own in self.predecessors(uid) if own.before in self.own]
@@ -215,11 +216,11 @@ class CompletionPaths:
             positions |= {uid: (batch, k) for k, uid in enumerate(own)}
         return {uid: positions[uid] for uid in uids}
 
-    def _shares(self) -> dict[str, Floats]:
+    def _ranks(self) -> dict[str, Ints]:
         """Return the rank of each path among the completion moments of its milestone."""
-        shares: dict[str, Floats] = {}
+        ranks: dict[str, Ints] = {}
         for own in self._related.groups(uid for uid in self.batches if uid in self.curves):
             correlation = self.correlation(own)
             correlation[self._related.is_drawn_apart(own)] = 0.0
-            shares.update(zip(own, joint_forecast.completion_shares(own, correlation), strict=True))
-        return shares
+            ranks.update(zip(own, joint_forecast.completion_ranks(own, correlation), strict=True))
+        return ranks

@@ -25,7 +25,7 @@ __all__ = [
     "PATHS",
     "Curve",
     "LastMoments",
-    "completion_shares",
+    "completion_ranks",
     "curves",
     "deduplicated_open_counts",
     "published_curve",
@@ -34,9 +34,13 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 PATHS = 8192
 """Completion moments of each milestone."""
+
+_SHARES: Floats = (np.arange(PATHS) + 0.5) / PATHS
+"""Share of probability at which each moment is, by its rank."""
 
 LEVELS = (0.50, 0.85, 0.95)
 """Probabilities of the three dates of a forecast."""
@@ -63,10 +67,11 @@ class Curve(Struct, frozen=True):
         """Return the curve of a milestone that is done ``at`` (days since 1970 UTC)."""
         return cls(np.array([at, at]), np.array([0.0, 1.0]), at)
 
-    def quantile(self, shares: Floats) -> Floats:
-        """Return the moment at which the probability reaches each of ``shares``; infinite where it never does."""
-        moments: Floats = np.interp(shares, self.probabilities, self.moments)
-        return np.where(shares > self.probabilities[-1], np.inf, moments)
+    def draw(self, ranks: Ints) -> Floats:
+        """Return the completion moment of each path from its rank (`completion_ranks`); infinite: never done."""
+        moments: Floats = np.interp(_SHARES, self.probabilities, self.moments)  # fast, as the shares are sorted
+        moments[self.probabilities[-1] < _SHARES] = np.inf
+        return moments[ranks]
 
 
 def curves(batch: ForecastBatch, published: Floats, remaining: Floats | None = None) -> list[Curve | None]:
@@ -117,8 +122,8 @@ def deduplicated_open_counts(members: Mapping[str, Sequence[str]]) -> dict[str, 
     return counts
 
 
-def completion_shares(ids: Sequence[str], correlation: Floats | None = None) -> Floats:
-    """Return the rank of each path among the completion moments of its milestone, from 0 to 1: float64[m, `PATHS`].
+def completion_ranks(ids: Sequence[str], correlation: Floats | None = None) -> Ints:
+    """Return the rank of each path among the completion moments of its milestone, from 0 on: int64[m, `PATHS`].
 
     ``correlation[m, m]`` is that of a Gaussian copula (None: independent). The ranks of a milestone depend on its id
     and on the milestones before it only.
@@ -126,9 +131,9 @@ def completion_shares(ids: Sequence[str], correlation: Floats | None = None) -> 
     normal = np.array([_normal(name) for name in ids]).reshape(len(ids), PATHS)
     if correlation is not None and not np.array_equal(correlation, np.eye(len(ids))):
         normal = _root(correlation) @ normal
-    shares = np.empty_like(normal)
-    np.put_along_axis(shares, normal.argsort(axis=1), (np.arange(PATHS) + 0.5) / PATHS, axis=1)
-    return shares
+    ranks: Ints = np.empty(normal.shape, dtype=np.int64)
+    np.put_along_axis(ranks, normal.argsort(axis=1), np.arange(PATHS), axis=1)
+    return ranks
 
 
 def _normal(name: str) -> Floats:
@@ -165,7 +170,7 @@ class LastMoments:
     """
 
     def __init__(self, paths: Sequence[Floats]) -> None:
-        self._paths = paths
+        self._paths, self._count = paths, len(paths)
         self.last: Floats = np.full(len(paths[0]), -np.inf)
         self._second = self.last
         self._last_member = self._second_member = np.full(len(self.last), -1, dtype=np.int32)
@@ -178,10 +183,11 @@ class LastMoments:
 
     def without(self, members: Collection[int]) -> Floats:
         """Return ``last`` without ``members`` (positions in ``paths``); minus infinity where no member is left."""
-        left_out = list(members)
-        is_without_last = np.isin(self._last_member, left_out)
+        is_left_out = np.zeros(self._count + 1, dtype=np.bool_)  # the last one: no member (-1)
+        is_left_out[list(members)] = True
+        is_without_last = is_left_out[self._last_member]
         last = np.where(is_without_last, self._second, self.last)
-        places = np.flatnonzero(is_without_last & np.isin(self._second_member, left_out))
+        places = np.flatnonzero(is_without_last & is_left_out[self._second_member])
         if len(places):
             others = [own[places] for k, own in enumerate(self._paths) if k not in members]
             last[places] = np.max(others, axis=0) if others else -np.inf

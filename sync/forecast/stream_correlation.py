@@ -7,6 +7,7 @@ their lateness within their own stream. The estimate from n pairs is multiplied 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,14 +42,16 @@ class StreamCorrelation:
 
         That of two milestones depends on their two streams only.
         """
-        known = {stream: late for stream in set(streams) if (late := self._lateness_of(stream)) is not None}
+        numbers = Counter(streams)
+        known = {stream: late for stream in numbers if (late := self._lateness_of(stream)) is not None}
         names = sorted(known, key=lambda stream: (len(known[stream].containers), stream))
         size = len(names) + 1  # the last row and column: a stream without history
         correlations: Floats = np.zeros((size, size))
         if names:
             between = _between(_Columns.of([known[stream] for stream in names]))
             correlations[:-1, :-1] = between + between.T
-            np.fill_diagonal(correlations[:-1, :-1], [_within(known[stream]) for stream in names])
+            within = [_within(known[stream]) if numbers[stream] > 1 else 0.0 for stream in names]
+            np.fill_diagonal(correlations[:-1, :-1], within)
         place = {stream: k for k, stream in enumerate(names)}
         places = [place.get(stream, -1) for stream in streams]
         matrix: Floats = correlations[np.ix_(places, places)]

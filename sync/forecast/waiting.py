@@ -44,16 +44,16 @@ def probability_after(p: float, own: Floats, after: Floats, due: float, clip: fl
 class WaitingBatch(ForecastBatch):
     """Containers of a batch, with a probability that includes their predecessors.
 
-    ``alone``: the same batch without the predecessors. ``shares[t]``: the rank of each path among the container's
-    completion moments, float64[paths]. ``predecessors[t]``: those that the container waits for.
+    ``alone``: the same batch without the predecessors. ``ranks[t]``: the rank of each path among the container's
+    completion moments, int64[paths]. ``predecessors[t]``: those that the container waits for.
     """
 
     def __init__(
-        self, alone: ForecastBatch, shares: Sequence[Floats], predecessors: Sequence[PredecessorsAfterCut]
+        self, alone: ForecastBatch, ranks: Sequence[Ints], predecessors: Sequence[PredecessorsAfterCut]
     ) -> None:
         vars(self).update(vars(alone))
         self.alone = alone
-        self._shares, self._predecessors = shares, predecessors
+        self._ranks, self._predecessors = ranks, predecessors
 
     def probability(
         self,
@@ -98,7 +98,7 @@ class WaitingBatch(ForecastBatch):
         horizon, after_others = plan.horizon, p.copy()
         for k in np.flatnonzero(waits).tolist():
             moment, now = float(due[k]), float(self.at[k])
-            own = Curve(*plan.points(curve, k), float(horizon[k])).quantile(self._shares[k])
+            own = Curve(*plan.points(curve, k), float(horizon[k])).draw(self._ranks[k])
             planned = PlannedTime(float(self.start[k]), moment)
             after, _ = delayed(own, planned, self._predecessors[k](int(cut[k])), now)
             after_others[k] = probability_after(float(p[k]), own, after, moment, self.clip)

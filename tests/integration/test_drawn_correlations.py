@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.assess.paths import CompletionPaths
-from sync.forecast.joint import seed
+from sync.forecast.joint import PATHS, seed
 from sync.forecast.stats import normal_score
 from sync.forecast.stream_correlation import StreamCorrelation
 from tests.growth_world import Size, World
@@ -46,7 +46,7 @@ def test_milestones_that_wait_are_drawn_with_their_own_correlation(tmp_path: Pat
         engine.assess()
         (paths,) = made
         pairs = [(own.before, own.after) for own in paths.graph.dependencies]
-        normal = {uid: normal_score(share) for uid, share in paths.shares.items()}
+        normal = {uid: normal_score((ranks + 0.5) / PATHS) for uid, ranks in paths.ranks.items()}
         drawn = [float(np.mean(normal[before] * normal[after])) for before, after in pairs]
         estimated = [paths.correlation(pair)[0, 1] for pair in pairs]
     world.store.close()

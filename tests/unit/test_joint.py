@@ -49,7 +49,7 @@ def test_an_85_percent_date_holds_in_85_percent_of_independent_worlds(members: i
         curves, given = _true_members(rng, members)
         paths = completion_samples([f"{n}/{k}" for k in range(members)], curves)
         date = joint.quantile_moments(paths.max(axis=0))[1]
-        worst = max(float(curve.quantile(np.array([0.85]))[0]) for curve in curves)
+        worst = max(float(np.interp(0.85, curve.probabilities, curve.moments)) for curve in curves)
         done = np.stack([m * np.exp(s * rng.standard_normal(WORLDS // SETS)) for m, s in given]).max(axis=0)
         held += int(np.count_nonzero(done <= date))
         of_worst += int(np.count_nonzero(done <= worst))
@@ -95,9 +95,20 @@ def test_correlations_that_contradict_each_other_tie_nothing_else_together() -> 
         first, second, third = rng.uniform(0.6, 0.9, 3)
         given: NDArray[np.float64] = np.eye(5)
         given[0, 1], given[0, 2], given[1, 2], given[2, 3], given[2, 4] = first, second, -third, 0.1, 0.1
-        shares = joint.completion_shares([f"{n}/{k}" for k in range(5)], given + np.triu(given, 1).T)
-        fourth, fifth = shares[3:] - 0.5
+        ranks = joint.completion_ranks([f"{n}/{k}" for k in range(5)], given + np.triu(given, 1).T)
+        fourth, fifth = (ranks[3:] + 0.5) / joint.PATHS - 0.5
         assert abs(12 * np.mean(fourth * fifth)) < 0.1  # a uniform variable has a variance of 1/12
+
+
+def test_moments_are_those_of_the_curve_at_the_share_of_each_rank() -> None:
+    rng = np.random.default_rng(3)
+    for end in (0.4, 1.0):
+        moments, probabilities = np.sort(rng.uniform(0, 90, 50)), np.sort(rng.uniform(0, end, 50))
+        probabilities[-1] = end
+        ranks = rng.permutation(joint.PATHS)
+        shares = (ranks + 0.5) / joint.PATHS
+        expected = np.where(shares > end, np.inf, np.interp(shares, probabilities, moments))
+        assert np.array_equal(Curve(moments, probabilities, 90.0).draw(ranks), expected)
 
 
 def test_the_same_question_has_the_same_answer_in_any_company() -> None:

@@ -88,5 +88,5 @@ def test_all_pairs_at_once_are_those_one_after_another(
         assert np.allclose(found, expected, rtol=0.0, atol=1e-14)
         compared += int(np.count_nonzero(expected)) - len(streams)
         ids = [f"m{n}" for n in range(len(streams))]
-        assert np.array_equal(joint.completion_shares(ids, found), joint.completion_shares(ids, expected))
+        assert np.array_equal(joint.completion_ranks(ids, found), joint.completion_ranks(ids, expected))
     assert compared > 200
