@@ -33,6 +33,7 @@ from sync.engine.engine import Engine
 from sync.forecast.joint import Curve
 from sync.model.joint import JointMilestone
 from sync.model.policy import Limits, Policy
+from sync.model.settings import ReminderRules
 from sync.model.tracker_data import (
     Issue,
     Milestone,
@@ -62,7 +63,7 @@ class Size:
 
     ``joints`` have ``members`` each. ``dependencies`` are between two milestones each. ``comments`` are people's
     commands on each status issue, ``days`` those of the stored health. ``is_uneven``: finished milestones had different
-    paces.
+    paces. ``team``: people who share all work of a project, of whom too much is told; 0: each has eight issues.
     """
 
     connections: int = 1
@@ -76,6 +77,7 @@ class Size:
     comments: int = 0
     days: int = 0
     is_uneven: bool = False
+    team: int = 0
 
 
 def _page(project: str, key: str, size: Size) -> Page:
@@ -102,6 +104,7 @@ def _page(project: str, key: str, size: Size) -> Page:
         milestones.append(milestone)
         for i in range(size.issues):
             number, closed = m * size.issues + i, bool(past) or i % 2 == 0
+            person = number // 2 % size.team if size.team else number // 8
             changed = start + timedelta(days=min(i % 19 * pace, 28))
             issues.append(
                 Issue(
@@ -116,7 +119,7 @@ def _page(project: str, key: str, size: Size) -> Page:
                     created_at=start,
                     updated_at=changed,
                     closed_at=changed if closed else None,
-                    assignees=(Person(f"{project}-u{number // 8}", f"User {number // 8}"),),
+                    assignees=(Person(f"{project}-u{person}", f"User {person}"),),
                     milestones=(milestone.id,),
                 )
             )
@@ -202,6 +205,7 @@ class World:
                 for n in range(self.size.joints)
             ),
             dependencies=tuple((written[n], written[n + 1]) for n in first),
+            reminder_rules=ReminderRules(over_committed=self.size.team > 0),
         )
 
     def _count(self, what: str) -> Callable[..., None]:

@@ -9,7 +9,7 @@ from datetime import date
 from sync.assess.milestone import AssessedMilestone, AssessmentRules
 from sync.assess.visibility import can_read
 from sync.health.definition import DefinitionFacts, SharedPeople, findings
-from sync.health.reminders import Load, Workload, overcommitted, unreviewed
+from sync.health.reminders import Load, PersonalWork, Workload, overcommitted, unreviewed
 from sync.health.shared_people import shared_people
 from sync.model.dates import day_of
 from sync.model.definition import Finding
@@ -33,6 +33,7 @@ class DefinitionChecks:
         self._milestones, self._open_items, self._cycles = dict(milestones), open_items, cycles
         self._rules = rules
         self._shared_people = self._find_shared_people()
+        self._readable: dict[tuple[str, str | None, str], PersonalWork] = {}
         self._work_by_person = self._find_work() if rules.reminder_rules.over_committed else {}
 
     def findings(self, milestone: AssessedMilestone) -> tuple[Finding, ...]:
@@ -61,15 +62,17 @@ class DefinitionChecks:
         if not self._rules.reminder_rules.over_committed or not milestone.is_running or due is None or due < today:
             return ()
         people = {person for uid in self._open_items[milestone.uid] for person in milestone.issues[uid].assignees}
-        work = {
-            person: [
-                work
-                for other, work in self._work_by_person[milestone.connection.name, person.id]
-                if can_read(milestone, other)
-            ]
-            for person in people
-        }
+        work = {person: self._readable_work(milestone, person.id) for person in people}
         return overcommitted(work, due, today, self._rules.calendar, self._rules.work_time(milestone.work_time))
+
+    def _readable_work(self, milestone: AssessedMilestone, person: str) -> PersonalWork:
+        """Return the work of a person (id) that the readers of a milestone may read; the same for all of a project."""
+        project = None if milestone.project.is_public else milestone.project.id
+        key = milestone.connection.name, project, person
+        if key not in self._readable:
+            work = self._work_by_person[milestone.connection.name, person]
+            self._readable[key] = PersonalWork(own for other, own in work if can_read(milestone, other))
+        return self._readable[key]
 
     def unreviewed(self, milestone: AssessedMilestone) -> tuple[str, ...]:
         """Return the uids of a milestone's open issues that wait for a reviewer."""

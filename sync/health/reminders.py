@@ -14,9 +14,11 @@ nothing about a person is stored, and no person's speed is measured.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import accumulate
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -29,7 +31,7 @@ from sync.model.work_time import WorkTime
 if TYPE_CHECKING:
     from sync.history.calendar import Calendar
 
-__all__ = ["DueReminder", "Load", "Trouble", "Workload", "due_reminders", "overcommitted", "unreviewed"]
+__all__ = ["DueReminder", "Load", "PersonalWork", "Trouble", "Workload", "due_reminders", "overcommitted", "unreviewed"]
 
 _UTC = ZoneInfo("UTC")
 _WORK_TIME = WorkTime()
@@ -136,8 +138,39 @@ class Load(Struct, frozen=True, kw_only=True):
     seconds: int | None = None
 
 
+class PersonalWork:
+    """Open issues of a person in milestones, sorted so that those due by a day are counted without a look at each.
+
+    An issue in several milestones counts once, from the first of their due dates on.
+    """
+
+    def __init__(self, work: Iterable[Workload]) -> None:
+        by_due = sorted(work, key=lambda own: own.due)
+        first: dict[str, Workload] = {}
+        for own in by_due:
+            first.setdefault(own.uid, own)
+        remaining = [_remaining(own.issue) for own in first.values()]
+        self._dues = [own.due for own in first.values()]
+        self._estimated = list(accumulate((seconds is not None for seconds in remaining), initial=0))
+        self._seconds = list(accumulate((seconds or 0 for seconds in remaining), initial=0))
+        self._milestone_dues = sorted({own.milestone: own.due for own in by_due}.values())
+
+    def items(self, until: date) -> int:
+        """Return the number of issues that are due by a day."""
+        return bisect_right(self._dues, until)
+
+    def milestones(self, until: date) -> int:
+        """Return the number of milestones with these issues that are due by a day."""
+        return bisect_right(self._milestone_dues, until)
+
+    def seconds(self, until: date) -> int | None:
+        """Return the work that remains by estimates; None if most issues have no estimate."""
+        items = self.items(until)
+        return self._seconds[items] if 2 * self._estimated[items] > items else None
+
+
 def overcommitted(
-    work_by_person: Mapping[Person, Sequence[Workload]],
+    work_by_person: Mapping[Person, PersonalWork],
     until: date,
     today: date,
     calendar: Calendar,
@@ -146,22 +179,18 @@ def overcommitted(
     """Return the people with more work due by a day than fits, from their open issues in all milestones.
 
     If most of it is estimated: more than the working time until then. Otherwise more issues than working days, and at
-    least `LEAST_ITEMS`. An issue in several milestones counts once.
+    least `LEAST_ITEMS`.
     """
     days = sum(calendar.is_working_day(today + timedelta(days=n)) for n in range((until - today).days + 1))
     available = work_time.seconds(days, weekdays=7 - len(calendar.weekend))
     loads = []
     for person in sorted(work_by_person, key=lambda person: (person.name.casefold(), person.id)):
-        due = [work for work in work_by_person[person] if work.due <= until]
-        issues = {work.uid: work.issue for work in due}
-        estimates = [work for work in map(_remaining, issues.values()) if work is not None]
-        seconds = sum(estimates) if 2 * len(estimates) > len(issues) else None
-        is_too_many = len(issues) >= LEAST_ITEMS and len(issues) > days
-        is_too_much = is_too_many if seconds is None else seconds > available
-        if issues and is_too_much:
-            milestones = len({work.milestone for work in due})
+        work = work_by_person[person]
+        items, seconds = work.items(until), work.seconds(until)
+        is_too_many = items >= LEAST_ITEMS and items > days
+        if is_too_many if seconds is None else seconds > available:
             load = Load(
-                person=person, items=len(issues), milestones=milestones, until=until, days=days, seconds=seconds
+                person=person, items=items, milestones=work.milestones(until), until=until, days=days, seconds=seconds
             )
             loads.append(load)
     return tuple(loads)

@@ -112,6 +112,15 @@ def test_an_assessment_does_not_grow_with_the_square_of_the_streams_with_relatio
         assert any(0 < abs(value) < 1 for row in portfolio.joints[0].correlation for value in row)
 
 
+def test_an_assessment_does_not_grow_with_the_square_of_the_milestones_of_a_team(tmp_path: Path) -> None:
+    """All work of each person counts for the load in each milestone."""
+    sizes = [Size(milestones=n, issues=16, team=8) for n in (20, 40, 80)]
+    assessments = [_assessment(size, tmp_path / str(size.milestones)) for size in sizes]
+    _assert_linear([cost for cost, _ in assessments], "calls")
+    for _, portfolio in assessments:
+        assert all(len(milestone.loads) > 2 for milestone in portfolio.milestones)
+
+
 def _assessment(size: Size, folder: Path) -> tuple[Cost, Portfolio]:
     """Return what an assessment costs, and its result."""
     folder.mkdir()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from sync.assess.milestone import AssessmentRules
-from sync.health.reminders import Load, Trouble, Workload, due_reminders, overcommitted, unreviewed
+from sync.health.reminders import Load, PersonalWork, Trouble, Workload, due_reminders, overcommitted, unreviewed
 from sync.history.calendar import Calendar
 from sync.markup import render
 from sync.markup.document import Item
@@ -207,7 +208,7 @@ def held(
 
 
 def loads(*mine: Workload, work_time: WorkTime = WorkTime()) -> tuple[Load, ...]:  # noqa: B008  # frozen
-    return overcommitted({ADA: mine}, UNTIL, TODAY, WEEK, work_time)
+    return overcommitted({ADA: PersonalWork(mine)}, UNTIL, TODAY, WEEK, work_time)
 
 
 def test_estimates_are_compared_with_the_working_days_that_are_left() -> None:
@@ -250,6 +251,30 @@ def test_without_estimates_more_issues_than_working_days_are_too_many() -> None:
     assert loads(*held(5)) == ()
     (load,) = loads(*held(6))
     assert load.seconds is None
+
+
+def test_work_due_by_a_day_is_counted_as_by_a_look_at_each_issue() -> None:
+    rng, found = random.Random(2), 0
+    for _ in range(300):
+        dues = {f"m{n}": TODAY + timedelta(days=rng.randint(0, 9)) for n in range(4)}
+        issues = {
+            f"i{n}": issue(n, ADA, estimate=rng.choice((None, 36000)), spent=rng.choice((None, 7200)))
+            for n in range(rng.randint(0, 12))
+        }
+        work = [
+            Workload(uid=uid, issue=own, milestone=milestone, due=dues[milestone])
+            for uid, own in issues.items()
+            for milestone in rng.sample(sorted(dues), rng.randint(0, 3))
+        ]
+        due = [own for own in work if own.due <= UNTIL]
+        known = {own.uid: own.issue for own in due}
+        left = [own.estimate - (own.spent or 0) for own in known.values() if own.estimate is not None]
+        personal = PersonalWork(work)
+        assert personal.items(UNTIL) == len(known)
+        assert personal.milestones(UNTIL) == len({own.milestone for own in due})
+        assert personal.seconds(UNTIL) == (sum(left) if 2 * len(left) > len(known) else None)
+        found += len(loads(*work))
+    assert found > 30
 
 
 def test_an_issue_in_two_milestones_counts_once_and_one_due_later_not_at_all() -> None:
