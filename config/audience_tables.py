@@ -1,9 +1,9 @@
 """Tables of `milesync.toml` about audiences and their digests."""
 
 from datetime import time
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from config import validators
 from config.secret import Secret
@@ -21,41 +21,22 @@ class Digest(Table):
         default="day", description="how often, at most: each working day, or each week"
     )
     weekday: Weekday = Field(default="monday", description="with week: its day; on a day off, the next working day")
-    at: time = Field(default=time(8), description="earliest time of day; the first run after it sends the message")
-    timezone: str = Field(default="UTC", description="time zone of that time")
+    at: Annotated[time, AfterValidator(validators.local_time)] = Field(
+        default=time(8), description="earliest time of day; the first run after it sends the message"
+    )
+    timezone: Annotated[str, AfterValidator(validators.zone)] = Field(
+        default="UTC", description="time zone of that time"
+    )
     calendar: KnownDaysOff | None = Field(default=None, description="days without messages; none: those of [calendar]")
     style: Literal["numbers", "words"] = Field(default="numbers", description="probabilities in numbers or in words")
     language: Literal["en", "de"] = Field(default="en", description="English or German")
-    channels: dict[str, Secret] = Field(
+    channels: Annotated[dict[str, Secret], AfterValidator(validators.channel_names)] = Field(
         default={}, description="channels by your names, each with the place of its address (Apprise URL)"
     )
-    file: str = Field(
+    file: Annotated[str, AfterValidator(validators.digest_file)] = Field(
         default="",
         description="file that gets the message too: .md, .txt or .html; {day} in its name is replaced by the day",
     )
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        return validators.zone(value)
-
-    @field_validator("at")
-    @classmethod
-    def _local(cls, value: time) -> time:
-        if value.tzinfo is not None:
-            raise ValueError("should have no offset; its time zone is the key timezone")
-        return value
-
-    @field_validator("channels")
-    @classmethod
-    def _names(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        validators.channel_names(value)
-        return value
-
-    @field_validator("file")
-    @classmethod
-    def _form(cls, value: str) -> str:
-        return validators.digest_file(value)
 
 
 class Audience(Table):

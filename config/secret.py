@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, SecretStr, Tag, model_validator
 
 from config.encoding import read_text
 from config.table import Table
@@ -15,7 +15,7 @@ from sync.telemetry.redaction import secrets
 __all__ = ["Secret", "Text", "UnreadableError", "header_problem", "redact_from_now_on"]
 
 _ELSEWHERE = 'the file must not hold a secret: write { env = "NAME" } or { file = "/path" }'
-_ASSIGNMENT = re.compile(r"(export\s+)?[A-Z][A-Z0-9_]*(TOKEN|KEY|SECRET|PAT|PASSWORD|EMAIL)\s*=")
+_ASSIGNMENT = r"(export\s+)?[A-Z][A-Z0-9_]*(TOKEN|KEY|SECRET|PAT|PASSWORD|EMAIL)\s*="
 _QUOTES = tuple("\"'`\u2018\u2019\u201c\u201d\u201e")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
@@ -24,10 +24,19 @@ class UnreadableError(Exception):
     """No secret is in its configured place. The message names the variable, never a value."""
 
 
+def _variable(value: str | None) -> str | None:
+    # Otherwise a token pasted here by mistake would be printed later, as the name of a missing variable.
+    if value is not None and not _VARIABLE.fullmatch(value):
+        raise ValueError("should be the name of an environment variable, in capital letters")
+    return value
+
+
 class Secret(Table):
     """The place of a secret: the environment variable ``env``, or the file ``file``."""
 
-    env: str | None = Field(default=None, description="environment variable, in capital letters")
+    env: Annotated[str | None, AfterValidator(_variable)] = Field(
+        default=None, description="environment variable, in capital letters"
+    )
     file: Path | None = Field(default=None, description="file that holds only the secret, relative to this file")
 
     @model_validator(mode="before")
@@ -37,14 +46,6 @@ class Secret(Table):
             raise ValueError(_ELSEWHERE)  # noqa: TRY004 - pydantic collects ValueError only
         if ("env" in value) == ("file" in value) and value.keys() <= {"env", "file"}:
             raise ValueError('name exactly one place: { env = "NAME" } or { file = "/path" }')
-        return value
-
-    @field_validator("env")
-    @classmethod
-    def _a_name(cls, value: str | None) -> str | None:
-        # Otherwise a token pasted here by mistake would be printed later, as the name of a missing variable.
-        if value is not None and not _VARIABLE.fullmatch(value):
-            raise ValueError("should be the name of an environment variable, in capital letters")
         return value
 
     def read(self, environ: Mapping[str, str], directory: Path) -> SecretStr:
@@ -72,7 +73,7 @@ def header_problem(value: str) -> str:
     """Return why a secret cannot be sent in the header of a request; empty if it can. The words hold no part of it."""
     if len(value.splitlines()) > 1:
         return "holds several lines; it should hold the secret alone, on one line"
-    if _ASSIGNMENT.match(value):
+    if re.match(_ASSIGNMENT, value):
         return "starts with a name and an equals sign; it should hold the secret alone"
     if value[:1] in _QUOTES or value[-1:] in _QUOTES:
         return "has quotation marks around the secret; remove them"

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config import validators
@@ -49,6 +49,10 @@ SHORTEST_WEBHOOK_SECRET = 16
 """Characters of a webhook secret. A shorter one can be found from one signed request."""
 
 
+def _database(value: str | Secret) -> str | Secret:
+    return validators.database(value) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """The whole of `milesync.toml`. Only `load` reads the file and the environment."""
 
@@ -61,16 +65,16 @@ class Settings(BaseSettings):
         "`milesync adopt` must rename its texts",
     )
     policy: Policy = Field(default=Policy.PLAN, description="what `run` may write; connections and projects may differ")
-    database: Text = Field(
+    database: Annotated[Text, AfterValidator(_database)] = Field(
         default="sqlite:///milesync.db", validate_default=True, description="sqlite:///FILE or postgresql://HOST/NAME"
     )
-    connections: Annotated[dict[str, ConnectionSettings], Field(min_length=1)] = Field(
-        description="the trackers, by your names"
-    )
+    connections: Annotated[
+        dict[str, ConnectionSettings], Field(min_length=1), AfterValidator(validators.connection_names)
+    ] = Field(description="the trackers, by your names")
     milestone: tuple[Milestone, ...] = Field(default=(), description="settings of single milestones")
     joint: tuple[Joint, ...] = Field(default=(), description="joint milestones: one commitment in several trackers")
     dependency: tuple[Dependency, ...] = Field(default=(), description="milestones that wait for another one")
-    audiences: dict[str, Audience] = Field(
+    audiences: Annotated[dict[str, Audience], AfterValidator(validators.audience_names)] = Field(
         default={}, description="roles with reports and digests of their own, by your names"
     )
     label_prefix: str = Field(
@@ -84,13 +88,15 @@ class Settings(BaseSettings):
     people: ReminderRules = Field(default=ReminderRules(), description="reminders, mentions, overcommitted people")
     limits: Limits = Field(default=Limits(), description="the most that one run may write")
     retention: Retention = Field(default=Retention(), description="how long the past is kept")
-    report: Report = Field(default=Report(), description="static site, rendered by each run")
-    metrics: Metrics = Field(default=Metrics(), description="figures of the last run, for Prometheus")
-    ping: Ping = Field(default=Ping(), description="an address that is fetched after each good run")
+    report: Report = Field(default=Report.model_construct(), description="static site, rendered by each run")
+    metrics: Metrics = Field(default=Metrics.model_construct(), description="figures of the last run, for Prometheus")
+    ping: Ping = Field(default=Ping.model_construct(), description="an address that is fetched after each good run")
 
-    serve: Serve = Field(default=Serve(), description="receiver of webhooks")
-    traces: Traces = Field(default=Traces(), description="time of each step of a run, for OpenTelemetry")
-    worker: Worker = Field(default=Worker(), description="work shared by several processes")
+    serve: Serve = Field(default=Serve.model_construct(), description="receiver of webhooks")
+    traces: Traces = Field(
+        default=Traces.model_construct(), description="time of each step of a run, for OpenTelemetry"
+    )
+    worker: Worker = Field(default=Worker.model_construct(), description="work shared by several processes")
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _file: Path = PrivateAttr(default=Path("milesync.toml"))
@@ -106,23 +112,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
-
-    @field_validator("database")
-    @classmethod
-    def _database(cls, value: str | Secret) -> str | Secret:
-        return validators.database(value) if isinstance(value, str) else value
-
-    @field_validator("connections")
-    @classmethod
-    def _names(cls, value: dict[str, ConnectionSettings]) -> dict[str, ConnectionSettings]:
-        validators.connection_names(value)
-        return value
-
-    @field_validator("audiences")
-    @classmethod
-    def _roles(cls, value: dict[str, Audience]) -> dict[str, Audience]:
-        validators.audience_names(value)
-        return value
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from config import validators
 from config.secret import Secret, Text
@@ -131,11 +131,35 @@ class ProjectRules(Table):
     )
 
 
+def _url(value: str, info: ValidationInfo) -> str:
+    kind = info.data.get("type", "")  # absent if it is wrong; pydantic reports that by itself
+    return validators.tracker_url(value, kind) if value or kind else value
+
+
+def _token(value: Secret | None, info: ValidationInfo) -> Secret | None:
+    kind, data = info.data.get("type", ""), info.data
+    validators.credentials(kind, {name: data.get(name) for name in _CREDENTIALS}, has_token=value is not None)
+    if data.get("private_key") or data.get("job_token"):
+        return None
+    return value or (Secret(env=f"{kind.upper()}_TOKEN") if kind in ("github", "gitlab", "jira") else None)
+
+
+def _email(value: str | Secret | None, info: ValidationInfo) -> str | Secret | None:
+    validators.email(value, info.data.get("type"), info.data.get("url"))
+    return value
+
+
+def _projects(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    return validators.projects(value, info.data.get("type"))
+
+
 class ConnectionSettings(Table):
     """One tracker with one set of credentials."""
 
-    type: str = Field(description="github, gitlab, jira, or the name of an installed plugin")
-    url: str = Field(
+    type: Annotated[str, AfterValidator(validators.connector_type)] = Field(
+        description="github, gitlab, jira, or the name of an installed plugin"
+    )
+    url: Annotated[str, AfterValidator(_url)] = Field(
         default="",
         validate_default=True,
         description="address of the API (GitHub) or of the site; default: the public service, Jira has none",
@@ -143,7 +167,7 @@ class ConnectionSettings(Table):
     ignored_accounts: tuple[str, ...] = Field(
         default=(), description="accounts whose texts with our marker are ignored, such as copies by other people"
     )
-    formerly: tuple[str, ...] = Field(
+    formerly: Annotated[tuple[str, ...], AfterValidator(validators.former_urls)] = Field(
         default=(),
         description="earlier addresses (url) of the same tracker, the first one first; after a change of address every "
         "tracker but Jira Cloud needs them, see docs/how-to/move-a-tracker.md",
@@ -154,7 +178,7 @@ class ConnectionSettings(Table):
         default=None, ge=1, description="GitHub App: the number of its installation in the organisation"
     )
     job_token: Secret | None = Field(default=None, description="GitLab: place of a job's token; replaces token")
-    token: Secret | None = Field(
+    token: Annotated[Secret | None, AfterValidator(_token)] = Field(
         default=None,
         validate_default=True,
         description="place of the token; default: the variable GITHUB_TOKEN, GITLAB_TOKEN or JIRA_TOKEN",
@@ -163,22 +187,26 @@ class ConnectionSettings(Table):
         default=None,
         description="place of the secret of its webhooks, at least 16 characters; none: no webhooks of it are accepted",
     )
-    email: Text | None = Field(
+    email: Annotated[Text | None, AfterValidator(_email)] = Field(
         default=None,
         validate_default=True,
         description="Jira Cloud: account of the API token; none: a Data Center PAT or an OAuth token, sent as bearer",
     )
-    projects: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+    projects: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_projects)] = Field(
         description="projects to read: owner/name or owner/*, GitLab project or group, Jira key, pattern or query"
     )
     project: dict[str, ProjectRules] = Field(default={}, description="settings of one project, by name or pattern")
-    milestones: Filter = Field(default=Filter(), description="milestones to include, by title")
-    status_issue: StatusIssue = Field(default=StatusIssue(), description="status issues that milesync creates")
+    milestones: Filter = Field(default=Filter.model_construct(), description="milestones to include, by title")
+    status_issue: StatusIssue = Field(
+        default=StatusIssue.model_construct(), description="status issues that milesync creates"
+    )
     optional_outputs: OptionalOutputs = Field(
         default=OptionalOutputs(), description="what is written in addition to label and comment"
     )
     policy: Policy | None = Field(default=None, description="what `run` may write here; none: the policy of the file")
-    timezone: str = Field(default="UTC", description="time zone in which a due date ends")
+    timezone: Annotated[str, AfterValidator(validators.zone)] = Field(
+        default="UTC", description="time zone in which a due date ends"
+    )
     concurrency: int = Field(default=6, ge=1, le=32, description="requests at the same time, at most")
     timeout: int = Field(default=20, ge=1, le=600, description="seconds to wait for an answer")
     ca_file: Path | None = Field(
@@ -192,11 +220,13 @@ class ConnectionSettings(Table):
         "probability and dates (aggregate)",
     )
     done: DoneNames = Field(
-        default=DoneNames(),
+        default=DoneNames.model_construct(),
         description="names of done issues, see docs/reference/what-counts.md; case is ignored",
     )
-    removed: RemovedNames = Field(default=RemovedNames(), description="names of issues that were removed from scope")
-    started: StartedNames = Field(default=StartedNames(), description="names of issues in progress")
+    removed: RemovedNames = Field(
+        default=RemovedNames.model_construct(), description="names of issues that were removed from scope"
+    )
+    started: StartedNames = Field(default=StartedNames.model_construct(), description="names of issues in progress")
     ignored_types: tuple[str, ...] = Field(
         default=(),
         description="types of issues that never count in a milestone, such as Epic, Sub-task; case is ignored",
@@ -209,60 +239,16 @@ class ConnectionSettings(Table):
     tolerance: Tolerance | None = Field(
         default=None, description="share of a milestone that may be open when it counts as done; none: rules.tolerance"
     )
-    options: dict[str, Any] = Field(default={}, description="options of this type of connector only, see below")
-
-    @field_validator("type")
-    @classmethod
-    def _installed(cls, value: str) -> str:
-        return validators.connector_type(value)
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, value: str, info: Any) -> str:
-        kind = info.data.get("type")  # absent if it is wrong; pydantic reports that by itself
-        return validators.tracker_url(value, kind) if value or kind else value
-
-    @field_validator("formerly")
-    @classmethod
-    def _former(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(validators.former_url, value))
-
-    @field_validator("token")
-    @classmethod
-    def _default_token(cls, value: Secret | None, info: Any) -> Secret | None:
-        kind, data = info.data.get("type", ""), info.data
-        validators.credentials(kind, {name: data.get(name) for name in _CREDENTIALS}, has_token=value is not None)
-        if data.get("private_key") or data.get("job_token"):
-            return None
-        return value or (Secret(env=f"{kind.upper()}_TOKEN") if kind in ("github", "gitlab", "jira") else None)
-
-    @field_validator("email")
-    @classmethod
-    def _account(cls, value: str | Secret | None, info: Any) -> str | Secret | None:
-        validators.email(value, info.data.get("type"), info.data.get("url"))
-        return value
-
-    @field_validator("projects")
-    @classmethod
-    def _written(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        return validators.projects(value, info.data.get("type"))
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        return validators.zone(value)
-
-    @field_validator("options")
-    @classmethod
-    def _no_secret(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return validators.no_secret_names(value)
+    options: Annotated[dict[str, Any], AfterValidator(validators.no_secret_names)] = Field(
+        default={}, description="options of this type of connector only, see below"
+    )
 
 
 class Milestone(Table):
     """Settings of one milestone, written ``gh:acme/app#12``, ``gl:acme/api%2.0`` or ``jira:PAY/2.0``."""
 
     id: str = Field(description="connection, project and milestone")
-    report_on: str = Field(
+    report_on: Annotated[str, AfterValidator(validators.issue)] = Field(
         default="",
         description="the issue that carries its label and comments (acme/app#345, PAY-7); none: created by milesync, "
         "if the policy allows it",
@@ -281,11 +267,6 @@ class Milestone(Table):
         description="share of it that may be open when it counts as done; none: that of its description, else of its "
         "connection",
     )
-
-    @field_validator("report_on")
-    @classmethod
-    def _an_issue(cls, value: str) -> str:
-        return validators.issue(value)
 
 
 class Joint(Table):
@@ -345,7 +326,7 @@ class Report(Table):
     """Static site of the milestones, rendered again by each `run`; needs the extra `site`."""
 
     out: str = Field(default="", description="folder for the report; none: no report")
-    base_url: str = Field(
+    base_url: Annotated[str, AfterValidator(validators.published)] = Field(
         default="",
         description="address where that folder is published; each comment then links to its milestone's page; "
         "none: no links",
@@ -355,11 +336,6 @@ class Report(Table):
         description="its readers: public, a project such as gh:acme/app, or an audience's name; "
         "none: everything that is configured, for the people who run milesync",
     )
-
-    @field_validator("base_url")
-    @classmethod
-    def _published(cls, value: str) -> str:
-        return validators.published(value) if value else value
 
 
 class Serve(Table):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from datetime import time
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -28,8 +29,9 @@ __all__ = [
     "digest_file",
     "email",
     "folded_name",
-    "former_url",
+    "former_urls",
     "issue",
+    "local_time",
     "no_secret_names",
     "ping",
     "policy_variables",
@@ -44,26 +46,28 @@ __all__ = [
 ]
 
 Days = TypeVar("Days", bound=DaysOff)
+Named = TypeVar("Named", bound=Collection[str])
 
 PUBLIC_URLS = {"github": "https://api.github.com", "gitlab": "https://gitlab.com"}
 """Addresses of the public services, by type of tracker."""
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _POLICIES = ("plan", "update", "create")
-_SECRET_NAME = re.compile(r"token|secret|passw|private_?key|api_?key|credential", re.IGNORECASE)
-_PLAIN = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%-]*)*", re.ASCII)
-_ITEM = re.compile(r"/(issues|work_items|merge_requests|pull|pulls|discussions|browse|milestones?)(/|$)", re.IGNORECASE)
-_ISSUE = re.compile(r"[^\s#]+#[1-9]\d*|[A-Z][A-Z0-9_]+-[1-9]\d*")
+# The patterns are texts, which `re` compiles when a file has a value that they check.
+_CREDENTIAL = r"(?i)token|secret|passw|private_?key|api_?key|credential"
+_PLAIN = r"(?a)https?://[\w.-]+(:\d+)?(/[\w.~%-]*)*"
+_ITEM = r"(?i)/(issues|work_items|merge_requests|pull|pulls|discussions|browse|milestones?)(/|$)"
+_ISSUE = r"[^\s#]+#[1-9]\d*|[A-Z][A-Z0-9_]+-[1-9]\d*"
 _RULES = {
-    "github": re.compile(r"(?P<projects>[^/\s#~]+/[^/\s#~]+)(?P<sign>~)(?P<text>.+)"),
-    "gitlab": re.compile(r"(?P<projects>[^\s%~]+)(?P<sign>~)(?P<text>.+)"),
-    "jira": re.compile(r"(?P<projects>[A-Z0-9_*]+)(?P<sign>[~?])(?P<text>.+)", re.DOTALL),
+    "github": r"(?P<projects>[^/\s#~]+/[^/\s#~]+)(?P<sign>~)(?P<text>.+)",
+    "gitlab": r"(?P<projects>[^\s%~]+)(?P<sign>~)(?P<text>.+)",
+    "jira": r"(?s)(?P<projects>[A-Z0-9_*]+)(?P<sign>[~?])(?P<text>.+)",
 }
 """Milestones by rule: issues of these projects with a label (``~``), or the result of a query (``?``)."""
 _MILESTONE = {
-    "github": (re.compile(r"[^/\s#]+/[^/\s#]+#[1-9]\d*"), "gh:owner/name#12"),
-    "gitlab": (re.compile(r"[^\s%]+%.+"), "gl:group/project%2.0"),
-    "jira": (re.compile(r"[A-Z][A-Z0-9_]+/.+"), "jira:KEY/2.0"),
+    "github": (r"[^/\s#]+/[^/\s#]+#[1-9]\d*", "gh:owner/name#12"),
+    "gitlab": (r"[^\s%]+%.+", "gl:group/project%2.0"),
+    "jira": (r"[A-Z][A-Z0-9_]+/.+", "jira:KEY/2.0"),
 }
 
 
@@ -96,8 +100,12 @@ def tracker_url(value: str, kind: str) -> str:
     return url(value or PUBLIC_URLS.get(kind, ""))
 
 
-def former_url(value: str) -> str:
-    """Check an earlier address of a tracker, to which nothing is sent. Return it without a last slash."""
+def former_urls(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Check earlier addresses of a tracker, to which nothing is sent. Return them without a last slash."""
+    return tuple(map(_former_url, value))
+
+
+def _former_url(value: str) -> str:
     parts = _split(value)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("should be addresses such as https://old.example.org")
@@ -123,14 +131,16 @@ def ping(value: str) -> None:
 def published(value: str) -> str:
     """Check the address of published pages. It must not look like a tracker's item, and no markup may break it.
 
-    Return it without a last slash.
+    "" is allowed. Return it without a last slash.
     """
+    if not value:
+        return value
     parts = _split(value)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("should be an address that starts with https://")
-    if not _PLAIN.fullmatch(value):
+    if not re.fullmatch(_PLAIN, value):
         raise ValueError("should be a plain address: letters, digits and . _ ~ % - / only")
-    if _ITEM.search(parts.path):
+    if re.search(_ITEM, parts.path):
         raise ValueError("should not be the address of a tracker's items, as a link to an item leaves a note there")
     return value.rstrip("/")
 
@@ -155,6 +165,13 @@ def zone(value: str) -> str:
     if value not in available_timezones():
         hint = did_you_mean(value, available_timezones())
         raise ValueError(f"should be a time zone such as Europe/Berlin{hint}")
+    return value
+
+
+def local_time(value: time) -> time:
+    """Check a time of day in a time zone that is written next to it."""
+    if value.tzinfo is not None:
+        raise ValueError("should have no offset; its time zone is the key timezone")
     return value
 
 
@@ -235,7 +252,7 @@ def credentials(kind: str, keys: Mapping[str, object], *, has_token: bool) -> No
 
 def issue(value: str) -> str:
     """Check an issue as people write it; "" is allowed."""
-    if value and not _ISSUE.fullmatch(value):
+    if value and not re.fullmatch(_ISSUE, value):
         raise ValueError("should be an issue such as acme/app#345 or PAY-7")
     return value
 
@@ -243,23 +260,25 @@ def issue(value: str) -> str:
 def no_secret_names(value: Mapping[str, Any]) -> dict[str, Any]:
     """Check that no option has the name of a secret."""
     for name in value:
-        if _SECRET_NAME.search(name):
+        if re.search(_CREDENTIAL, name):
             raise ValueError("the file must not hold a secret: name it with token")
     return dict(value)
 
 
-def connection_names(value: Mapping[str, object]) -> None:
+def connection_names(value: Named) -> Named:
     """Check names that are used in a milestone's id, before the colon, and in names of variables."""
     for name in value:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise ValueError("names should be letters, digits, - and _, and start with a letter")
+    return value
 
 
-def audience_names(value: Collection[str]) -> None:
+def audience_names(value: Named) -> Named:
     """Check names of audiences. They must differ from every project and from `public`."""
     for name in value:
         if name == "public" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise ValueError("names should be letters, digits, - and _, start with a letter, and not be public")
+    return value
 
 
 def rule(kind: object, written: str) -> tuple[str, str, str] | None:
@@ -267,15 +286,16 @@ def rule(kind: object, written: str) -> tuple[str, str, str] | None:
 
     ``written`` is the text after the connection's name and colon: ``acme/*~launch``.
     """
-    match = _RULES[kind].fullmatch(written) if isinstance(kind, str) and kind in _RULES else None
+    match = re.fullmatch(_RULES[kind], written) if isinstance(kind, str) and kind in _RULES else None
     return (match["projects"], match["sign"], match["text"]) if match else None
 
 
-def channel_names(value: Collection[str]) -> None:
+def channel_names(value: Named) -> Named:
     """Check names of channels. `file` is the channel of the file."""
     for name in value:
         if name == "file" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise ValueError("names should be letters, digits, - and _, start with a letter, and not be file")
+    return value
 
 
 def digest_file(value: str) -> str:
@@ -306,7 +326,7 @@ def references(table: Mapping[str, Any], file: str) -> list[str]:
         shape, example = _MILESTONE.get(kind, (None, "")) if isinstance(kind, str) else (None, "")
         if name not in known:
             errors.append(f"{file}:{where}: no connection has this name{did_you_mean(name, known)}")
-        elif not rest or (shape and not shape.fullmatch(rest) and rule(kind, rest) is None):
+        elif not rest or (shape and not re.fullmatch(shape, rest) and rule(kind, rest) is None):
             errors.append(f"{file}:{where}: should be written like {example or 'connection:project#milestone'}")
         if where.startswith("milestone") and text in ids:
             errors.append(f"{file}:{where}: this milestone is configured twice")
