@@ -45,7 +45,7 @@ UNREAD = timedelta(days=1)
 """Time for which a project stays watched when no share of a round has read it: another share may still read it."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Engine:
     """Run the steps over a set of connections and one store. ``holder`` names this process in leases; times are UTC.
 

@@ -29,10 +29,12 @@ def harmless(character: str) -> str:
 
 def visible(text: str) -> str:
     """Return a text of several lines without any control character; line ends, tabs and hard blanks stay."""
-    return text if text.replace("\n", "").isprintable() else _SUSPECT.sub(lambda found: harmless(found.group()), text)
+    return (
+        text if text.replace("\n", "").isprintable() else re.sub(_SUSPECT, lambda found: harmless(found.group()), text)
+    )
 
 
-_SUSPECT = re.compile(r"[^\n\t\x20-\x7e\u00a0-\u00ac\u00ae-\u02ff\u2007\u2010-\u2027\u202f]")
+_SUSPECT = r"[^\n\t\x20-\x7e\u00a0-\u00ac\u00ae-\u02ff\u2007\u2010-\u2027\u202f]"
 
 
 def one_line(text: str) -> str:
@@ -44,10 +46,10 @@ def one_line(text: str) -> str:
 
 def escaped_json(text: str) -> str:
     r"""Return a JSON text with each character that is not printable as ``\uXXXX``, which means the same to a parser."""
-    return text if text.isascii() and "\x7f" not in text else _NOT_PRINTABLE.sub(_escaped, text)
+    return text if text.isascii() and "\x7f" not in text else re.sub(_NOT_PRINTABLE, _escaped, text)
 
 
-_NOT_PRINTABLE = re.compile(r"[^\n\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff]")
+_NOT_PRINTABLE = r"[^\n\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff]"
 
 
 def _escaped(match: re.Match[str]) -> str:

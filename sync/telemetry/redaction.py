@@ -35,15 +35,12 @@ _SPLITTABLE = 8  # from this length on, a secret is also found with a line break
 _WORD = re.compile(r"[A-Za-z]{1,11}|\d{1,7}")
 """A secret that reads like a word or a year of our own texts."""
 
-_TOKENS = re.compile(
-    r"""
+_TOKENS = r"""(?x)
       \b(?: gh[a-z]_ | github_pat_ ) [A-Za-z0-9_.-]{16,}            # GitHub: users, Apps, installations
     | \b gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)- [A-Za-z0-9_.-]{16,}  # GitLab, not "global-..."
     | \b AT[A-Z]{2}T? 3x [A-Za-z0-9_=.-]{16,}                       # Atlassian
     | \b eyJ [A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]*  # a signed token (JWT)
-    """,
-    re.VERBOSE,
-)
+"""
 """Tokens by their shape. A process obtains some of them itself, such as those of a GitHub App."""
 
 
@@ -71,11 +68,11 @@ class Secrets:
 
     def redact(self, text: str) -> str:
         """Return a text of ours, or with data of ours, with each secret replaced by `MASK`, plain words excepted."""
-        return _TOKENS.sub(MASK, _replaced(_any(self._distinct), text))
+        return re.sub(_TOKENS, MASK, _replaced(_any(self._distinct), text))
 
     def redact_foreign(self, text: str) -> str:
         """Return a text of another program with each secret replaced by `MASK`."""
-        return _TOKENS.sub(MASK, _replaced(_any(self._all), text))
+        return re.sub(_TOKENS, MASK, _replaced(_any(self._all), text))
 
     def redact_data(self, value: Any) -> Any:
         """Return plain data without secrets. Other objects become text first, so that their repr is redacted too."""

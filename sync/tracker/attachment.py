@@ -9,7 +9,7 @@ from msgspec import Struct
 
 __all__ = ["AttachmentName"]
 
-_FORM = re.compile(r"(milesync-burn-up-(.+)-[0-9a-f]{8})-([0-9a-f]{12})(?: ?\([^()]*\))?\.png")
+_FORM = r"(milesync-burn-up-(.+)-[0-9a-f]{8})-([0-9a-f]{12})(?: ?\([^()]*\))?\.png"
 """A tracker may append a suffix in brackets when the name exists already: ``name (1).png``."""
 
 
@@ -35,5 +35,5 @@ class AttachmentName(Struct, frozen=True):
     @classmethod
     def read(cls, name: str) -> AttachmentName | None:
         """Parse a file name. Return None for a name of another form."""
-        match = _FORM.fullmatch(name)
+        match = re.fullmatch(_FORM, name)
         return cls(match[1], match[3], match[2]) if match else None

@@ -37,7 +37,7 @@ __all__ = [
     "without_marker",
 ]
 
-_MARKER = re.compile(r"<!-- milesync (\{[^\n]*?\}) -->")
+_MARKER = r"<!-- milesync (\{[^\n]*?\}) -->"
 
 
 class MarkerKind(StrEnum):
@@ -134,12 +134,12 @@ def with_marker(body: str, marker: str) -> str:
 
 def without_marker(body: str) -> str:
     """Return a Markdown body without our markers at its end."""
-    return _MARKER.sub("", body).rstrip()
+    return re.sub(_MARKER, "", body).rstrip()
 
 
 def find_marker(body: str) -> str:
     """Return the last marker in a Markdown body, or an empty text. The caller checks the author."""
-    markers = _MARKER.findall(body)
+    markers = re.findall(_MARKER, body)
     return str(markers[-1]).replace("\\u002d", "-").replace("\\u003e", ">") if markers else ""
 
 
@@ -202,7 +202,7 @@ def canonical(body: str) -> str:
     document = _document(body)
     if document is not None:
         return " ".join("".join(_words(document)).split())
-    lines = _MARKER.sub("", body).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = re.sub(_MARKER, "", body).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line.rstrip() for line in lines).strip()
 
 

@@ -58,19 +58,16 @@ MAX_COMMAND_LENGTH, MAX_COMMANDS, MAX_COMMENT_LENGTH = 500, 10, 65_536
 """Maximum number of characters in a command, of commands in a comment, of characters; the rest is ignored."""
 
 _STATUS = {"on-track": Status.ON_TRACK, "at-risk": Status.AT_RISK, "off-track": Status.OFF_TRACK}
-_OVERRIDE = re.compile(
-    r"(on-track|at-risk|off-track)(?: +until +([0-9]{4}-[0-9]{2}-[0-9]{2}))?(?: +because +(\S.*))?", re.IGNORECASE
-)
-_NOTE = re.compile(r"note(?: +(\S.*))?", re.IGNORECASE)
+_OVERRIDE = r"(?i)(on-track|at-risk|off-track)(?: +until +([0-9]{4}-[0-9]{2}-[0-9]{2}))?(?: +because +(\S.*))?"
+_NOTE = r"(?i)note(?: +(\S.*))?"
 _COMMAND = re.compile(r"/milesync(?![^ \t])")
-_HIDDEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(pre|code|blockquote|kbd|samp|tt|q|del|s|script|style|textarea)\b.*?(?:</\1\s*>|\Z)"
-    r"|^>>>[ \t]*$.*?(?:^>>>[ \t]*$|\Z)",
-    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+_HIDDEN = (
+    r"(?ims)<!--.*?(?:-->|\Z)|<(pre|code|blockquote|kbd|samp|tt|q|del|s|script|style|textarea)\b.*?(?:</\1\s*>|\Z)"
+    r"|^>>>[ \t]*$.*?(?:^>>>[ \t]*$|\Z)"
 )
 """HTML whose content is hidden, code, withdrawn, or the words of others; and GitLab's quotes of many lines."""
 
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:[^\n]|\n(?![ \t]*\n)){0,2000}?(?<!`)\1(?!`)")
+_CODE_SPAN = r"(?<!`)(`+)(?!`)(?:[^\n]|\n(?![ \t]*\n)){0,2000}?(?<!`)\1(?!`)"
 """Code within a paragraph, which may go over lines; the limit bounds the time for unmatched signs."""
 
 
@@ -132,10 +129,10 @@ def _lines(text: str) -> Iterator[str]:
         return
     paragraphs, code = _blocks(text)
     outside_code = "\n".join("x" * len(line) if number in code else line for number, line in enumerate(lines))
-    searched = _CODE_SPAN.sub(lambda span: "x" * len(span.group()), outside_code)
+    searched = re.sub(_CODE_SPAN, lambda span: "x" * len(span.group()), outside_code)
     hidden = [
-        *(found.span() for found in _CODE_SPAN.finditer(outside_code)),
-        *(found.span() for found in _HIDDEN.finditer(searched)),
+        *(found.span() for found in re.finditer(_CODE_SPAN, outside_code)),
+        *(found.span() for found in re.finditer(_HIDDEN, searched)),
     ]
     starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
     for number in sorted(paragraphs):
@@ -174,9 +171,9 @@ def parse(line: str) -> Command | None:
     rest = " ".join(line[begin.end() :].split())
     if rest.lower() in list(CommandName):
         return CommandName(rest.lower())
-    if (note := _NOTE.fullmatch(rest)) is not None:
+    if (note := re.fullmatch(_NOTE, rest)) is not None:
         return NoteCommand(note[1] or "")
-    match = _OVERRIDE.fullmatch(rest)
+    match = re.fullmatch(_OVERRIDE, rest)
     if match is None:
         return None
     try:
