@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Set
 
 from msgspec.structs import replace
 
@@ -24,15 +24,15 @@ def shown_to(audience: Audience, portfolio: Portfolio) -> tuple[list[AssessedMil
         for joint in portfolio.joints
         if audience.is_shown(joint.written) and not (audience.name and joint.missing)
     ]
+    names = {joint.joint.name for joint in joints}
     milestones = [
-        _without_hidden_joints(milestone, joints)
+        _without_hidden_joints(milestone, names)
         for milestone in portfolio.milestones
         if audience.is_shown(milestone.written, *milestone.other_ids)
     ]
     return milestones, joints
 
 
-def _without_hidden_joints(milestone: AssessedMilestone, joints: Sequence[AssessedJointMilestone]) -> AssessedMilestone:
-    """Return the milestone with the joint milestones that are shown: its text names no other."""
-    names = {joint.joint.name for joint in joints}
+def _without_hidden_joints(milestone: AssessedMilestone, names: Set[str]) -> AssessedMilestone:
+    """Return the milestone with the joint milestones (by name) that are shown: its text names no other."""
     return replace(milestone, commitments=tuple(entry for entry in milestone.commitments if entry.name in names))

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
+from math import isnan
 
 import numpy as np
 from msgspec import Struct
@@ -201,11 +202,12 @@ def delayed(
     own: Floats, planned: PlannedTime, predecessors: Sequence[Predecessor], now: float
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Return the completion moments after the predecessors, and the predecessor that sets each; -1: none."""
-    if not predecessors:
-        return own, np.full(len(own), -1)
-    after = np.stack([_delayed(own, predecessor, planned, now) for predecessor in predecessors])
-    latest = after.max(axis=0)
-    return np.maximum(latest, own), np.where(latest > own, after.argmax(axis=0), -1)
+    latest, decider = own, np.full(len(own), -1)
+    for k, predecessor in enumerate(predecessors):
+        after = _delayed(own, predecessor, planned, now)
+        decider[after > latest] = k
+        latest = np.maximum(latest, after)
+    return latest, decider
 
 
 def mean_delay(own: Floats, delayed: Floats) -> float:
@@ -218,7 +220,7 @@ def _delayed(own: Floats, predecessor: Predecessor, planned: PlannedTime, now: f
     """Return the completion moments of a successor with one predecessor."""
     dependency = predecessor.dependency
     ready = now + dependency.reach * (np.maximum(predecessor.paths, now) - now)
-    expected = float(np.nanmax([predecessor.planned.due, planned.start, now]))
+    expected = max(moment for moment in (predecessor.planned.due, planned.start, now) if not isnan(moment))
     return np.maximum(ready, own + dependency.share * np.maximum(ready - expected, 0.0))
 
 

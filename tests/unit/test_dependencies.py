@@ -102,6 +102,25 @@ def test_without_due_date_or_start_only_what_lies_ahead_counts() -> None:
     assert joint.quantile_moments(moved.paths["b"])[0] == pytest.approx(175.0, abs=1.0)
 
 
+def test_of_several_predecessors_the_first_of_the_latest_decides() -> None:
+    rng, now = np.random.default_rng(6), 3.0
+    own = rng.integers(0, 12, 400).astype(float)
+    planned = PlannedTime(2.0, 9.0)
+    predecessors = [
+        timeline.Predecessor(
+            Dependency(before=str(k), after="x"),
+            rng.integers(0, 9, 400).astype(float),
+            PlannedTime(np.nan, 5.0 + k % 3),
+        )
+        for k in range(7)
+    ]
+    after = np.stack([timeline.delayed(own, planned, [each], now)[0] for each in predecessors])
+    paths, decider = timeline.delayed(own, planned, predecessors, now)
+    assert np.array_equal(paths, after.max(axis=0))
+    assert np.array_equal(decider, np.where(after.max(axis=0) > own, after.argmax(axis=0), -1))
+    assert set(decider) == set(range(-1, 7))
+
+
 def test_a_circle_is_an_error_that_names_it() -> None:
     with pytest.raises(DependencyCycleError, match="circle of dependencies: ") as caught:
         timeline.topological_order([_after("a", "b"), _after("b", "c"), _after("c", "a"), _after("a", "d")])
