@@ -63,7 +63,7 @@ class Size:
 
     ``joints`` have ``members`` each. ``dependencies`` are between two milestones each. ``comments`` are people's
     commands on each status issue, ``days`` those of the stored health. ``is_uneven``: finished milestones had different
-    paces. ``team``: people who share all work of a project, of whom too much is told; 0: each has eight issues.
+    paces. ``team``: people who share all work of a project, whose load is reported; 0: each has eight issues.
     """
 
     connections: int = 1
