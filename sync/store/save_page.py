@@ -27,11 +27,12 @@ from sync.model.tracker_data import (
     Visibility,
 )
 from sync.store import tables as schema
+from sync.store.plain_select import select_where
 from sync.store.pull_requests import count_pull_requests
 from sync.store.pulls import good_pulls
 from sync.store.tables import EventOrigin
 from sync.store.unread import save_unread
-from sync.store.upsert import chunks, in_projects, upsert, upsert_columns
+from sync.store.upsert import chunks, in_projects, insert_into, upsert, upsert_columns
 from sync.tracker.protocol import Page
 
 __all__ = ["SavedCounts", "save_page"]
@@ -512,8 +513,8 @@ def _add_members(connection: Connection, source: int, members: Collection[tuple[
 def _stored_rows(connection: Connection, table: Table, source: int, ids: Collection[str]) -> dict[str, Row[Any]]:
     rows: dict[str, Row[Any]] = {}
     for batch in chunks(ids):
-        query = select(table).where(table.c.source == source, table.c.id.in_(batch))
-        rows.update((row.id, row) for row in connection.execute(query))
+        stored = select_where(connection, table, where={"source": source, "id": batch})
+        rows.update((row.id, row) for row in stored)
     return rows
 
 
@@ -543,12 +544,13 @@ def _touch(touched: set[str], before: Mapping[str, Row[Any]], rows: Iterable[Iss
 
 
 def _next_edition(connection: Connection, source: int, projects: Collection[str]) -> None:
-    """Increment the edition of these projects."""
+    """Increment the edition of these projects; it is 1 at first."""
     table = schema.edition
-    for batch in chunks(sorted(projects)):
-        upsert(connection, table, [{"source": source, "project": key, "n": 0} for key in batch], keep=True)
-        mine = (table.c.source == source) & table.c.project.in_(batch)
-        connection.execute(update(table).where(mine).values(n=table.c.n + 1))
+    keys = (table.c.source, table.c.project)
+    first = insert_into(connection, table)
+    rows = [{"source": source, "project": key, "n": 1} for key in sorted(projects)]
+    if rows:
+        connection.execute(first.on_conflict_do_update(index_elements=keys, set_={"n": table.c.n + 1}), rows)
 
 
 def _older(updated_at: datetime | None, stored: Row[Any] | None, at: datetime) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, select
 
 from sync.model.tracker_data import UnreadKind, UnreadRow
 from sync.store import tables as schema
+from sync.store.plain_select import select_plain
 from sync.store.pulls import good_pulls
 from sync.store.upsert import chunks, upsert
 from sync.tracker.protocol import Page
@@ -26,7 +27,7 @@ def save_unread(connection: Connection, source: int, page: Page, gone: Collectio
     unread rows of a project, so the others are deleted with its last page.
     """
     table = schema.unread
-    if connection.execute(select(table.c.item).where(table.c.source == source).limit(1)).first() is not None:
+    if select_plain(connection, [table.c.item], "FROM unread WHERE source = ? LIMIT 1", [source]):
         for (project, kinds), items in _names(page).items():
             _delete(connection, items, (table.c.source == source, table.c.project == project, table.c.kind.in_(kinds)))
         _delete(connection, gone, (table.c.source == source, table.c.kind.in_(ITEMS)))
