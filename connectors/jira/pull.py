@@ -97,13 +97,14 @@ class Reader:
             lambda: containers.read([project for project, _ in resolved]),
             lambda: early or (self._start_early(search, usable) if usable else {}),
         ]
-        rows, early = session.caller.map_all(lambda call: call(), calls)
+        answers = session.caller.map_ahead(lambda call: call(), calls)
+        rows = next(answers)
         failed |= {word: rows.failed[project.id] for project, word in resolved if project.id in rows.failed}
         readable = [(project, word) for project, word in resolved if project.id not in rows.failed]
         progress = self._progress(readable, containers, known)
         keys = {entry.project.id: entry.project.key for entry in progress}
         yield self._first_page(progress, rows, failed)
-        for page in self._changes(search, containers, progress, early):
+        for page in self._changes(search, containers, progress, next(answers)):
             latest |= page.cursors
             complete |= page.complete
             yield page
@@ -224,7 +225,7 @@ def _since(session: Session, cursor: Cursor) -> str:
 
 def _begin(search: Search, where: str, cursors: Mapping[str, Cursor | None]) -> SearchStart:
     has_only_changes = all(cursor is not None and cursor.created_until is None for cursor in cursors.values())
-    return search.begin_newest(where, projects=len(cursors)) if has_only_changes else search.begin(where)
+    return search.begin_newest(where, projects=len(cursors)) if has_only_changes else search.begin_all(where)
 
 
 # --- issues -----------------------------------------------------------------------------------------------------

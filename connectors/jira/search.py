@@ -113,21 +113,36 @@ class Search:
         self._history_fields = None if history_fields is None else [*_HISTORY_FIELDS, *named, *history_fields]
 
     def begin(self, where: str) -> SearchStart:
-        """Search issues, oldest first. An issue may come more than once."""
+        """Search issues, mostly few, oldest first. An issue may come more than once."""
+        if not self._session.is_cloud:
+            return self.begin_all(where)
+        first, has_more = self._token_page(where + ORDER)
+        return SearchStart(first, rest=self._bulk(first, self._ids(where), self._batch_size) if has_more else None)
+
+    def begin_all(self, where: str) -> SearchStart:
+        """Search whole projects like `begin`, on Cloud by their ids. The next batch is read with the newest update."""
         if self._session.is_cloud:
-            first, has_more = self._token_page(where + ORDER)
-            if not has_more:
-                return SearchStart(first)
             pages = self._ids(where)
-            calls: list[Callable[[], Any]] = [lambda: self.newest(where), lambda: next(pages)]
-            newest, ids = self._session.caller.map_all(lambda call: call(), calls)
-            return SearchStart(first, newest, self._bulk(first, chain([ids], pages), self._batch_size))
+            ids = next(pages)
+            if len(ids) <= _BULK:
+                ids += chain.from_iterable(pages)  # a page may be shorter than its list
+            if not ids:
+                return SearchStart(Batch([]))
+            rest = self._bulk(Batch([]), chain([ids], pages), self._batch_size)
+            newest, first = self._newest_and_next(where, rest) if len(ids) > _BULK else (None, next(rest))
+            return SearchStart(first, newest, chain([first], rest))
         page = self._offset_page(where, 0)
         first = self._batch(page)
         if len(page.issues) >= page.total:
             return SearchStart(first)
-        rest = chain([self._with_histories(first)], self._offsets(where, page, first, _RESTARTS))
-        return SearchStart(first, self.newest(where), rest)
+        rest = self._offsets(where, page, first, _RESTARTS)
+        newest, second = self._newest_and_next(where, rest)
+        return SearchStart(first, newest, chain([self._with_histories(first), second], rest))
+
+    def _newest_and_next(self, where: str, batches: Iterator[Batch]) -> tuple[datetime | None, Batch]:
+        calls: list[Callable[[], Any]] = [lambda: self.newest(where), lambda: next(batches)]
+        newest, batch = self._session.caller.map_all(lambda call: call(), calls)
+        return newest, batch
 
     def begin_newest(self, where: str, *, projects: int = 1) -> SearchStart:
         """Search changed issues of some projects like `begin`, on Cloud the newest updates first.
@@ -143,7 +158,7 @@ class Search:
                 page = self._search_offset(where + ORDER, 0, _PAGE_WITHOUT_HISTORY, history=False)
                 if len(page.issues) >= page.total:
                     return SearchStart(self._batch(page), is_plain=True)
-            return self.begin(where)
+            return self.begin_all(where)
         first, has_more = self._token_page(where + _NEWEST_FIRST)
         if not has_more:
             return SearchStart(first)
@@ -355,28 +370,26 @@ class Search:
         """Yield all issues in batches, the first batch first. Changelogs are read for a thousand issues at once."""
         known = dict.fromkeys(issue.id for issue in first.issues)
         new = (id_ for page in _one_ahead(ids) for id_ in page if id_ not in known)
-        tasks: Iterator[tuple[str, list[str]]] = (
+        tasks: Iterator[_BulkTask] = (
             task
             for group in chunks(chain(known, new), _HISTORY_BULK)
-            for task in (*([("histories", group)] if self.history else []), *_issue_tasks(group, size, known))
+            for task in (*([_BulkTask(histories=group)] if self.history else []), *_issue_tasks(group, size, known))
         )
         issues, unread = list(first.issues), list(first.unread)
         histories: Histories | None = None
-        for answer in self._session.caller.map_ahead(self._run_task, tasks):
-            if isinstance(answer, Batch):
-                issues += answer.issues
-                unread += answer.unread
-            elif isinstance(answer, Histories):
+        limit = 3 * self._session.caller.concurrency // 2  # the histories of a thousand issues wait, too
+        for task, answer in self._session.caller.map_ahead(self._run_task, tasks, limit):
+            if isinstance(answer, Histories):
                 histories = answer
-            else:
-                yield Batch(issues, histories.taken(answer) if histories is not None else None, unread)
+                continue
+            issues += answer.issues
+            unread += answer.unread
+            if task.batch:
+                yield Batch(issues, histories.taken(task.batch) if histories is not None else None, unread)
                 issues, unread = [], []
 
-    def _run_task(self, task: tuple[str, list[str]]) -> Batch | Histories | list[str]:
-        kind, ids = task
-        if kind == "histories":
-            return self._fetch_histories(ids)
-        return self._fetch_issues(ids) if kind == "issues" else ids
+    def _run_task(self, task: _BulkTask) -> tuple[_BulkTask, Batch | Histories]:
+        return task, self._fetch_histories(task.histories) if task.histories else self._fetch_issues(task.issues)
 
     def _fetch_issues(self, ids: Sequence[str]) -> Batch:
         """Fetch issues by id. Those that an answer leaves out are asked for again, until an answer has none of them."""
@@ -444,11 +457,23 @@ class Search:
         return Batch(list(rows.read), None, rows.unread)
 
 
-def _issue_tasks(group: Iterable[str], size: int, known: Collection[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the tasks that read the issues of a group (ids), except the known ones, and an end after each batch."""
+class _BulkTask(Struct, frozen=True):
+    """A request for the histories of these issues (ids), or for these issues. The last one of a batch names all of it.
+
+    No issues are no request: all of the batch is known already.
+    """
+
+    histories: Sequence[str] = ()
+    issues: Sequence[str] = ()
+    batch: Sequence[str] = ()
+
+
+def _issue_tasks(group: Iterable[str], size: int, known: Collection[str]) -> Iterator[_BulkTask]:
+    """Yield the tasks that read the issues of a group (ids), except the known ones, in batches."""
     for batch in chunks(group, size):
-        yield from (("issues", part) for part in chunks((id_ for id_ in batch if id_ not in known), _BULK))
-        yield "end", batch
+        *parts, last = list(chunks((id_ for id_ in batch if id_ not in known), _BULK)) or [[]]
+        yield from (_BulkTask(issues=part) for part in parts)
+        yield _BulkTask(issues=last, batch=batch)
 
 
 def first_keys(session: Session, where: str) -> list[str]:

@@ -196,7 +196,7 @@ def test_pages_that_never_end_are_noticed(issues: str) -> None:
         served.fill("PAY", 150)
         tokens = ["again"] * 9 if issues != "[]" else [str(n) for n in range(40)]
         bodies = [f'{{"issues":{issues},"nextPageToken":"{token}"}}' for token in tokens]
-        served.tracker.faults += [Fault("garbage", "search/jql", body=body, after=1) for body in bodies]
+        served.tracker.faults += [Fault("garbage", "search/jql", body=body) for body in bodies]
         rest = list(served.connector().pull(["PAY"], {}))
         assert isinstance(rest[-1].failed["PAY"], MalformedError)
         assert "read before" in str(rest[-1].failed["PAY"]) or "empty pages" in str(rest[-1].failed["PAY"])

@@ -4,9 +4,10 @@ now names another project.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from threading import Event
 
 import pytest
 
@@ -246,22 +247,50 @@ def test_a_few_issues_take_one_search() -> None:
 
 
 def test_an_edit_during_the_first_page_is_read_by_the_next_pull(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the first page was answered, and before the newest update was asked for."""
+    """After the first page was answered, and before the newest update was asked for: both are requested at once."""
     from connectors.jira import search
 
     with stand("jira-cloud") as served:
         project = served.fill("PAY", 230)
-        ada, real = served.tracker.user("ada"), search.Search._token_page
+        ada, is_read = served.tracker.user("ada"), Event()
+        fetch, newest = search.Search._fetch_issues, search.Search.newest
 
-        def edited(self: search.Search, query: str) -> object:
-            page = real(self, query)
+        def fetched(self: search.Search, ids: Sequence[str]) -> search.Batch:
+            batch = fetch(self, ids)
+            if any(issue.key == "PAY-3" for issue in batch.issues):
+                is_read.set()
+            return batch
+
+        def edited(self: search.Search, where: str) -> datetime | None:
+            assert is_read.wait(60)
             served.tracker.label(project.issues[3], ["between"], [], ada, served.clock.on(minutes=2))
-            served.tracker.label(project.issues[230], ["last"], [], ada, served.clock.on(minutes=2))
-            return page
+            return newest(self, where)
 
         with monkeypatch.context() as patched:
-            patched.setattr(search.Search, "_token_page", edited)
-            state = pulled(served.connector(concurrency=1), ["PAY"])
+            patched.setattr(search.Search, "_fetch_issues", fetched)
+            patched.setattr(search.Search, "newest", edited)
+            state = pulled(served.connector(concurrency=2), ["PAY"])
         assert state.by_key()["PAY-3"].labels == ()
         assert the_same(pulled(served.connector(), ["PAY"], state), served, "PAY")
         assert state.by_key()["PAY-3"].labels == ("between",)
+
+
+@pytest.mark.parametrize(("number", "requests"), [(3, 3), (230, 6)])
+def test_a_first_pull_of_cloud_reads_ids_then_issues_with_their_histories(number: int, requests: int) -> None:
+    """A request for the ids, one for the histories, one for each hundred issues, and of several one for the newest."""
+    with stand("jira-cloud") as served:
+        served.fill("PAY", number)
+        pulled(served.connector(), ["PAY"])
+        paths = [path for _, path, _ in served.tracker.log]
+        assert sum(path.endswith(("search/jql", "bulkfetch")) for path in paths) == requests
+
+
+def test_short_pages_of_ids_are_no_small_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    from connectors.jira import search
+
+    monkeypatch.setattr(search, "_ID_PAGE", 40)
+    with stand("jira-cloud") as served:
+        served.fill("PAY", 130)
+        state = pulled(served.connector(), ["PAY"])
+        assert len(state.issues) == 130
+        assert the_same(state, served, "PAY")
