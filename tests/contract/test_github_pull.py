@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 
 from connectors.github import api_types, normalize
+from connectors.sandbox.world_data import Fault
 from sync.model.tracker_data import MilestoneKind, State, StatusCategory, Visibility
 from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled
 
@@ -33,6 +34,14 @@ def test_everything_of_a_repository(there: Small, clock: Clock) -> None:
     )
     assert (milestone.kind, milestone.description, milestone.start) == (MilestoneKind.MILESTONE, "first", None)
     assert (two.due, two.state, two.closed_at) == (None, State.CLOSED, START + timedelta(days=2))
+
+
+def test_a_first_pull_asks_what_changed_and_for_the_repository_at_once(there: Small, clock: Clock) -> None:
+    slept: list[float] = []
+    together = Fault("gather", "/", times=3)
+    there.tracker.faults.append(together)
+    state = pulled(connected(there.tracker, clock, slept=slept))
+    assert (slept, together.times, len(state.complete)) == ([], 0, 1)
 
 
 def test_every_field_of_an_issue(there: Small, clock: Clock) -> None:
