@@ -52,6 +52,8 @@ PLAIN: dict[str, dict[str, Any]] = {
     "jira": {"history": False},
     "jira-cloud": {"history": False},
 }
+OPTIONS: dict[str, dict[str, Any]] = {"jira-cloud": {"dialect": "cloud"}}
+"""What a real address tells: without the host of a Cloud, the first request would ask whether this is one."""
 PROJECTS = {"github": "acme/app", "gitlab": "acme/app", "jira": "APP", "jira-cloud": "APP"}
 SECRETS = {"GITHUB_TOKEN": "sandbox", "GITLAB_TOKEN": "sandbox", "JIRA_TOKEN": "sandbox", "JIRA_EMAIL": "bot@x.invalid"}
 
@@ -164,7 +166,7 @@ def record(kind: str, url: str, concurrency: int, file: Path, *, plain: bool = F
         return send(session, request, **settings)
 
     requests.Session.send = noted  # type: ignore[assignment, method-assign]
-    connector = connected(kind, url, concurrency, PLAIN[kind] if plain else {})
+    connector = connected(kind, url, concurrency, OPTIONS.get(kind, {}) | (PLAIN[kind] if plain else {}))
     for page in connector.pull([PROJECTS[kind]], {}):
         for problem in page.failed.values():
             sys.exit(str(problem))
@@ -251,7 +253,7 @@ def _naive_cloud(url: str, histories: bool) -> int:
 def configured(folder: Path, server: Server, concurrency: int, policy: str, *, plain: bool = False) -> list[str]:
     """The beginning of our command line for a configuration and a database in that folder."""
     kind = server.kind.partition("-")[0]
-    options = PLAIN[server.kind] if plain else {}
+    options = OPTIONS.get(server.kind, {}) | (PLAIN[server.kind] if plain else {})
     lines = [
         f'instance = "bench"\npolicy = "{policy}"\ndatabase = "sqlite:///bench.db"\n[connections.x]',
         f'type = "{kind}"\nurl = "{server.url}"\nprojects = ["{PROJECTS[server.kind]}"]\nconcurrency = {concurrency}',
