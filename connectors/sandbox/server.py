@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
-import time
 from collections.abc import Mapping
 from importlib import import_module
 from types import TracebackType
@@ -27,6 +27,35 @@ def application(tracker: Tracker) -> ASGIApp:
     return made
 
 
+class _Server(uvicorn.Server):
+    """A server that ends at once: uvicorn looks ten times a second for a reason to end, and then waits a tenth more."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    def stop(self) -> None:
+        """End the server; call it from another thread, after `ready`."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+
+    async def main_loop(self) -> None:
+        """Serve until `stop`."""
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        await self.on_tick(0)  # the headers of all answers
+        self.ready.set()
+        await self._stopped.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what is idle; uvicorn waits for the others."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)  # for the connections to end
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+
+
 class Sandbox:
     """Server of all or some trackers of a world; ``with Sandbox(world) as sandbox: sandbox.world.github.url``.
 
@@ -45,7 +74,7 @@ class Sandbox:
     ) -> None:
         self.world = world
         age(world, versions or {})
-        self._running: list[tuple[uvicorn.Server, threading.Thread]] = []
+        self._running: list[tuple[_Server, threading.Thread]] = []
         self._only, self._ports = only, ports or {}
 
     def __enter__(self) -> Self:
@@ -58,7 +87,7 @@ class Sandbox:
         self, kind: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None
     ) -> None:
         for server, _ in self._running:
-            server.should_exit = True
+            server.stop()
         for _, thread in self._running:
             thread.join(timeout=10)
 
@@ -77,12 +106,9 @@ class Sandbox:
             lifespan="off",
             timeout_graceful_shutdown=1,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 10
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.01)
-        if not server.started:
+        if not server.ready.wait(10):
             raise RuntimeError(f"the sandbox's {tracker.kind} did not start")
         self._running.append((server, thread))
