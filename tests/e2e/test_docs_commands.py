@@ -113,10 +113,20 @@ IN_BLOCKS = _found(block_calls)
 """Commands that a reader may copy: they run as they are written."""
 
 
+def typed(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a command as a reader would type it."""
+    pairs = zip(("", *words), words, strict=False)
+    read = (STANDS_FOR.get(f"{before} {given}", STANDS_FOR.get(given, given)) for before, given in pairs)
+    return tuple(word for word in read if word)
+
+
 def shown() -> list[tuple[str, ...]]:
     """Each command once; those that others need come first, those that take something away last."""
     first, last = [("run", "--first-run"), ("plan", "--out", "FILE")], ("retire", "--yes")
-    return list(dict.fromkeys([*first, *sorted((IN_BLOCKS | _found(span_calls)) - {last}), last]))
+    once: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for words in [*first, *sorted((IN_BLOCKS | _found(span_calls)) - {last}), last]:
+        once.setdefault(typed(words), words)
+    return list(once.values())
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +148,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_a_command_of_the_pages_runs(words: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     env: dict[str, str | None] = {"JIRA_EMAIL": None} if words[0] == "check" else {}
-    pairs = zip(("", *words), words, strict=False)
-    typed = [
-        word for before, given in pairs if (word := STANDS_FOR.get(f"{before} {given}", STANDS_FOR.get(given, given)))
-    ]
-    assert words not in IN_BLOCKS or typed == list(words), "a command in a block can be copied as it is"
-    done = milesync(*typed, *(["--help"] if typed[0] in NAMES and len(typed) == 1 else []), env=env)
+    command = typed(words)
+    assert words not in IN_BLOCKS or command == words, "a command in a block can be copied as it is"
+    done = milesync(*command, *(["--help"] if command[0] in NAMES and len(command) == 1 else []), env=env)
     assert done.code in (0, 2), done.err + done.out
     assert "Traceback" not in done.err
     assert done.out.strip() or words[0] == "pull", "it says what it did"

@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.settings import Settings
 from sync.assess.relations import build_portfolio
@@ -26,11 +27,14 @@ from tests.e2e.small_world import served
 
 
 @pytest.fixture
-def filled(tmp_path: Path) -> Path:
-    """The configuration of an installation of its own."""
+def filled(tmp_path: Path) -> Iterator[Path]:
+    """The configuration of an installation of its own. No line is printed: outside a command, structlog would print all
+    local variables of a traceback, which takes seconds.
+    """
     with served(tmp_path) as (_, config):
         assert milesync("run", "--first-run", config=config).code == 0
-    return config
+    with capture_logs():
+        yield config
 
 
 def touch(config: Path, n: int) -> None:
