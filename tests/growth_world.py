@@ -272,8 +272,12 @@ class World:
             yield
             return
 
+        calls = 0
+
         def profile(_: object, what: str, __: object) -> None:
-            self.counts["calls"] += what in {"call", "c_call"}
+            nonlocal calls
+            if what in {"call", "c_call"}:
+                calls += 1
 
         before = sys.getprofile()
         threading.setprofile(profile)
@@ -283,6 +287,7 @@ class World:
         finally:
             sys.setprofile(before)
             threading.setprofile(None)
+            self.counts["calls"] = calls
 
     def measure(self) -> dict[str, Cost]:
         """Run every step and return its cost."""
