@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import msgspec
@@ -42,6 +43,19 @@ def gathered(engine: Engine, later: timedelta = timedelta(0), audience: Audience
 @pytest.fixture(scope="module")
 def contents(engine: Engine) -> Contents:
     return gathered(engine)
+
+
+@pytest.fixture(scope="module")
+def built(contents: Contents, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A report, and the number of its files."""
+    folder = tmp_path_factory.mktemp("built")
+    return folder, build(contents, folder, b"{}").files
+
+
+@pytest.fixture
+def report(built: tuple[Path, int], tmp_path: Path) -> Path:
+    """A copy of that report, with the times of its files."""
+    return copytree(built[0], tmp_path / "report")
 
 
 def state(out: Path) -> dict[str, tuple[int, bytes]]:
@@ -82,11 +96,10 @@ def test_a_later_report_leaves_each_unchanged_page_as_it_is(engine: Engine, cont
     assert second.written == 2
 
 
-def test_a_report_of_the_next_day_is_written(engine: Engine, contents: Contents, tmp_path: Path) -> None:
-    build(contents, tmp_path, b"{}")
-    before = state(tmp_path)
-    build(gathered(engine, 24 * HOUR), tmp_path, b"{}")
-    after = state(tmp_path)
+def test_a_report_of_the_next_day_is_written(engine: Engine, contents: Contents, report: Path) -> None:
+    before = state(report)
+    build(gathered(engine, 24 * HOUR), report, b"{}")
+    after = state(report)
     running = [page.row.page for page in contents.pages if not page.health.status.is_over and page.health.due]
     assert running
     for name in running:
@@ -122,36 +135,34 @@ CHANGES: dict[str, Callable[[MilestonePage], MilestonePage]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_input_rewrites_its_page_and_no_other(contents: Contents, tmp_path: Path, name: str) -> None:
-    build(contents, tmp_path, b"{}")
-    before = state(tmp_path)
+def test_a_changed_input_rewrites_its_page_and_no_other(contents: Contents, report: Path, name: str) -> None:
+    before = state(report)
     page = next(
         page
         for page in contents.pages
         if page.chart and page.levers and page.scope and page.attention and page.reliability
     )
     pages = tuple(CHANGES[name](page) if page is own else own for own in contents.pages)
-    build(dataclasses.replace(contents, pages=pages), tmp_path, b"{}")
-    after = state(tmp_path)
+    build(dataclasses.replace(contents, pages=pages), report, b"{}")
+    after = state(report)
     changed = {file for file in after if after[file] != before[file]}
     assert page.row.page in changed
     assert changed <= {page.row.page, page.row.page.replace(".html", ".json")}
 
 
-def test_other_numbers_rewrite_their_page_and_its_data(contents: Contents, tmp_path: Path) -> None:
-    build(contents, tmp_path, b"{}")
-    before, page = state(tmp_path), contents.pages[0]
+def test_other_numbers_rewrite_their_page_and_its_data(contents: Contents, report: Path) -> None:
+    before, page = state(report), contents.pages[0]
     asked: list[str] = []
 
     def numbers(uids: Collection[str]) -> Mapping[str, PageNumbers]:
         asked.extend(uids)
         return {uid: PageNumbers({**own.explained, "another": 1}) for uid, own in contents.numbers(uids).items()}
 
-    build(dataclasses.replace(contents, numbers=numbers), tmp_path, b"{}")
-    assert (asked, state(tmp_path)) == ([], before), "their digest is the same"
+    build(dataclasses.replace(contents, numbers=numbers), report, b"{}")
+    assert (asked, state(report)) == ([], before), "their digest is the same"
     pages = tuple(dataclasses.replace(own, inputs="another") if own is page else own for own in contents.pages)
-    build(dataclasses.replace(contents, pages=pages, numbers=numbers), tmp_path, b"{}")
-    after = state(tmp_path)
+    build(dataclasses.replace(contents, pages=pages, numbers=numbers), report, b"{}")
+    after = state(report)
     assert asked == [page.row.uid]
     assert {file for file in after if after[file] != before[file]} == {
         page.row.page,
@@ -170,18 +181,17 @@ CALIBRATION_CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", [*CALIBRATION_CHANGES, "nothing"])
 def test_the_back_test_is_computed_when_an_input_of_its_page_changes(
-    contents: Contents, tmp_path: Path, name: str
+    contents: Contents, report: Path, name: str
 ) -> None:
-    build(contents, tmp_path, b"{}")
-    before, asked = inputs(tmp_path), list[str]()
+    before, asked = inputs(report), list[str]()
 
     def replay() -> ReplayResult:
         asked.append(name)
         return contents.replay()
 
     changed = dataclasses.replace(contents, replay=replay, **CALIBRATION_CHANGES.get(name, {}))
-    build(changed, tmp_path, b"{}")
-    after = inputs(tmp_path)
+    build(changed, report, b"{}")
+    after = inputs(report)
     expected = [] if name == "nothing" else [build_module.CALIBRATION]
     assert [page for page in after if after[page] != before[page]] == expected
     assert asked == [name] * len(expected)
@@ -204,10 +214,7 @@ def test_a_build_reads_nothing_from_the_store_after_its_contents(engine: Engine,
     assert asked == []
 
 
-def test_other_code_renders_every_page_again(
-    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build(contents, tmp_path, b"{}")
+def test_other_code_renders_every_page_again(contents: Contents, report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(build_module, "_program", lambda: "another version")
 
@@ -215,21 +222,20 @@ def test_other_code_renders_every_page_again(
         asked.extend(uids)
         return contents.numbers(uids)
 
-    build(dataclasses.replace(contents, numbers=numbers), tmp_path, b"{}")
+    build(dataclasses.replace(contents, numbers=numbers), report, b"{}")
     assert sorted(asked) == sorted(page.row.uid for page in contents.pages)
 
 
 @pytest.mark.parametrize("library", ["holidays", "jinja2", "markupsafe", "msgspec", "numpy"])
 def test_another_version_of_a_library_renders_every_page_again(
-    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+    contents: Contents, report: Path, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
-    build(contents, tmp_path, b"{}")
-    before = inputs(tmp_path)
+    before = inputs(report)
     monkeypatch.setattr(build_module, "version", lambda name: "another" if name == library else version(name))
     build_module._program.cache_clear()
-    build(contents, tmp_path, b"{}")
+    build(contents, report, b"{}")
     build_module._program.cache_clear()
-    after = inputs(tmp_path)
+    after = inputs(report)
     assert before
     assert [page for page in before if after[page] == before[page]] == []
 
@@ -240,52 +246,48 @@ def inputs(folder: Path) -> dict[str, str]:
     return {name: own["inputs"] for name, own in known.items() if own["inputs"]}
 
 
-def test_another_audience_rewrites_every_page(engine: Engine, contents: Contents, tmp_path: Path) -> None:
-    build(contents, tmp_path, b"{}")
-    before = state(tmp_path)
+def test_another_audience_rewrites_every_page(engine: Engine, contents: Contents, report: Path) -> None:
+    before = state(report)
     narrow = gathered(engine, audience=Audience("public"))
-    build(narrow, tmp_path, b"{}")
-    after = state(tmp_path)
+    build(narrow, report, b"{}")
+    after = state(report)
     pages = {page.row.page for page in narrow.pages} | {page.row.page for page in narrow.joint_pages}
     assert {file for file in after if file.endswith(".html")} == pages
     assert not any(after[name][1] == before[name][1] for name in pages)
-    assert b"vault" not in (tmp_path / TIMES).read_bytes()
-    assert b"vault" not in (tmp_path / CONTENT).read_bytes()
+    assert b"vault" not in (report / TIMES).read_bytes()
+    assert b"vault" not in (report / CONTENT).read_bytes()
 
 
 def test_another_template_rewrites_every_page(
-    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contents: Contents, report: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build(contents, tmp_path, b"{}")
-    before = state(tmp_path)
+    before = state(report)
     monkeypatch.setattr(build_module, "POLICY", "default-src 'none'")
-    build(contents, tmp_path, b"{}")
-    after = state(tmp_path)
+    build(contents, report, b"{}")
+    after = state(report)
     assert not any(after[name] == before[name] for name in after if name.endswith(".html"))
 
 
-def test_the_page_of_a_milestone_that_is_gone_goes(contents: Contents, tmp_path: Path) -> None:
-    build(contents, tmp_path, b"{}")
-    build(dataclasses.replace(contents, pages=contents.pages[1:]), tmp_path, b"{}")
+def test_the_page_of_a_milestone_that_is_gone_goes(contents: Contents, report: Path) -> None:
+    build(dataclasses.replace(contents, pages=contents.pages[1:]), report, b"{}")
     gone = contents.pages[0].row.page
-    assert not (tmp_path / gone).exists()
-    assert not (tmp_path / gone.replace(".html", ".json")).exists()
-    assert gone not in (tmp_path / CONTENT).read_text()
-    assert (tmp_path / contents.pages[1].row.page).exists()
+    assert not (report / gone).exists()
+    assert not (report / gone.replace(".html", ".json")).exists()
+    assert gone not in (report / CONTENT).read_text()
+    assert (report / contents.pages[1].row.page).exists()
 
 
 @pytest.mark.parametrize("damage", ["changed", "deleted", "deleted with its data"])
-def test_a_damaged_page_is_written_again(contents: Contents, tmp_path: Path, damage: str) -> None:
-    build(contents, tmp_path, b"{}")
-    before = state(tmp_path)
-    page = tmp_path / contents.pages[0].row.page
+def test_a_damaged_page_is_written_again(contents: Contents, report: Path, damage: str) -> None:
+    before = state(report)
+    page = report / contents.pages[0].row.page
     page.unlink()
     if damage == "changed":
         page.write_bytes(b"<h1>Half a pa")
     elif damage == "deleted with its data":
         page.with_suffix(".json").unlink()
-    assert build(contents, tmp_path, b"{}").written == (2 if damage == "deleted with its data" else 1)
-    assert {name: body for name, (_, body) in state(tmp_path).items()} == {n: body for n, (_, body) in before.items()}
+    assert build(contents, report, b"{}").written == (2 if damage == "deleted with its data" else 1)
+    assert {name: body for name, (_, body) in state(report).items()} == {n: body for n, (_, body) in before.items()}
 
 
 def test_a_build_that_stopped_at_any_file_is_completed_by_the_next(
@@ -303,10 +305,11 @@ def test_a_build_that_stopped_at_any_file_is_completed_by_the_next(
             raise KeyboardInterrupt
         return replace(path, target)
 
-    wanted = tmp_path / "wanted"
+    before, wanted = tmp_path / "before", tmp_path / "wanted"
+    build(few, before, b"{}")
     build(changed, wanted, b"{}")
     for stop in range(12):
-        build(few, out := tmp_path / str(stop), b"{}")
+        out = copytree(before, tmp_path / str(stop))
         left = stop
         with monkeypatch.context() as patched:
             patched.setattr(Path, "replace", stopping)
@@ -318,12 +321,13 @@ def test_a_build_that_stopped_at_any_file_is_completed_by_the_next(
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"index.html": 1}', "\udcff"])
-def test_damaged_hashes_write_everything(contents: Contents, tmp_path: Path, text: str | None) -> None:
-    first = build(contents, tmp_path, b"{}")
-    known = tmp_path / CONTENT
+def test_damaged_hashes_write_everything(
+    contents: Contents, built: tuple[Path, int], report: Path, text: str | None
+) -> None:
+    known = report / CONTENT
     known.unlink()
     if text is not None:
         known.write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert build(contents, tmp_path, b"{}").written == first.files
-    assert build(contents, tmp_path, b"{}").written == 0
-    assert set(json.loads(known.read_bytes())) == set((tmp_path / MANIFEST).read_text().split())
+    assert build(contents, report, b"{}").written == built[1]
+    assert build(contents, report, b"{}").written == 0
+    assert set(json.loads(known.read_bytes())) == set((report / MANIFEST).read_text().split())
