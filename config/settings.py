@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config import validators
 from config.audience_tables import Audience
@@ -19,7 +20,6 @@ from config.errors import ConfigurationError, key, lines
 from config.renamed_keys import rename_keys
 from config.secret import Secret, Text, UnreadableError, header_problem, redact_from_now_on
 from config.state_names import ambiguous_names, state_rules
-from config.table import Table
 from config.tables import (
     NAME,
     ConnectionSettings,
@@ -53,10 +53,10 @@ def _database(value: str | Secret) -> str | Secret:
     return validators.database(value) if isinstance(value, str) else value
 
 
-class Settings(Table):
+class Settings(BaseSettings):
     """The whole of `milesync.toml`. Only `load` reads the file and the environment."""
 
-    model_config = ConfigDict(title="milesync.toml")
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, title="milesync.toml")
 
     instance: str = Field(
         pattern=NAME,
@@ -101,6 +101,17 @@ class Settings(Table):
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _file: Path = PrivateAttr(default=Path("milesync.toml"))
     _ceilings: Mapping[str, Policy] = PrivateAttr(default={})
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - only `load` decides about file and variables
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
     @property
     def warnings(self) -> tuple[str, ...]:
