@@ -37,6 +37,26 @@ def test_each_package_of_the_base_has_a_row_and_no_other() -> None:
     assert rows("The base").keys() == {name(text) for text in TABLE["project"]["dependencies"]}
 
 
+GIVEN = {
+    "pygithub": "github",
+    "python-gitlab": "gitlab",
+    "jira": "jira",
+    "pydantic-settings": "pydantic_settings",
+    "tenacity": "tenacity",
+    "structlog": "structlog",
+}
+"""Packages that milesync is built on, with the module that each is imported as."""
+
+
+def test_the_packages_that_are_given_are_required_and_used() -> None:
+    assert GIVEN.keys() <= {name(text) for text in TABLE["project"]["dependencies"]}
+    sources = [
+        path.read_text("utf-8") for top in ("sync", "connectors", "config") for path in (ROOT / top).rglob("*.py")
+    ]
+    for module in GIVEN.values():
+        assert any(re.search(rf"^\s*(from|import) {module}\b", source, re.MULTILINE) for source in sources), module
+
+
 def test_each_package_of_an_extra_has_a_row_that_names_its_extras() -> None:
     wanted: dict[str, set[str]] = {}
     for extra, texts in OPTIONAL.items():
