@@ -104,7 +104,9 @@ class Reader:
         progress = self._progress(readable, containers, known)
         keys = {entry.project.id: entry.project.key for entry in progress}
         yield self._first_page(progress, rows, failed)
-        for page in self._changes(search, containers, progress, next(answers)):
+        early = next(answers)
+        answers.close()
+        for page in self._changes(search, containers, progress, early):
             latest |= page.cursors
             complete |= page.complete
             yield page
@@ -224,8 +226,10 @@ def _since(session: Session, cursor: Cursor) -> str:
 
 
 def _begin(search: Search, where: str, cursors: Mapping[str, Cursor | None]) -> SearchStart:
-    has_only_changes = all(cursor is not None and cursor.created_until is None for cursor in cursors.values())
-    return search.begin_newest(where, projects=len(cursors)) if has_only_changes else search.begin_all(where)
+    are_known = [cursor is not None and cursor.created_until is None for cursor in cursors.values()]
+    if all(are_known):
+        return search.begin_newest(where, projects=len(cursors))
+    return search.begin(where) if any(are_known) else search.begin_all(where)
 
 
 # --- issues -----------------------------------------------------------------------------------------------------
@@ -527,7 +531,7 @@ def _handles(progress: _Progress) -> tuple[str, ...]:
 def _newest(progress: _Progress, newest: datetime | None, issues: Sequence[api_types.Issue]) -> datetime | None:
     """The time where the next pull begins: the newest update when this pull began.
 
-    A single answer holds the state of one moment, so its own newest update counts. A walk of many pages takes time, so
+    A single batch is read within moments, so its own newest update counts. A walk of many pages takes time, so
     ``newest`` is what Jira said at its beginning. An interrupted first pull keeps the time of its own beginning.
     """
     cursor = progress.cursor

@@ -76,8 +76,8 @@ class Batch(Struct, frozen=True):
 class SearchStart(Struct, frozen=True):
     """First batch of a search. It may have no histories: see `Search.histories`.
 
-    ``newest`` is the newest update (UTC) when a search of several requests began, None for a single request. ``rest``
-    yields all issues including the first batch; None if the first batch holds all. ``is_plain``: Data Center was not
+    ``newest`` is the newest update (UTC) when a search of several batches began, None for one batch. ``rest`` yields
+    all issues including the first batch; None if the first batch holds all. ``is_plain``: Data Center was not
     asked for changelogs.
     """
 
@@ -113,36 +113,40 @@ class Search:
         self._history_fields = None if history_fields is None else [*_HISTORY_FIELDS, *named, *history_fields]
 
     def begin(self, where: str) -> SearchStart:
-        """Search issues, mostly few, oldest first. An issue may come more than once."""
-        if not self._session.is_cloud:
-            return self.begin_all(where)
-        first, has_more = self._token_page(where + ORDER)
-        return SearchStart(first, rest=self._bulk(first, self._ids(where), self._batch_size) if has_more else None)
-
-    def begin_all(self, where: str) -> SearchStart:
-        """Search whole projects like `begin`, on Cloud by their ids. The next batch is read with the newest update."""
+        """Search issues, oldest first. An issue may come more than once."""
         if self._session.is_cloud:
+            first, has_more = self._token_page(where + ORDER)
+            if not has_more:
+                return SearchStart(first)
             pages = self._ids(where)
-            ids = next(pages)
-            if len(ids) <= _BULK:
-                ids += chain.from_iterable(pages)  # a page may be shorter than its list
-            if not ids:
-                return SearchStart(Batch([]))
-            rest = self._bulk(Batch([]), chain([ids], pages), self._batch_size)
-            newest, first = self._newest_and_next(where, rest) if len(ids) > _BULK else (None, next(rest))
-            return SearchStart(first, newest, chain([first], rest))
+            newest, ids = self._with_newest(where, lambda: next(pages))
+            return SearchStart(first, newest, self._bulk(first, chain([ids], pages), self._batch_size))
         page = self._offset_page(where, 0)
         first = self._batch(page)
         if len(page.issues) >= page.total:
             return SearchStart(first)
-        rest = self._offsets(where, page, first, _RESTARTS)
-        newest, second = self._newest_and_next(where, rest)
-        return SearchStart(first, newest, chain([self._with_histories(first), second], rest))
+        rest = chain([self._with_histories(first)], self._offsets(where, page, first, _RESTARTS))
+        return SearchStart(first, self.newest(where), rest)
 
-    def _newest_and_next(self, where: str, batches: Iterator[Batch]) -> tuple[datetime | None, Batch]:
-        calls: list[Callable[[], Any]] = [lambda: self.newest(where), lambda: next(batches)]
-        newest, batch = self._session.caller.map_all(lambda call: call(), calls)
-        return newest, batch
+    def begin_all(self, where: str) -> SearchStart:
+        """Search whole projects like `begin`: on Cloud by their ids, as they hold more than a page as a rule."""
+        if not self._session.is_cloud:
+            return self.begin(where)
+        pages = self._ids(where)
+        ids = next(pages)
+        while len(ids) <= _BULK and (more := next(pages, None)) is not None:  # a page may be shorter than its list
+            ids += more
+        if len(ids) <= _BULK:
+            return SearchStart(self._fetch_issues(ids) if ids else Batch([]))
+        batches = self._bulk(Batch([]), chain([ids], pages), self._batch_size)
+        newest, first = self._with_newest(where, lambda: next(batches))
+        return SearchStart(first, newest, chain([first], batches))
+
+    def _with_newest(self, where: str, read: Callable[[], T]) -> tuple[datetime | None, T]:
+        """Read the newest update and something else at the same time."""
+        calls: list[Callable[[], Any]] = [lambda: self.newest(where), read]
+        newest, other = self._session.caller.map_all(lambda call: call(), calls)
+        return newest, other
 
     def begin_newest(self, where: str, *, projects: int = 1) -> SearchStart:
         """Search changed issues of some projects like `begin`, on Cloud the newest updates first.
@@ -158,7 +162,7 @@ class Search:
                 page = self._search_offset(where + ORDER, 0, _PAGE_WITHOUT_HISTORY, history=False)
                 if len(page.issues) >= page.total:
                     return SearchStart(self._batch(page), is_plain=True)
-            return self.begin_all(where)
+            return self.begin(where)
         first, has_more = self._token_page(where + _NEWEST_FIRST)
         if not has_more:
             return SearchStart(first)

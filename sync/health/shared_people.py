@@ -55,8 +55,9 @@ def shared_people(
         others, counts = _candidates(*team, positions)
         for k in members if len(others) > 1 else ():
             is_shared = (first[others] <= last[k]) & (first[k] <= last[others])
-            for own in {k, *(other for item in open_items[names[k]] for other in by_item[item])}:
-                is_shared &= others != own
+            is_other = np.ones(len(names), dtype=np.bool_)
+            is_other[[k, *(own for item in open_items[names[k]] for own in by_item[item])]] = False
+            is_shared &= is_other[others]
             if number := np.count_nonzero(is_shared):
                 shared[names[k]] = SharedPeople(int(counts[is_shared].max()), int(number))
     return shared

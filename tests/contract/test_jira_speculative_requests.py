@@ -294,3 +294,29 @@ def test_short_pages_of_ids_are_no_small_project(monkeypatch: pytest.MonkeyPatch
         state = pulled(served.connector(), ["PAY"])
         assert len(state.issues) == 130
         assert the_same(state, served, "PAY")
+
+
+def test_short_pages_of_ids_are_not_all_read_before_the_first_issue(monkeypatch: pytest.MonkeyPatch) -> None:
+    from connectors.jira import search
+
+    monkeypatch.setattr(search, "_ID_PAGE", 40)
+    monkeypatch.setattr(search, "_HISTORY_BULK", 200)
+    with stand("jira-cloud") as served:
+        served.fill("PAY", 620)
+        assert len(pulled(served.connector(concurrency=1), ["PAY"]).issues) == 620
+        paths = [path.rpartition("/api/3/")[2] for _, path, _ in served.tracker.log]
+        first, last = paths.index("issue/bulkfetch"), len(paths) - paths[::-1].index("search/jql")
+        assert paths[:first].count("search/jql") < 10 < paths[:last].count("search/jql")
+
+
+def test_an_empty_project_makes_no_pull_read_the_others_as_if_they_were_new() -> None:
+    """It never gets a cursor, while the others have few changes."""
+    with stand("jira-cloud") as served:
+        served.fill("PAY", 50)
+        served.fill("NEW", 0)
+        state = pulled(served.connector(), ["PAY", "NEW"])
+        for _ in range(2):
+            served.tracker.log.clear()
+            pulled(served.connector(), ["PAY", "NEW"], state)
+            paths = [path for _, path, _ in served.tracker.log]
+            assert sum(path.endswith(("search/jql", "bulkfetch")) for path in paths) == 1

@@ -49,7 +49,7 @@ def test_an_85_percent_date_holds_in_85_percent_of_independent_worlds(members: i
         curves, given = _true_members(rng, members)
         paths = completion_samples([f"{n}/{k}" for k in range(members)], curves)
         date = joint.quantile_moments(paths.max(axis=0))[1]
-        worst = max(float(np.interp(0.85, curve.probabilities, curve.moments)) for curve in curves)
+        worst = max(float(np.interp(0.85, curve.probabilities, curve.moments, right=np.inf)) for curve in curves)
         done = np.stack([m * np.exp(s * rng.standard_normal(WORLDS // SETS)) for m, s in given]).max(axis=0)
         held += int(np.count_nonzero(done <= date))
         of_worst += int(np.count_nonzero(done <= worst))
