@@ -23,7 +23,7 @@ from connectors.shared.rows import Rows, read_rows
 from sync.model.tracker_data import UnreadRow
 from sync.tracker.errors import TrackerError
 
-__all__ = ["ProbeResult", "ask_for_fields", "open_repository", "probe"]
+__all__ = ["ProbeResult", "ask_for_fields", "probe"]
 
 WATCHED = 50
 """Number of newest changes whose ETag shows a change.
@@ -44,8 +44,7 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     ``known`` is the project id and cursor of the last pull, None before the first. ``issues_unchanged``: no issue
     changed. ``changes`` are the newest changes of issues and pull requests, at most `WATCHED`; none if nothing changed.
     ``milestones`` is None when no milestone changed, else all milestones. ``milestone_etags`` are for the next cursor.
-    ``unread`` are the milestones that could not be read, without their project. ``opening`` is the answer that the
-    reading of everything begins with; None if the last pull was complete.
+    ``unread`` are the milestones that could not be read, without their project.
     """
 
     known: tuple[str, Cursor] | None
@@ -55,7 +54,6 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     milestones: tuple[api_types.Milestone, ...] | None
     milestone_etags: Etags
     unread: tuple[UnreadRow, ...] = ()
-    opening: api_types.Reply[api_types.Opening] | None = None
 
     @property
     def newest(self) -> datetime | None:
@@ -94,13 +92,11 @@ def probe(session: Session, name: str, known: tuple[str, Cursor] | None) -> Prob
     parameters = {"state": "all", "sort": "updated", "direction": "desc", "per_page": WATCHED}
     try:
         session.split_name(cursor.name, name)
-        is_whole = known is None or bool(cursor.next_number)
         requests_: tuple[Callable[[], Any], ...] = (
             lambda: session.get(repository_path(cursor.name, "/issues"), name, parameters, cursor.issues_etag),
             lambda: _changed_milestones(session, name, cursor),
-            lambda: open_repository(session, cursor.name, name) if is_whole else None,
         )
-        answer, milestones, reply = session.caller.map_all(lambda send: send(), requests_)
+        answer, milestones = session.caller.map_all(lambda send: send(), requests_)
         unchanged = answer.status == HTTPStatus.NOT_MODIFIED
         rows = () if unchanged else decode(answer, tuple[msgspec.Raw, ...], session.name, name)
         # an unreadable row is reported where the issues are read; an earlier time only reads more again
@@ -115,14 +111,7 @@ def probe(session: Session, name: str, known: tuple[str, Cursor] | None) -> Prob
         milestones=None if milestones.rows is None else tuple(milestones.rows.read),
         milestone_etags=milestones.etags,
         unread=() if milestones.rows is None else tuple(milestones.rows.unread),
-        opening=reply,
     )
-
-
-def open_repository(session: Session, repository: str, project: str) -> api_types.Reply[api_types.Opening]:
-    """Ask for what the reading of a whole repository begins with. ``project`` is its configured name."""
-    owner, name = session.split_name(repository, project)
-    return session.query(queries.opening, {"owner": owner, "name": name}, api_types.Opening, project)
 
 
 def ask_for_fields(session: Session, repository: str, project: str) -> bool:

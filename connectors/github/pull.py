@@ -30,7 +30,7 @@ from connectors.github import api_types, normalize, queries
 from connectors.github.batch_probe import current_name, existing_issues, probe_many, pull_requests_in_milestones
 from connectors.github.boards.reader import BOARD_ENTRY, BoardReader
 from connectors.github.cursor import Cursor, decode_cursors
-from connectors.github.probe import ProbeResult, ask_for_fields, open_repository, probe
+from connectors.github.probe import ProbeResult, ask_for_fields, probe
 from connectors.github.session import PROJECT_ERRORS, Document, Session, TooHeavyError
 from connectors.shared.batch_size import BatchSize
 from connectors.shared.deletion_sweep import SweepSchedule
@@ -235,7 +235,7 @@ class _RepositoryReader:
     def pages(self) -> Iterator[Page]:
         """Yield what changed, or everything without a complete pull before."""
         if self._probe.known is None or self._probe.known[1].next_number:
-            yield from self._everything(self._probe.known[1] if self._probe.known else None, self._probe.opening)
+            yield from self._everything(self._probe.known[1] if self._probe.known else None)
             return
         project, cursor = self._probe.known
         if self._probe.issues_unchanged and cursor.is_all_read:
@@ -246,14 +246,12 @@ class _RepositoryReader:
 
     # --- everything ------------------------------------------------------------------------------------------------
 
-    def _everything(
-        self, before: Cursor | None, opening: api_types.Reply[api_types.Opening] | None = None
-    ) -> Iterator[Page]:
+    def _everything(self, before: Cursor | None) -> Iterator[Page]:
         """Read a repository without a cursor, or continue a first pull that was interrupted (``before``)."""
-        name = before.name if before else self._name
-        reply = opening or open_repository(self._session, name, self._name)
+        owner, short = self._session.split_name(before.name if before else self._name, self._name)
+        reply = self._session.query(queries.opening, {"owner": owner, "name": short}, api_types.Opening, self._name)
         repository = reply.data.repository if reply.data else None
-        if repository is None:
+        if reply.data is None or repository is None:
             self._session.raise_errors(reply.errors, self._name)
             raise GoneError(self._session.name, self._name)
         newest = self._probe.newest

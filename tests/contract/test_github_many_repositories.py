@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import pytest
 
 from connectors.sandbox.world_data import Answer, Fault
-from sync.model.tracker_data import State
+from sync.model.tracker_data import State, Visibility
 from sync.tracker.errors import (
     BusyError,
+    LimitedError,
 )
-from tests.contract.github_side import Clock, Small, connected, pulled
+from tests.contract.github_side import Clock, Small, Taken, connected, pulled
 
 pytestmark = pytest.mark.usefixtures("nothing_written")
 
@@ -54,6 +55,34 @@ def test_many_quiet_repositories_take_one_request(there: Small, clock: Clock, pu
     assert {m.title for m in got.milestones.values()} == {"v1", "v2"}
     assert connector.requests - before == 1 + 2 * 2 + 1
     assert len(got.complete) == 8
+
+
+@pytest.mark.parametrize("queries", [4, 8, 12, 16])
+def test_new_repositories_are_read_one_by_one_until_a_rate_limit(there: Small, clock: Clock, queries: int) -> None:
+    """After the batch probe each takes two queries. None is asked for all of them ahead: a limit would waste it."""
+    hub, ada = there.tracker, there.tracker.user("ada")
+    places = [hub.project(f"acme/r{n}") for n in range(10)]
+    for place in places:
+        hub.issue(place, "one", ada)
+    headers = {"Retry-After": "3600"}
+    hub.faults.append(Fault("status", "graphql", status=429, times=999, after=queries, headers=headers))
+    got = Taken()
+    with pytest.raises(LimitedError):
+        got.take(connected(hub, clock).pull([place.key for place in places], {}))
+    assert len(got.complete) == (queries - 1) // 2
+
+
+def test_a_repository_that_becomes_private_while_another_is_read_is_private(there: Small, clock: Clock) -> None:
+    hub = there.tracker
+    later = hub.project("acme/later")
+    hub.issue(later, "one", hub.user("ada"))
+    pages = connected(hub, clock).pull(["acme/app", "acme/later"], {})
+    got = Taken().take(iter([next(pages)]))
+    assert [project.key for project in got.projects.values()] == ["acme/app"]
+    later.private = True
+    got.take(pages)
+    seen = {row.visibility for row in got.issues.values() if row.project == f"R_kw{later.id}"}
+    assert seen == {got.projects[f"R_kw{later.id}"].visibility} == {Visibility.PROJECT}
 
 
 def test_a_change_in_the_second_of_the_last_reading_is_seen_by_all_the_same(there: Small, clock: Clock) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 
 import pytest
 
 from connectors.github import api_types, normalize
-from connectors.sandbox.world_data import Fault
+from connectors.sandbox.world_data import Answer, Fault
 from sync.model.tracker_data import MilestoneKind, State, StatusCategory, Visibility
 from tests.contract.github_side import START, Clock, Small, Taken, connected, pulled
 
@@ -36,12 +36,32 @@ def test_everything_of_a_repository(there: Small, clock: Clock) -> None:
     assert (two.due, two.state, two.closed_at) == (None, State.CLOSED, START + timedelta(days=2))
 
 
-def test_a_first_pull_asks_what_changed_and_for_the_repository_at_once(there: Small, clock: Clock) -> None:
-    slept: list[float] = []
-    together = Fault("gather", "/", times=3)
-    there.tracker.faults.append(together)
-    state = pulled(connected(there.tracker, clock, slept=slept))
-    assert (slept, together.times, len(state.complete)) == ([], 0, 1)
+@pytest.mark.parametrize("count", [0, 57, 100, 200])
+@pytest.mark.parametrize("answer", ["issues", "graphql"], ids=["after the list", "after the opening"])
+def test_an_issue_that_is_born_during_the_first_pull_is_read(
+    there: Small, clock: Clock, count: int, answer: str
+) -> None:
+    """The numbers to read must not be older than the list whose ETag says later that nothing changed."""
+    hub, ada = there.tracker, there.tracker.user("ada")
+    place = hub.project("acme/growing")
+    for _ in range(count):
+        hub.issue(place, "old", ada)
+    clock.pass_(hours=1)
+
+    def born(_method: str, path: str, sent: Answer) -> Answer:
+        if answer in path and len(place.issues) == count:
+            hub.issue(place, "born meanwhile", ada)
+        return sent
+
+    hub.alter = born
+    hub.faults.append(Fault("status", "/acme/growing/issues", status=502, times=3))
+    connector = connected(hub, clock)
+    got = pulled(connector, ["acme/growing"])
+    before_the_opening = takewhile(lambda entry: "graphql" not in entry[1], hub.log)
+    assert sorted(status for _, _, status in before_the_opening) == [200, 200, 502, 502, 502]
+    clock.pass_(hours=1)
+    got.take(connector.pull(["acme/growing"], dict(got.cursors)))
+    assert len(got.issues) == count + 1
 
 
 def test_every_field_of_an_issue(there: Small, clock: Clock) -> None:
