@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.e2e.small_world import served
@@ -102,3 +107,22 @@ def test_a_command_without_a_line_in_the_log_loads_nothing_that_logs(name: str, 
 def test_a_run_asks_the_trackers_before_it_loads_the_forecast(name: str, modules: dict[str, list[str]]) -> None:
     order = modules["run"]
     assert order.index("connectors.gitlab.session") < order.index(name)
+
+
+def test_no_plugin_of_pydantic_sees_the_settings_and_no_table_is_built_alone(tmp_path: Path) -> None:
+    """A plugin that another package brings along is not imported, and defaults need no validator of their own."""
+    package = tmp_path / "stranger-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[pydantic]\nstranger = stranger:plugin\n")
+    (tmp_path / "stranger.py").write_text("plugin = None\n")
+    code = (
+        "import sys, config.tables as tables, config.settings\n"
+        "assert 'stranger' not in sys.modules\n"
+        "for name in tables.__all__:\n"
+        "    built = getattr(getattr(tables, name), '__pydantic_complete__', False)\n"
+        "    assert not built, name\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path.cwd())))}
+    environ.pop("PYDANTIC_DISABLE_PLUGINS", None)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environ)

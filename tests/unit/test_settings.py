@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -659,22 +657,3 @@ def test_where_the_report_is_published_is_checked(write: Write, tmp_path: Path, 
         load(write(MINIMAL + table.format(url)), {})
     assert told.value.errors[0].endswith(f"report.base_url: {reason}")
     assert load(write(MINIMAL), {}).report_folder() is None
-
-
-def test_no_plugin_of_pydantic_sees_the_settings_and_no_table_is_built_alone(tmp_path: Path) -> None:
-    """A plugin that another package brings along is not imported, and defaults need no validator of their own."""
-    package = tmp_path / "stranger-1.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1\n")
-    (package / "entry_points.txt").write_text("[pydantic]\nstranger = stranger:plugin\n")
-    (tmp_path / "stranger.py").write_text("plugin = None\n")
-    code = (
-        "import sys, config.tables as tables, config.settings\n"
-        "assert 'stranger' not in sys.modules\n"
-        "for name in tables.__all__:\n"
-        "    built = getattr(getattr(tables, name), '__pydantic_complete__', False)\n"
-        "    assert not built, name\n"
-    )
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path.cwd())))}
-    environ.pop("PYDANTIC_DISABLE_PLUGINS", None)
-    subprocess.run([sys.executable, "-c", code], check=True, env=environ)
